@@ -1,0 +1,271 @@
+/* The general kernel: any legal unit, by interpreting its tables. The same fold as emu/units/reference.py. */
+#include "schedule.h"
+#include "step.h"
+
+/* A decoded operand element, daz applied. */
+typedef struct {
+    uint64_t sig; /* significand, or payload of a NaN */
+    int32_t q, e;
+    uint8_t kind, negative, live, padding;
+} element;
+
+/* The buffers of one call. */
+typedef struct {
+    element *a, *b;          /* [rows][k], [columns][k] */
+    value *bank[2];          /* inputs and outputs of a level */
+    int64_t *bank_k[2];      /* absolute k of their first product */
+    value **addends;
+    uint64_t *arena;
+    schedule whole, tail;    /* of a full piece of K, and of the short last one */
+    int64_t piece, pieces;
+} workspace;
+
+static int64_t at_least(int64_t n) { return n > 0 ? n : 1; }
+
+static void decode_element(context *c, const cemu_operand *o, uint64_t code, element *out, int count) {
+    const cemu_format *f = c->t->formats + o->format;
+    value *x = &c->scale;
+    decode(f, code, x);
+    if (o->daz && x->kind == FINITE && (!x->n || top_of(x) < f->emin)) {
+        if (x->n && count) count_events(c, CEMU_STAGE_OPERAND, EVENT(FLUSHED_IN));
+        set_zero(x, x->negative && o->daz == CEMU_DAZ_SIGNED, 0, 0);
+    }
+    out->sig = x->n || x->kind == NAN_VALUE ? x->limb[0] : 0;
+    out->q = x->q;
+    out->e = x->e;
+    out->kind = x->kind;
+    out->negative = x->negative;
+    out->live = x->live;
+}
+
+static void load_element(const element *from, value *x) {
+    x->kind = from->kind;
+    x->negative = from->negative;
+    x->live = from->live;
+    x->fresh = 0;
+    x->q = from->q;
+    x->e = from->e;
+    x->n = from->kind == FINITE && from->sig != 0;
+    x->limb[0] = from->sig;
+}
+
+static void set_integer(value *x, int64_t number) {
+    if (number) set_small(x, number < 0, number < 0 ? -(uint64_t)number : (uint64_t)number, 0, 0);
+    else set_zero(x, 0, 0, 0);
+}
+
+/* Digit `at` of an operand's code; the top digit of a signed operand is signed. */
+static int64_t digit_of(const cemu_format *f, uint64_t code, int64_t width, int64_t digits, int64_t at) {
+    uint64_t digit = (at * width >= 64 ? 0 : code >> (at * width)) & low_bits(width);
+    int64_t top = f->bits - width * (digits - 1);
+    if (at == digits - 1 && f->is_signed && digit >> (top - 1)) return (int64_t)digit - ((int64_t)1 << top);
+    return (int64_t)digit;
+}
+
+/* The product of two loaded operands, into x (which holds the first). */
+static void multiply_operands(context *c, value *x, const value *y) {
+    const cemu_unit *u = c->t->unit;
+    if (multiply_value(c, x, y)) count_events(c, CEMU_STAGE_PRODUCT, EVENT(NAN_MADE));
+    if (u->integral_product && is_zero(x)) x->negative = 0;
+    if (u->product_exponent == CEMU_PRODUCT_EXPONENT_LEADING_BIT && x->kind == FINITE && x->n) x->e = top_of(x);
+}
+
+/* A plain product of two elements: no pipe on either. */
+static void multiply_elements(context *c, const element *a, const element *b, value *x) {
+    if (a->kind != FINITE || b->kind != FINITE) {
+        load_element(a, x);
+        load_element(b, &c->load_b);
+        multiply_operands(c, x, &c->load_b);
+        return;
+    }
+    const cemu_unit *u = c->t->unit;
+    u128 product = (u128)a->sig * b->sig;
+    x->kind = FINITE;
+    x->fresh = 0;
+    x->negative = a->negative ^ b->negative;
+    x->live = a->live & b->live;
+    x->q = a->q + b->q;
+    x->e = x->live ? a->e + b->e : 0;
+    x->limb[0] = (uint64_t)product;
+    x->limb[1] = (uint64_t)(product >> 64);
+    x->n = 2;
+    trim(x);
+    if (!x->n && u->integral_product) x->negative = 0;
+    if (x->n && u->product_exponent == CEMU_PRODUCT_EXPONENT_LEADING_BIT) x->e = top_of(x);
+}
+
+/* The terms of one k, into x[0 .. terms per k). */
+static void make_products(context *c, const workspace *w, int64_t row, int64_t column, const place *at, value *x) {
+    const cemu_unit *u = c->t->unit;
+    const cemu_problem *p = c->p;
+    int64_t k = at->k;
+    if (u->digit_width || u->table_columns) {
+        uint64_t a = p->a[at->m * p->k + k], b = p->b[k * p->n + at->n];
+        if (u->table_columns) {
+            set_integer(x, c->t->table[(int64_t)a * u->table_columns + (int64_t)b]);
+        } else {
+            const cemu_format *fa = c->t->formats + u->a.format, *fb = c->t->formats + u->b.format;
+            for (int64_t i = 0; i < u->digits_a; i++)
+                for (int64_t j = 0; j < u->digits_b; j++)
+                    set_integer(x + i * u->digits_b + j, digit_of(fa, a, u->digit_width, u->digits_a, i) *
+                                                             digit_of(fb, b, u->digit_width, u->digits_b, j));
+        }
+    } else {
+        const element *a = w->a + row * p->k + k, *b = w->b + column * p->k + k;
+        if (u->a.load.count || u->b.load.count) {
+            load_element(a, x);
+            run_pipe(c, &u->a.load, x, at, CEMU_STAGE_OPERAND);
+            load_element(b, &c->load_b);
+            run_pipe(c, &u->b.load, &c->load_b, at, CEMU_STAGE_OPERAND);
+            multiply_operands(c, x, &c->load_b);
+        } else {
+            multiply_elements(c, a, b, x);
+        }
+    }
+    if (u->product_result.count)
+        for (int32_t i = 0; i < c->digit_products; i++) run_pipe(c, &u->product_result, x + i, at, CEMU_STAGE_PRODUCT);
+}
+
+/* One level: inputs in `in`, results in `out`. */
+static void run_level(context *c, const workspace *w, int64_t number, const level_schedule *s, int from, const value *start,
+                      const place *element_at) {
+    const cemu_level *l = c->t->levels + number;
+    value *in = w->bank[from], *out = w->bank[!from];
+    const int64_t *in_k = w->bank_k[from];
+    int64_t stage = CEMU_STAGE_FIRST_LEVEL + number;
+    for (int64_t r = 0; r < s->runs; r++) {
+        int64_t first = s->first[r], last = s->first[r + 1];
+        value *result = out + r, *acc = result;
+        if (l->start == CEMU_START_NONE) acc = NULL;
+        else if (l->start == CEMU_START_C && r == 0) copy_value(acc, start);
+        else set_zero(acc, 0, 0, 0);
+        if (first == last && !acc) set_zero(result, 0, 0, 0);
+        for (int64_t i = first; i < last && !c->status; i += l->group) {
+            int32_t count = (int32_t)(last - i < l->group ? last - i : l->group);
+            for (int32_t j = 0; j < count; j++) {
+                int64_t position = s->index[i + j];
+                w->addends[j] = in + position;
+                if (l->input.count) {
+                    place at = *element_at;
+                    at.k = in_k[position];
+                    at.position = position;
+                    run_pipe(c, &l->input, w->addends[j], &at, stage);
+                }
+            }
+            run_step(c, l, stage, w->addends, count, acc, result, element_at);
+            acc = result;
+        }
+        w->bank_k[!from][r] = first < last ? in_k[s->index[first]] : 0;
+    }
+}
+
+static uint64_t run_element(context *c, const workspace *w, int64_t m, int64_t n) {
+    const cemu_unit *u = c->t->unit;
+    const cemu_problem *p = c->p;
+    int has_c = u->c.format >= 0;
+    uint64_t d = has_c ? p->c[m * p->n + n] : 0;
+    c->index = (uint64_t)(p->first_index + m * p->n + n);
+    c->draws = 0;
+    place at = {0, 0, m, n};
+    for (int64_t piece = 0; piece < w->pieces && !c->status; piece++) {
+        int64_t first = piece * w->piece, stop = first + w->piece < p->k ? first + w->piece : p->k;
+        const schedule *s = stop - first == w->piece ? &w->whole : &w->tail;
+        if (has_c) {
+            element loaded;
+            decode_element(c, &u->c, d, &loaded, piece == 0);
+            load_element(&loaded, &c->load_a);
+            run_pipe(c, &u->c.load, &c->load_a, &at, CEMU_STAGE_OPERAND);
+        }
+        for (int64_t k = first; k < stop; k++) {
+            at.k = k;
+            int64_t slot = (k - first) * c->digit_products;
+            make_products(c, w, m - p->row, n - p->column, &at, w->bank[0] + slot);
+            for (int32_t i = 0; i < c->digit_products; i++) w->bank_k[0][slot + i] = k;
+        }
+        at.k = 0;
+        int from = 0;
+        for (int64_t level = 0; level < u->levels; level++, from = !from)
+            run_level(c, w, level, s->level + level, from, &c->load_a, &at);
+        value *x = w->bank[from];
+        int64_t stage = CEMU_STAGE_FIRST_LEVEL + u->levels;
+        run_pipe(c, &u->output, x, &at, stage);
+        count_events(c, stage, draw_and_cast(c, &u->d, x));
+        if (x->kind == NAN_VALUE && u->nan_rule == CEMU_NAN_RULE_DEFAULT) d = (uint64_t)u->d.nan_code;
+        else d = encode(c->t->formats + u->d.format, x);
+    }
+    return d;
+}
+
+static void free_workspace(workspace *w) {
+    free(w->a);
+    free(w->b);
+    for (int i = 0; i < 2; i++) {
+        free(w->bank[i]);
+        free(w->bank_k[i]);
+    }
+    free(w->addends);
+    free(w->arena);
+    free_schedule(&w->whole);
+    free_schedule(&w->tail);
+}
+
+/* Values of an arena, `extra` of them for the context. */
+static int64_t allocate(context *c, workspace *w) {
+    const cemu_problem *p = c->p;
+    int64_t piece_terms = w->piece * c->digit_products, limbs = c->limbs;
+    int64_t slots = at_least(piece_terms), group = 1;
+    for (int64_t i = 0; i < c->t->unit->levels; i++)
+        if (c->t->levels[i].group > group) group = c->t->levels[i].group;
+    if (group > slots) group = slots;
+    int64_t values = 2 * slots + 4, words = values * limbs + 2 * limbs + 2;
+    w->arena = malloc((size_t)words * sizeof *w->arena);
+    w->addends = malloc((size_t)(group + 1) * sizeof *w->addends);
+    w->a = malloc((size_t)at_least((p->row_end - p->row) * p->k) * sizeof *w->a);
+    w->b = malloc((size_t)at_least((p->column_end - p->column) * p->k) * sizeof *w->b);
+    int bad = !w->arena || !w->addends || !w->a || !w->b;
+    uint64_t *next = w->arena;
+    for (int i = 0; i < 2; i++) {
+        w->bank[i] = malloc((size_t)slots * sizeof *w->bank[i]);
+        w->bank_k[i] = calloc((size_t)slots, sizeof *w->bank_k[i]);
+        bad |= !w->bank[i] || !w->bank_k[i];
+        for (int64_t j = 0; !bad && j < slots; j++, next += limbs) w->bank[i][j].limb = next;
+    }
+    if (bad) return CEMU_NO_MEMORY;
+    value *own[] = {&c->scale, &c->scale_b, &c->load_a, &c->load_b};
+    for (int i = 0; i < 4; i++, next += limbs) own[i]->limb = next;
+    c->scratch = next;
+    return CEMU_OK;
+}
+
+CEMU_API int64_t cemu_matmul(const cemu_tables *tables, cemu_problem *problem) {
+    const cemu_unit *u = tables->unit;
+    cemu_problem *p = problem;
+    context c = {.t = tables, .p = p, .limbs = p->limbs};
+    workspace w = {0};
+    if (p->limbs < 3 || u->levels < 1) return CEMU_BAD_TABLE;
+    c.digit_products = u->digit_width ? (int32_t)(u->digits_a * u->digits_b) : 1;
+    c.digits_b = u->digit_width ? (int32_t)u->digits_b : 1;
+    w.piece = u->k && u->k < p->k ? u->k : at_least(p->k);
+    w.pieces = p->k ? (p->k + w.piece - 1) / w.piece : 1;
+    int64_t tail = p->k - (w.pieces - 1) * w.piece;
+    int64_t status = make_schedule(tables, w.piece * c.digit_products, &w.whole);
+    if (p->k == 0) status = CEMU_OK; /* only the empty tail is run */
+    if (!status && tail != w.piece) status = make_schedule(tables, tail * c.digit_products, &w.tail);
+    if (!status) status = allocate(&c, &w);
+    if (!status) {
+        for (int64_t m = p->row; m < p->row_end; m++)
+            for (int64_t k = 0; k < p->k; k++)
+                decode_element(&c, &u->a, p->a[m * p->k + k], w.a + (m - p->row) * p->k + k, (int)p->count_a);
+        for (int64_t k = 0; k < p->k; k++)
+            for (int64_t n = p->column; n < p->column_end; n++)
+                decode_element(&c, &u->b, p->b[k * p->n + n], w.b + (n - p->column) * p->k + k, (int)p->count_b);
+        for (int64_t m = p->row; m < p->row_end && !c.status; m++)
+            for (int64_t n = p->column; n < p->column_end && !c.status; n++) {
+                p->error_index = m * p->n + n;
+                p->d[m * p->n + n] = run_element(&c, &w, m, n);
+            }
+        status = c.status;
+    }
+    free_workspace(&w);
+    return status;
+}

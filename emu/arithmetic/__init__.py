@@ -1,0 +1,1 @@
+"""Arithmetic on exact values: products, sums, pipes, random bits."""

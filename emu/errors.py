@@ -1,0 +1,74 @@
+"""The exceptions of emu, each a one-line message that says what was given, what is allowed, and where.
+
+* `EmuError` is the root; every error that a user can cause derives from it or is a plain ValueError (shapes, dtypes).
+* `SpecError` names file, key, value, the allowed values and the nearest valid name.
+* What no backend can compute exactly is an error, never an approximation.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class EmuError(Exception):
+    """Root of the errors that emu raises on purpose."""
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that looks most like `name`, or None if none is close."""
+    by_case = {candidate.casefold(): candidate for candidate in candidates}
+    found = difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=0.5)
+    return by_case[found[0]] if found else None
+
+
+class SpecError(EmuError, ValueError):
+    """A spec (format, unit, scheme, accelerator, study) that cannot be accepted.
+
+    Args:
+        reason: what is wrong, without a full stop.
+        file: the spec file, or a name such as "<mapping>".
+        key: the path of the key inside the file, for example `level[0].align_bits`.
+        value: the offending value.
+        allowed: the values that would have been accepted.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        file: str | Path | None = None,
+        key: str | None = None,
+        value: object = None,
+        allowed: Iterable[str] = (),
+    ) -> None:
+        self.reason, self.file, self.key, self.value = reason, file, key, value
+        self.allowed = tuple(allowed)
+        where = ": ".join(str(part) for part in (file, key) if part)
+        text = f"{where}: {reason}" if where else reason
+        if value is not None:
+            text += f" (got {value!r})"
+        if self.allowed:
+            close = nearest(value, self.allowed) if isinstance(value, str) else None
+            if close is not None:
+                text += f"; did you mean {close!r}?"
+            shown = ", ".join(self.allowed[:24]) + (", …" if len(self.allowed) > 24 else "")
+            text += f" Allowed: {shown}"
+        super().__init__(text)
+
+
+class FormatError(EmuError, ValueError):
+    """A code or value that a format cannot take, or a conversion that would not be exact."""
+
+
+class ModelError(EmuError, ValueError):
+    """A model, graph or input file that cannot be run: says the file, the node and the reason."""
+
+
+class MissingExtra(EmuError, ImportError):
+    """An optional dependency is not installed: names the extra that brings it."""
+
+
+class OverflowRaised(EmuError, OverflowError):
+    """A cast with `overflow = "raise"` left its range while a unit was running."""

@@ -1,0 +1,226 @@
+"""Encode and decode of whole arrays.
+
+* `decode`: float64 values of codes, exact; a format with values that float64 does not hold is refused.
+* `encode`: codes of real values; rounding first, then overflow. Integers and fixed saturate here (inside units they
+  wrap), and NaN into a format without NaN is an error unless `nan_to` says otherwise.
+* Arrays of float32, float64 and integers go through the C library; Fractions and big integers through the
+  reference cast. Both are the same function: tests compare them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emu.errors import FormatError, OverflowRaised
+from emu.formats.cast import Cast, cast, check_cast
+from emu.formats.codes import as_codes, smallest
+from emu.formats.decode import decode_code
+from emu.formats.encode import encode_value
+from emu.formats.enums import FLAG_OF_EVENT, EventKind, NanTo, Overflow, Rounding, StochasticVariant
+from emu.formats.load import load_format
+from emu.formats.model import Format
+from emu.formats.native import cast_codes
+from emu.formats.rounding import RandomBits
+from emu.formats.value import Value, from_fraction
+
+_FLOATS = {np.dtype(np.float16): "float16", np.dtype(np.float32): "float32", np.dtype(np.float64): "float64"}
+
+
+def decode(fmt: Format, codes: ArrayLike) -> NDArray[np.float64]:
+    """The values of codes, as float64 of the same shape.
+
+    Special cases: NaN codes give NaN (sign and payload are not kept), infinities and signed zeros stay.
+
+    Raises:
+        FormatError: some value of the format is no float64; use `decode_exact`.
+        ValueError: not codes of this format.
+    """
+    if not fits_float64(fmt):
+        raise FormatError(f"{fmt.name} has values that float64 cannot hold: use emu.formats.codec.decode_exact")
+    words = as_codes(codes, fmt)
+    binary64 = load_format("float64")
+    out, _ = cast_codes(words, fmt, check_cast(binary64))
+    return out.view(np.float64)
+
+
+def decode_exact(fmt: Format, codes: ArrayLike) -> NDArray[Any]:
+    """The values of codes as an object array of Fractions; NaN and infinities are Python floats."""
+    words = as_codes(codes, fmt)
+    out = np.empty(words.shape, dtype=object)
+    for index, code in np.ndenumerate(words):
+        x = decode_code(fmt, int(code))
+        out[index] = x.fraction() if x.finite else float("nan") if x.nan else float("-inf" if x.negative else "inf")
+    return out
+
+
+def fits_float64(fmt: Format) -> bool:
+    """Whether every value of the format is a float64."""
+    if fmt.is_integral:
+        return max(fmt.max_sig, fmt.min_sig).bit_length() <= 53 or fmt.max_sig < 1 << 53
+    lowest = fmt.emin - fmt.man_bits
+    if fmt.kind.value == "log":
+        lowest = -fmt.radix_log2 * fmt.bias
+    top = fmt.max_sig.bit_length() - 1 + fmt.max_q
+    return fmt.man_bits <= 52 and lowest >= -1074 and top <= 1023
+
+
+def encode(
+    fmt: Format,
+    values: Any,
+    rounding: str | Rounding = "ties_to_even",
+    overflow: str | Overflow | None = None,
+    *,
+    random: NDArray[np.uint64] | None = None,
+    flags: bool = False,
+    nan_to: str | NanTo = "error",
+    sr_bits: int | None = None,
+    sr_variant: str | StochasticVariant = "B",
+) -> Any:
+    """The codes of real values.
+
+    Args:
+        fmt: the format.
+        values: array-like of float16/32/64, integers, or Fractions; any shape.
+        rounding: a rounding of DESIGN section 2 (not `exact`).
+        overflow: an overflow rule; default: the format's (`saturate` for integers and fixed).
+        random: for `stochastic`, one integer below 2^sr_bits for each value.
+        flags: also return uint8 exception flags in SoftFloat's bits.
+        nan_to: what NaN becomes in a format without NaN: `error`, `zero`, `negative_zero` or `max`.
+        sr_bits, sr_variant: of `stochastic`.
+
+    Returns:
+        Codes in the smallest unsigned dtype, of the shape of `values`; or (codes, flags).
+
+    Special cases: NaN gives the format's default NaN; infinities follow `overflow`; signed zeros stay where the
+    format has them.
+
+    Raises:
+        FormatError: NaN into a format without NaN (unless `nan_to`), or an unknown mode.
+        OverflowRaised: beyond the range with overflow = "raise".
+        ValueError: values of another kind, or `random` of another shape.
+    """
+    target = fmt if nan_to == "error" else replace(fmt, nan_to=_member(NanTo, nan_to))
+    how = _cast_of(target, rounding, overflow, sr_bits, sr_variant)
+    array = np.asarray(values)
+    draws = _draws(random, how, array.shape)
+    if not fmt.has_nan and nan_to == "error":
+        _refuse_nan(array, fmt)
+    source = _source_format(array)
+    if source is None:
+        codes, masks = _encode_exact(array, how, draws)
+    else:
+        words = array.view(f"u{array.itemsize}") if array.dtype in _FLOATS else array
+        codes, masks = cast_codes(as_codes(words, source), source, how, draws=draws, want_masks=flags, default_nan=True)
+    out = smallest(codes, fmt)
+    return (out, _flags(masks)) if flags else out
+
+
+def _member(kind: type[Any], name: Any) -> Any:
+    try:
+        return kind(name)
+    except ValueError:
+        allowed = ", ".join(member.value for member in kind)
+        raise FormatError(f"unknown {kind.__name__.lower()} {name!r}; allowed: {allowed}") from None
+
+
+def _cast_of(fmt: Format, rounding: Any, overflow: Any, sr_bits: int | None, sr_variant: Any) -> Cast:
+    default = Overflow.SATURATE if fmt.is_integral else None
+    mode = _member(Rounding, rounding)
+    if mode is Rounding.EXACT:
+        raise FormatError("rounding = 'exact' is for pipes inside units; encode needs a rounding to values of the format")
+    return check_cast(
+        fmt,
+        rounding=mode,
+        overflow=default if overflow is None else _member(Overflow, overflow),
+        sr_bits=sr_bits,
+        sr_variant=_member(StochasticVariant, sr_variant),
+    )
+
+
+def _draws(random: Any, how: Cast, shape: tuple[int, ...]) -> NDArray[np.uint64] | None:
+    if how.rounding is not Rounding.STOCHASTIC:
+        if random is not None:
+            raise ValueError("random bits are only drawn by rounding = 'stochastic'")
+        return None
+    if random is None:
+        raise ValueError("stochastic rounding needs random: an array of integers below 2^sr_bits, one for each value")
+    draws = np.ascontiguousarray(np.broadcast_to(np.asarray(random, dtype=np.uint64), shape))
+    if how.sr_bits < 64 and draws.size and int(draws.max()) >> how.sr_bits:
+        raise ValueError(f"random: {int(draws.max())} does not fit sr_bits = {how.sr_bits}")
+    return draws
+
+
+def _refuse_nan(array: NDArray[Any], fmt: Format) -> None:
+    nan = np.isnan(array) if array.dtype.kind == "f" else np.array([x != x for x in array.ravel()] if array.dtype == object else False)
+    if nan.any():
+        where = np.unravel_index(int(np.flatnonzero(nan.ravel())[0]), array.shape)
+        at = tuple(int(i) for i in where)
+        raise FormatError(f"NaN at index {at}, and {fmt.name} has no NaN: pass nan_to='zero', 'negative_zero' or 'max'")
+
+
+def _source_format(array: NDArray[Any]) -> Format | None:
+    if array.dtype in _FLOATS:
+        return load_format(_FLOATS[array.dtype])
+    if array.dtype.kind in "iu" and array.dtype.isbuiltin == 1:
+        return load_format(f"{'u' if array.dtype.kind == 'u' else ''}int{8 * array.itemsize}")
+    if array.dtype == object:
+        return None
+    raise ValueError(f"values of dtype {array.dtype} cannot be encoded: give float16, float32, float64, integers or Fractions")
+
+
+def exact_value(x: Any) -> Value:
+    """A Python number as an exact value.
+
+    Raises:
+        ValueError: no real number, or a Fraction whose denominator is no power of two.
+    """
+    if isinstance(x, float | np.floating):
+        code = int(np.float64(x).view(np.uint64))
+        return decode_code(load_format("float64"), code)
+    if isinstance(x, int | np.integer | Fraction):
+        return from_fraction(Fraction(int(x) if isinstance(x, np.integer) else x))
+    raise ValueError(f"{x!r} is no float, int or Fraction")
+
+
+def _encode_exact(array: NDArray[Any], how: Cast, draws: NDArray[np.uint64] | None) -> tuple[Any, NDArray[np.uint16]]:
+    codes = np.zeros(array.shape, dtype=np.uint64)
+    masks = np.zeros(array.shape, dtype=np.uint16)
+    for index, number in np.ndenumerate(array):
+        random = None
+        if draws is not None:
+            random = RandomBits(bits=how.sr_bits, value=int(draws[index]), variant=how.sr_variant)
+        x, sticky = _value_of(number, how)
+        made, events = cast(x, how, random)
+        codes[index] = how.nan_code if made.nan else encode_value(how.format, made)
+        masks[index] = events | (EventKind.INEXACT.bit if sticky and made.finite else 0)
+    return codes, masks
+
+
+def _value_of(number: Any, how: Cast) -> tuple[Value, bool]:
+    """The number as a value; a Fraction that is not dyadic is first rounded to odd far below any grid (exact for all
+    deterministic roundings; a stochastic one sees the discarded fraction to 2^-200)."""
+    if not isinstance(number, Fraction) or number.denominator & (number.denominator - 1) == 0:
+        return exact_value(number), False
+    fmt = how.format
+    size = abs(number.numerator).bit_length() - number.denominator.bit_length()
+    finest = -fmt.frac_bits if fmt.is_integral else fmt.emin - fmt.man_bits
+    q = min(size, finest) - max(fmt.man_bits, 64) - 200
+    scaled = abs(number) / Fraction(2) ** q
+    sig = scaled.numerator // scaled.denominator | 1
+    return from_fraction(Fraction(-sig if number < 0 else sig) * Fraction(2) ** q), True
+
+
+def _flags(masks: NDArray[np.uint16] | None) -> NDArray[np.uint8]:
+    assert masks is not None
+    out = np.zeros(masks.shape, dtype=np.uint8)
+    for kind, flag in FLAG_OF_EVENT.items():
+        out[(masks >> kind.code) & 1 == 1] |= np.uint8(flag)
+    return out
+
+
+__all__ = ["OverflowRaised", "decode", "decode_exact", "encode", "exact_value", "fits_float64"]

@@ -1,0 +1,74 @@
+"""Casts of whole arrays of codes, by the C library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.errors import OverflowRaised
+from emu.formats.cast import Cast
+from emu.formats.model import Format
+from emu.formats.tables import CAST, FormatTable
+
+
+def cast_codes(
+    codes: NDArray[np.uint64],
+    source: Format,
+    how: Cast,
+    *,
+    draws: NDArray[np.uint64] | None = None,
+    want_masks: bool = False,
+    default_nan: bool = False,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint16] | None]:
+    """Cast codes of one format to another.
+
+    Args:
+        codes: uint64, C-contiguous, any shape.
+        source: their format.
+        how: the cast.
+        draws: random bits for a stochastic cast, of the shape of `codes`.
+        want_masks: also return the events of each element, as masks of `EventKind.bit`.
+        default_nan: give every NaN the cast's default code instead of keeping sign and payload.
+
+    Raises:
+        OverflowRaised: beyond the range with overflow = "raise"; names the element.
+    """
+    from cemu import ffi, lib
+
+    formats = FormatTable()
+    source_index = formats.index(source)
+    row = np.array([formats.cast_row(how)], dtype=CAST)
+    rows = formats.rows()
+    out = np.empty(codes.shape, dtype=np.uint64)
+    masks = np.zeros(codes.shape, dtype=np.uint16) if want_masks else None
+    failed = ffi.new("int64_t *")
+
+    def pointer(kind: str, array: NDArray[Any] | None) -> Any:
+        return ffi.NULL if array is None else ffi.cast(kind, array.ctypes.data)
+
+    status = lib.cemu_cast_codes(
+        pointer("cemu_format *", rows), source_index, pointer("cemu_cast *", row),
+        pointer("uint64_t *", codes), codes.size, pointer("uint64_t *", draws),
+        pointer("uint64_t *", out), pointer("uint16_t *", masks), failed,
+    )  # fmt: skip
+    if status == lib.CEMU_OVERFLOW_RAISED:
+        where = tuple(int(i) for i in np.unravel_index(failed[0], codes.shape))
+        raise OverflowRaised(f"the value at index {where} exceeds the range of {how.format.name}")
+    if status != lib.CEMU_OK:
+        raise AssertionError(f"cemu_cast_codes: status {status}")
+    if default_nan and how.format.has_nan:
+        out[_is_nan(out, how.format)] = how.nan_code
+    return out, masks
+
+
+def _is_nan(codes: NDArray[np.uint64], fmt: Format) -> NDArray[np.bool_]:
+    """Which codes of a format that has NaN are NaN."""
+    from emu.formats.enums import NanEncoding
+
+    word = codes >> np.uint64(fmt.ignored_low_bits)
+    magnitude = word & np.uint64((1 << fmt.field_bits) - 1)
+    if fmt.nan is NanEncoding.NEGATIVE_ZERO:
+        return np.asarray(word == np.uint64(1 << fmt.field_bits))
+    return np.asarray(magnitude > np.uint64(fmt.max_magnitude + int(fmt.infinities)))

@@ -1,0 +1,65 @@
+"""The closed vocabularies of the unit language, one documented member each (unit-spec section 1)."""
+
+from __future__ import annotations
+
+from emu.formats.enums import Vocabulary
+
+
+class Start(Vocabulary):
+    """The accumulator of a level before its first step."""
+
+    C = "c"
+    """run 0 gets the operand c, other runs +0"""
+    ZERO = "zero"
+    """+0"""
+    NONE = "none"
+    """absent: the first step has terms only"""
+
+
+class AlignTo(Vocabulary):
+    """What sets the alignment exponent of a step."""
+
+    ALL = "all"
+    """the largest exponent of terms and accumulator"""
+    TERMS = "terms"
+    """that of the terms alone; the accumulator is cut to their grid"""
+    POINT = "point"
+    """a fixed exponent (written as an integer)"""
+
+
+class ZeroSign(Vocabulary):
+    """The sign of an exact zero sum."""
+
+    IEEE = "ieee"
+    """-0 iff all addends are -0; under toward_negative, +0 iff all are +0"""
+    POSITIVE = "positive"
+    """+0"""
+    ALWAYS_POSITIVE = "always_positive"
+    """+0, and an underflow to zero in `result` is +0 too"""
+
+
+class NanRule(Vocabulary):
+    """Which NaN a result is."""
+
+    DEFAULT = "default"
+    """the default code of the format"""
+    FIRST = "first"
+    """the first NaN operand in order, quieted, payload kept; the default code if an operation made it"""
+
+
+class NanOrder(Vocabulary):
+    """Who comes first in a step under `nan.rule = "first"`."""
+
+    TERMS_FIRST = "terms_first"
+    """the terms, then the accumulator"""
+    ACCUMULATOR_FIRST = "accumulator_first"
+    """the accumulator, then the terms"""
+
+
+class ProductExponent(Vocabulary):
+    """The alignment exponent of a product."""
+
+    SUM = "sum"
+    """ea + eb, significand in [1, 4)"""
+    LEADING_BIT = "leading_bit"
+    """that of the product's leading bit"""

@@ -1,0 +1,120 @@
+"""Family files: the bodies that a machine's instructions share, and the table of its instructions.
+
+* `[[instruction]]`: `name` with `{placeholders}`, `body` (default `default`); every other key is a parameter.
+  A placeholder of the name whose key is a list is expanded, all combinations; other strings may hold placeholders too.
+* `[when.<parameter>.<value>]`: parameters that hold when that parameter has that value; two that disagree are an error.
+* Precedence: instruction > when > `[parameters]`.
+* In a body, the string `"$p"` is replaced by the parameter p; `"$p?"` leaves the key out if p is not set.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from emu.errors import SpecError
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_FAMILY_KEYS = {"name", "doc", "source", "maturity", "scope", "alias", "parameters", "when", "body", "instruction"}
+_META = ("doc", "source", "maturity", "scope")
+MAX_INSTRUCTIONS = 10_000
+
+
+def is_family(mapping: Mapping[str, Any]) -> bool:
+    """Whether a unit file is a family of instructions."""
+    return "instruction" in mapping
+
+
+def instructions(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, Any]]:
+    """Every instruction's name and parameters (`body` among them), in the order of the file."""
+    unknown = sorted(set(mapping) - _FAMILY_KEYS)
+    if unknown:
+        raise SpecError("unknown key of a family file", file=file, key=unknown[0], value=unknown[0], allowed=_FAMILY_KEYS)
+    out: dict[str, dict[str, Any]] = {}
+    for index, row in enumerate(mapping["instruction"]):
+        key = f"instruction[{index}]"
+        if not isinstance(row, Mapping) or not isinstance(row.get("name"), str):
+            raise SpecError("an instruction is a table with a name", file=file, key=key)
+        for name, parameters in _expand(dict(row), file, key):
+            if name in out:
+                raise SpecError("two instructions have this name", file=file, key=f"{key}.name", value=name)
+            out[name] = parameters
+            if len(out) > MAX_INSTRUCTIONS:
+                raise SpecError(f"a family has at most {MAX_INSTRUCTIONS} instructions", file=file, key=key)
+    return out
+
+
+def _expand(row: dict[str, Any], file: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    template = row.pop("name")
+    wanted = list(dict.fromkeys(_PLACEHOLDER.findall(template)))
+    missing = [name for name in wanted if name not in row]
+    if missing:
+        raise SpecError("placeholder without a key", file=file, key=f"{key}.name", value=missing[0], allowed=sorted(row))
+    lists = [name for name in wanted if isinstance(row[name], list)]
+    for choice in itertools.product(*(row[name] for name in lists)):
+        filled = {**row, **dict(zip(lists, choice, strict=True))}
+        parameters = {name: _fill(value, filled) for name, value in filled.items()}
+        yield _PLACEHOLDER.sub(lambda match: str(parameters[match[1]]), template), parameters
+
+
+def _fill(value: Any, row: Mapping[str, Any]) -> Any:
+    """Replace {placeholders} inside a string parameter."""
+    if not isinstance(value, str):
+        return value
+    return _PLACEHOLDER.sub(lambda match: str(row.get(match[1], match[0])), value)
+
+
+def expand(mapping: Mapping[str, Any], instruction: str, file: str) -> dict[str, Any]:
+    """The unit mapping of one instruction.
+
+    Raises:
+        SpecError: no such instruction, no such body, a parameter without a value, two `when` that disagree.
+    """
+    table = instructions(mapping, file)
+    if instruction not in table:
+        raise SpecError("no such instruction", file=file, key="instruction", value=instruction, allowed=sorted(table))
+    chosen = dict(table[instruction])
+    body_name = chosen.pop("body", "default")
+    bodies = mapping.get("body", {})
+    if body_name not in bodies:
+        raise SpecError("no such body", file=file, key=f"instruction {instruction!r}", value=body_name, allowed=sorted(bodies))
+    common = mapping.get("parameters", {})
+    parameters = {**common, **_when(mapping.get("when", {}), common, chosen, file), **chosen}
+    body = _substitute(bodies[body_name], parameters, file, f"body.{body_name}")
+    meta = {key: mapping[key] for key in _META if key in mapping}
+    return {**meta, **body}
+
+
+def _when(
+    table: Mapping[str, Any], common: Mapping[str, Any], chosen: Mapping[str, Any], file: str
+) -> dict[str, Any]:
+    """The parameters of every `when` table that applies, but for those that the instruction gives itself."""
+    given = {**common, **chosen}
+    out: dict[str, Any] = {}
+    for name, cases in table.items():
+        held = cases.get(str(given[name]), {}) if name in given and isinstance(cases, Mapping) else {}
+        for key, value in held.items():
+            if key not in chosen and out.setdefault(key, value) != value:
+                where = f"when.{name}.{given[name]}.{key}"
+                raise SpecError("two `when` tables disagree", file=file, key=where, value=value)
+    return out
+
+
+def _substitute(value: Any, parameters: Mapping[str, Any], file: str, key: str) -> Any:
+    if isinstance(value, Mapping):
+        out = {}
+        for name, inner in value.items():
+            if isinstance(inner, str) and inner.startswith("$") and inner.endswith("?") and inner[1:-1] not in parameters:
+                continue
+            out[name] = _substitute(inner, parameters, file, f"{key}.{name}")
+        return out
+    if isinstance(value, list):
+        return [_substitute(inner, parameters, file, f"{key}[{index}]") for index, inner in enumerate(value)]
+    if isinstance(value, str) and value.startswith("$"):
+        name = value[1:].removesuffix("?")
+        if name not in parameters:
+            raise SpecError("parameter without a value", file=file, key=key, value=name, allowed=sorted(parameters))
+        return _substitute(parameters[name], {k: v for k, v in parameters.items() if k != name}, file, key)
+    return value

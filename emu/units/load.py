@@ -1,0 +1,78 @@
+"""From a name, path or mapping to a `Unit`.
+
+Names: a built-in unit (`ibm-dlfloat16-chunked`), one instruction of a family file (`intel-amx:tdpbf16ps`), a path to
+a .toml file (`my/unit.toml`, `my/family.toml:instruction`), or a mapping with the same keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from emu.errors import SpecError
+from emu.spec import convert, load_mapping, spec_hash
+from emu.spec.locate import is_path
+from emu.units.family import expand, instructions, is_family
+from emu.units.resolve import Context, resolve
+from emu.units.spec import UnitKeys
+from emu.units.unit import Unit
+
+
+def load_unit(spec: str | Path | Mapping[str, Any] | Unit, *, folder: Path | None = None) -> Unit:
+    """The unit of a built-in name, a family's instruction, a path or a mapping.
+
+    Args:
+        spec: what to load.
+        folder: what relative paths start from (default: the current folder).
+
+    Raises:
+        SpecError: unknown name (with the nearest one), or a rule of the unit language is broken.
+    """
+    if isinstance(spec, Unit):
+        return spec
+    if isinstance(spec, Mapping):
+        return _load(spec, folder or Path())
+    name = str(spec)
+    return _load(name, folder or Path()) if is_path(name.partition(":")[0]) else _builtin(name)
+
+
+@lru_cache(maxsize=1024)
+def _builtin(name: str) -> Unit:
+    return _load(name, Path())
+
+
+def _load(spec: str | Mapping[str, Any], folder: Path) -> Unit:
+    keys, context = _read(spec, folder, 0)
+    form = resolve(keys, context)
+    about = {"doc": keys.doc, "source": keys.source, "maturity": keys.maturity, "scope": keys.scope}
+    return Unit(form=form, about=about, spec_hash=spec_hash(repr(form)))
+
+
+def _read(spec: str | Mapping[str, Any], folder: Path, depth: int) -> tuple[UnitKeys, Context]:
+    """The keys of one unit, not yet resolved, and what its names mean."""
+    instruction = ""
+    if isinstance(spec, str):
+        spec, _, instruction = spec.partition(":")
+        if is_path(spec):
+            spec = str(folder / spec)
+    mapping, source = load_mapping("units", spec)
+    alias: Mapping[str, Any] = {}
+    if is_family(mapping):
+        if not instruction:
+            names = sorted(instructions(mapping, source.label))
+            raise SpecError(
+                f"is a family of {len(names)} instructions: name one, as in {source.stem}:{names[0]}",
+                file=source.label, allowed=names,
+            )  # fmt: skip
+        alias = mapping.get("alias", {})
+        mapping = expand(mapping, instruction, source.label)
+        default_name = f"{source.stem}:{instruction}"
+    elif instruction:
+        raise SpecError("is no family file: it has no instructions", file=source.label, value=instruction)
+    else:
+        default_name = source.stem
+    mapping = {"name": default_name, **mapping} if default_name != source.stem else {**mapping, "name": mapping.get("name", default_name)}
+    keys = convert(mapping, UnitKeys, file=source.label)
+    return keys, Context(file=source.label, folder=source.folder, alias=alias, load=_read, depth=depth)

@@ -1,0 +1,172 @@
+"""Range analysis: how wide the exact values on the wires of a unit can get, for a given K.
+
+For every edge: lsb <= exponent of the last bit, |x| < 2^msb, and e_low <= alignment exponent <= e_high. The bounds
+hold for all codes. The width of the widest value is what the kernels need as 64-bit words (`limbs`); they check it
+again as they run and refuse rather than drop a bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from emu.arithmetic.pipe import Factor, Pipe, Step
+from emu.formats.cast import Cast
+from emu.formats.enums import FormatKind, Rounding
+from emu.formats.model import Format
+from emu.formats.value import Value
+from emu.units.enums import AlignTo, Start
+from emu.units.form import Level, Operand, UnitForm
+from emu.units.schedule import run_length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Bounds of the values on one edge."""
+
+    lsb: int
+    msb: int
+    e_low: int
+    e_high: int
+
+    def __or__(self, other: Range) -> Range:
+        return Range(
+            lsb=min(self.lsb, other.lsb), msb=max(self.msb, other.msb),
+            e_low=min(self.e_low, other.e_low), e_high=max(self.e_high, other.e_high),
+        )  # fmt: skip
+
+    def __mul__(self, other: Range) -> Range:
+        return Range(
+            lsb=self.lsb + other.lsb, msb=self.msb + other.msb,
+            e_low=self.e_low + other.e_low, e_high=self.e_high + other.e_high,
+        )  # fmt: skip
+
+
+def format_range(fmt: Format) -> Range:
+    """The values of a format."""
+    if fmt.is_integral:
+        return Range(lsb=-fmt.frac_bits, msb=max(fmt.max_sig, fmt.min_sig).bit_length() - fmt.frac_bits, e_low=0, e_high=0)
+    if fmt.kind is FormatKind.LOG:
+        low = -fmt.radix_log2 * fmt.bias
+        return Range(lsb=low, msb=fmt.max_q + 1, e_low=low, e_high=fmt.max_q)
+    top = fmt.max_sig.bit_length() - 1 + fmt.max_q
+    return Range(lsb=fmt.emin - fmt.man_bits, msb=top + 1, e_low=fmt.emin, e_high=max(top, fmt.emin))
+
+
+def _constant(x: Value) -> Range:
+    e = x.e or 0
+    return Range(lsb=x.q, msb=x.q + x.sig.bit_length(), e_low=e, e_high=e)
+
+
+class Analysis:
+    """Walks a unit for one K and keeps the widest bounds that any edge had."""
+
+    def __init__(self, form: UnitForm, k: int) -> None:
+        self.form = form
+        self.widest = Range(lsb=0, msb=1, e_low=0, e_high=0)
+        piece = min(form.k or k, k)
+        self._run(piece * form.terms_per_k)
+
+    @property
+    def limbs(self) -> int:
+        """64-bit words of the widest value, with room for carries and signs."""
+        return max(3, (self.widest.msb - self.widest.lsb + 4) // 64 + 2)
+
+    def _see(self, edge: Range) -> Range:
+        self.widest |= edge
+        return edge
+
+    def _run(self, terms: int) -> None:
+        form = self.form
+        c = self._see(Range(lsb=0, msb=0, e_low=0, e_high=0) if form.c is None else self._load(form.c))
+        edge = self._see(self._pipe(form.product.result, self._product()))
+        n = terms
+        for level in form.levels:
+            inputs = self._see(self._pipe(level.input, edge))
+            length = min(run_length(level, n), max(n, 1))
+            edge = self._see(self._level(level, inputs, c, length))
+            n = -(-n // max(length, 1)) if n else 0
+        edge = self._see(self._pipe(form.output, edge))
+        self._see(self._cast(form.d, edge))
+
+    def _load(self, operand: Operand) -> Range:
+        return self._see(self._pipe(operand.load, format_range(operand.format)))
+
+    def _product(self) -> Range:
+        product = self.form.product
+        if product.table is not None:
+            bits = max(abs(entry) for row in product.table for entry in row).bit_length()
+            return Range(lsb=0, msb=bits, e_low=0, e_high=0)
+        made = self._load(self.form.a) * self._load(self.form.b)
+        return replace(made, e_low=min(made.e_low, made.lsb), e_high=max(made.e_high, made.msb))
+
+    def _pipe(self, pipe: Pipe, edge: Range) -> Range:
+        for step in pipe:
+            if step.factor is not Factor.NONE:
+                edge = self._see(edge * self._factor(step))
+            if step.addend is not None:
+                edge = edge | _constant(step.addend)
+                edge = self._see(replace(edge, msb=edge.msb + 1))
+            if step.cast is not None:
+                edge = self._see(self._cast(step.cast, edge))
+        return edge
+
+    def _factor(self, step: Step) -> Range:
+        form = self.form
+        if step.factor is Factor.CONSTANTS:
+            out = _constant(step.constants[0])
+            for constant in step.constants[1:]:
+                out |= _constant(constant)
+            return out
+        if step.factor is Factor.DIGITS:
+            assert form.product.digits is not None
+            top = form.product.digits.width * (form.product.digits.a + form.product.digits.b - 2)
+            return Range(lsb=0, msb=top + 1, e_low=0, e_high=top)
+        a = None if form.scale_a is None else format_range(form.scale_a.format)
+        b = None if form.scale_b is None else format_range(form.scale_b.format)
+        chosen = {Factor.A_SCALE: a, Factor.B_SCALE: b}.get(step.factor)
+        if chosen is None:
+            assert a is not None and b is not None
+            return self._see(self._pipe(form.scale_product, self._see(a * b)))
+        return self._see(chosen)
+
+    def _cast(self, how: Cast, edge: Range) -> Range:
+        target = format_range(how.format)
+        if how.rounding is Rounding.EXACT:
+            return replace(edge, msb=max(edge.msb, target.msb))
+        # Wrapping and saturation need a bit more than the format; what is cast must first fit its grid.
+        self._see(replace(target, msb=target.msb + 2) | replace(edge, msb=edge.msb + 1))
+        return target
+
+    def _level(self, level: Level, inputs: Range, c: Range, length: int) -> Range:
+        acc = inputs if level.start is Start.NONE else inputs | Range(lsb=0, msb=0, e_low=0, e_high=0)
+        if level.start is Start.C:
+            acc |= c
+        if not level.result or level.result[-1].cast is None:
+            # the sum grows over the whole run, and each cut may add one unit in the last place
+            total = self._step(level, acc, length + 1)
+            return self._pipe(level.result, total)
+        for _ in range(3):  # the result's range does not depend on the sum's, so this is a fixed point
+            total = self._step(level, acc, min(level.group, length) + 1)
+            acc |= self._see(self._pipe(level.result, total))
+        return acc
+
+    def _step(self, level: Level, addends: Range, count: int) -> Range:
+        e_low, e_high = addends.e_low, addends.e_high
+        if level.align_min_exp is not None:
+            e_low, e_high = min(e_low, level.align_min_exp), max(e_high, level.align_min_exp)
+        lsb, msb = addends.lsb, addends.msb
+        if level.align_bits is not None:
+            if level.align_to is AlignTo.POINT:
+                e_low, e_high = min(e_low, level.align_point), max(e_high, level.align_point)
+            msb = max(msb, e_high - level.align_bits) + 1
+            if level.align_rounding is Rounding.JAMMING:
+                lsb = min(lsb, e_low - level.align_bits)
+        growth = max(count, 1).bit_length() + 1
+        return self._see(Range(lsb=lsb, msb=msb + growth, e_low=e_low, e_high=e_high))
+
+
+@lru_cache(maxsize=4096)
+def limbs_of(form: UnitForm, k: int) -> int:
+    """64-bit words that the widest value of a unit needs for this K."""
+    return Analysis(form, k).limbs

@@ -1,0 +1,234 @@
+"""From the keys of a unit to its form: base levels in place, repeats written out, names resolved, rules checked.
+
+Every rule that a unit must keep is checked here, once, before any backend sees it; see unit-spec sections 1 and 4
+and the resolutions in spec/README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from emu.arithmetic.pipe import Factor
+from emu.errors import SpecError
+from emu.formats.cast import check_cast
+from emu.formats.enums import Daz, FormatKind, IntegerEncoding, Rounding
+from emu.formats.load import load_format
+from emu.formats.model import MAX_STORED_BITS, Format
+from emu.spec import convert
+from emu.units.enums import AlignTo, NanOrder, NanRule, Start
+from emu.units.form import Digits, Level, Operand, Product, ScaleOperand, UnitForm
+from emu.units.pipes import PipeBuilder
+from emu.units.spec import LevelKeys, NanKeys, OperandKeys, OperandsKeys, ProductKeys, ScaleOperandKeys, UnitKeys
+from emu.units.table import load_table
+
+Loader = Callable[[Any, Path, int], tuple[UnitKeys, "Context"]]
+_FORMAT_KEYS = {"kind", "bits", "exp_bits"}
+MAX_LEVELS = 64
+MAX_BASE_DEPTH = 8
+
+
+class Context:
+    """What a unit file means by its names: its label, folder, and its own format aliases."""
+
+    def __init__(self, *, file: str, folder: Path, alias: Mapping[str, Any], load: Loader, depth: int = 0) -> None:
+        self.file, self.folder, self.alias, self.load, self.depth = file, folder, dict(alias), load, depth
+
+    def format(self, name: str | Mapping[str, Any] | Format, key: str) -> Format:
+        """A format by name (the family's aliases first) or by its keys."""
+        if isinstance(name, str) and name in self.alias:
+            return load_format(self.alias[name], file=self.file, key=f"alias.{name}")
+        return load_format(name, file=self.file, key=key)
+
+    def error(self, key: str, reason: str, value: object = None, allowed: tuple[str, ...] = ()) -> SpecError:
+        """A SpecError that names this file."""
+        return SpecError(reason, file=self.file, key=key, value=value, allowed=allowed)
+
+
+def resolve(keys: UnitKeys, context: Context) -> UnitForm:
+    """The validated form of a unit.
+
+    Raises:
+        SpecError: naming the file and the key.
+    """
+    flat = _with_base(keys, context)
+    nan = flat.nan or NanKeys()
+    codes = {context.format(name, f"nan.code.{name}").name: code for name, code in nan.code.items()}
+    pipes = PipeBuilder(context=context, nan_codes=codes)
+    operands = convert(_normalised(flat.operands), OperandsKeys, file=context.file, prefix="operands")
+    a, b = _operand(operands.a, "a", pipes), _operand(operands.b, "b", pipes)
+    c = None if operands.c is None else _operand(operands.c, "c", pipes)
+    d = _operand(operands.d, "d", pipes)
+    if d.load or d.daz is not Daz.OFF:
+        raise context.error("operands.d", "d is only written: it has no daz and no load")
+    form = UnitForm(
+        name=flat.name or "unnamed",
+        k=flat.k,
+        a=a, b=b, c=c,
+        d=check_cast(d.format, nan_code=codes.get(d.format.name), file=context.file, key="operands.d"),
+        scale_a=_scale(flat.scale.a, "a", context),
+        scale_b=_scale(flat.scale.b, "b", context),
+        scale_product=pipes.pipe(flat.scale.product, "scale.product"),
+        product=_product(flat.product or ProductKeys(), a, b, pipes),
+        levels=_levels(flat.level, c is not None, nan.rule, pipes),
+        output=pipes.pipe(flat.output, "output"),
+        nan_rule=nan.rule,
+    )  # fmt: skip
+    _check(form, context)
+    return form
+
+
+def _normalised(operands: Mapping[str, Any]) -> dict[str, Any]:
+    """Operands with a bare format, by name or by its keys, written as `{format = …}`, so that all spellings are one."""
+    out: dict[str, Any] = {}
+    for name, value in operands.items():
+        bare = isinstance(value, str) or (isinstance(value, Mapping) and "format" not in value and _FORMAT_KEYS & set(value))
+        out[name] = {"format": value} if bare else value
+    return out
+
+
+def _with_base(keys: UnitKeys, context: Context) -> UnitKeys:
+    """The unit with the levels of its base in front and the base's operands, product and nan where it has none."""
+    base = keys.base
+    if base is None:
+        return keys
+    if context.depth >= MAX_BASE_DEPTH:
+        raise context.error("base.unit", f"bases are at most {MAX_BASE_DEPTH} deep (is this one built on itself?)")
+    if base.length is not None and base.parts is not None:
+        raise context.error("base", "give length or parts, not both", allowed=("length", "parts"))
+    inner_keys, inner_context = context.load(base.unit, context.folder, context.depth + 1)
+    inner = _with_base(inner_keys, inner_context)
+    if not inner.level:
+        raise context.error("base.unit", "this unit has no level", base.unit)
+    last = inner.level[-1]
+    handed = _replace(
+        last,
+        start=Start.NONE if last.start is Start.NONE else Start.ZERO,
+        length="all" if base.length is None else base.length,
+        parts=base.parts,
+        lanes=1,
+    )
+    context.alias = {**inner_context.alias, **context.alias}
+    return _replace(
+        keys,
+        base=None,
+        operands={**inner.operands, **keys.operands},
+        product=keys.product or inner.product,
+        nan=keys.nan or inner.nan,
+        level=(*inner.level[:-1], handed, *keys.level),
+    )
+
+
+def _replace(struct: Any, **changes: Any) -> Any:
+    """A copy of a frozen struct with some fields changed."""
+    fields = {name: getattr(struct, name) for name in struct.__struct_fields__}
+    return type(struct)(**{**fields, **changes})
+
+
+def _operand(keys: OperandKeys, name: str, pipes: PipeBuilder) -> Operand:
+    context, key = pipes.context, f"operands.{name}"
+    fmt = context.format(keys.format, key)
+    if fmt.bits > MAX_STORED_BITS:
+        raise context.error(key, f"an operand has at most {MAX_STORED_BITS} bits", fmt.name)
+    if keys.daz is not Daz.OFF and fmt.kind is not FormatKind.FLOAT:
+        raise context.error(f"{key}.daz", "only float formats have subnormals", keys.daz.value, ("off",))
+    return Operand(format=fmt, daz=keys.daz, load=pipes.pipe(keys.load, f"{key}.load"))
+
+
+def _scale(keys: ScaleOperandKeys | None, name: str, context: Context) -> ScaleOperand | None:
+    if keys is None:
+        return None
+    fmt = context.format(keys.format, f"scale.{name}.format")
+    if fmt.bits > MAX_STORED_BITS:
+        raise context.error(f"scale.{name}.format", f"a scale has at most {MAX_STORED_BITS} bits", fmt.name)
+    return ScaleOperand(format=fmt, block=keys.block)
+
+
+def _product(keys: ProductKeys, a: Operand, b: Operand, pipes: PipeBuilder) -> Product:
+    context = pipes.context
+    if keys.table is not None and keys.digits is not None:
+        raise context.error("product", "give table or digits, not both", allowed=("table", "digits"))
+    table = None
+    if keys.table is not None:
+        if a.load or b.load or a.daz is not Daz.OFF or b.daz is not Daz.OFF:
+            raise context.error("product.table", "a table is looked up by codes: operands a and b take no load and no daz")
+        table = load_table(keys.table, a.format, b.format, context.folder, context.file)
+    digits = None if keys.digits is None else _digits(keys.digits, a, b, context)
+    result = pipes.pipe(keys.result, "product.result")
+    return Product(result=result, exponent=keys.exponent, table=table, digits=digits)
+
+
+def _digits(width: int, a: Operand, b: Operand, context: Context) -> Digits:
+    for name, operand in (("a", a), ("b", b)):
+        fmt = operand.format
+        integer = fmt.kind is FormatKind.INTEGER and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT
+        if not integer or operand.load:
+            reason = f"digits need two's complement integer operands without load; {name} is {fmt.name}"
+            raise context.error("product.digits", reason, width)
+    return Digits(width=width, a=-(-a.format.bits // width), b=-(-b.format.bits // width))
+
+
+def _levels(keys: tuple[LevelKeys, ...], has_c: bool, rule: NanRule, pipes: PipeBuilder) -> tuple[Level, ...]:
+    context = pipes.context
+    if not keys:
+        raise context.error("level", "a unit has at least one level (an empty [[level]] is an exact sum)")
+    out: list[Level] = []
+    for index, level in enumerate(keys):
+        for copy in range(level.repeat):
+            outermost = index == len(keys) - 1 and copy == level.repeat - 1
+            out.append(_level(level, f"level[{index}]", outermost, has_c, rule, pipes))
+    if len(out) > MAX_LEVELS:
+        raise context.error("level", f"a unit has at most {MAX_LEVELS} levels", len(out))
+    return tuple(out)
+
+
+def _level(
+    keys: LevelKeys, key: str, outermost: bool, has_c: bool, rule: NanRule, pipes: PipeBuilder
+) -> Level:
+    context = pipes.context
+    if keys.parts is not None and keys.length != "all":
+        raise context.error(key, "give length or parts, not both", allowed=("length", "parts"))
+    if sorted(keys.order) != list(range(len(keys.order))):
+        raise context.error(f"{key}.order", "must be a permutation of 0, 1, …", list(keys.order))
+    if keys.align_rounding in (Rounding.EXACT, Rounding.STOCHASTIC):
+        allowed = tuple(mode.value for mode in Rounding if mode not in (Rounding.EXACT, Rounding.STOCHASTIC))
+        raise context.error(f"{key}.align_rounding", "an addend is cut deterministically", keys.align_rounding.value, allowed)
+    if keys.nan_order is not NanOrder.TERMS_FIRST and rule is not NanRule.FIRST:
+        raise context.error(f"{key}.nan_order", 'only with nan.rule = "first"', keys.nan_order.value, ("terms_first",))
+    start = keys.start or (Start.C if outermost else Start.ZERO)
+    if start is Start.C and not has_c:
+        start = Start.NONE
+    point = keys.align_to if isinstance(keys.align_to, int) else 0
+    align_to = AlignTo.POINT if isinstance(keys.align_to, int) else AlignTo(keys.align_to)
+    return Level(
+        id=keys.id, group=keys.group, length=None if keys.length == "all" else keys.length, parts=keys.parts,
+        lanes=keys.lanes, order=keys.order, start=start, input=pipes.pipe(keys.input, f"{key}.input", scales=True),
+        align_bits=None if keys.align_bits == "all" else keys.align_bits, align_rounding=keys.align_rounding,
+        align_to=align_to, align_point=point, align_min_exp=keys.align_min_exp, align_max_shift=keys.align_max_shift,
+        zero_sign=keys.zero_sign, nan_order=keys.nan_order,
+        result=pipes.pipe(keys.result, f"{key}.result"),
+    )  # fmt: skip
+
+
+def _check(form: UnitForm, context: Context) -> None:
+    """Rules between keys that stand far apart."""
+    used = {step.factor for pipe in form.pipes().values() for step in pipe}
+    for name, scale, factor in (("a", form.scale_a, Factor.A_SCALE), ("b", form.scale_b, Factor.B_SCALE)):
+        if scale is not None and not used & {factor, Factor.SCALE}:
+            raise context.error(f"scale.{name}", 'no pipe multiplies by it; use multiply = "scale" in an input')
+        if scale is None and used & {factor, Factor.SCALE}:
+            raise context.error(f"scale.{name}", f'a pipe multiplies by "{factor.value}" but there is no such scale')
+    if form.scale_product and Factor.SCALE not in used:
+        raise context.error("scale.product", 'no pipe multiplies by "scale"')
+    if Factor.DIGITS in used and form.product.digits is None:
+        raise context.error("product.digits", 'a pipe multiplies by "digits" but operands are not split')
+    starts = [level.start for level in form.levels]
+    if form.c is not None and Start.C not in starts:
+        raise context.error("operands.c", 'no level starts at c; leave c out, or give a level start = "c"')
+
+
+def with_name(form: UnitForm, name: str) -> UnitForm:
+    """The same unit under another name."""
+    return replace(form, name=name)

@@ -1,0 +1,61 @@
+"""Which inputs of a level go into which run: the only part of a unit that depends on K and not on data.
+
+For n inputs of a level (unit-spec sections 1 and 2, `deal`):
+
+* `order` permutes the inputs within each block of its own length; a short last block keeps the positions there are;
+* the run length is `length`, or ceil(n / parts / group) * group, or n;
+* every lanes * length inputs are dealt in turn to `lanes` runs, which hand up in lane order; a lane of a short tail
+  that gets no input has no run;
+* the outermost level has exactly one run, also with no input.
+"""
+
+from __future__ import annotations
+
+from emu.units.form import Level
+
+
+def run_length(level: Level, n: int) -> int:
+    """Inputs of one run of a level with n inputs."""
+    if level.parts is not None:
+        return max(1, -(-n // (level.parts * level.group))) * level.group
+    return level.length if level.length is not None else max(n, 1)
+
+
+def runs(level: Level, n: int) -> list[list[int]]:
+    """The inputs of every run, by index, in the order in which they are added."""
+    order = _permuted(level.order, n)
+    length, lanes = run_length(level, n), level.lanes
+    out: list[list[int]] = []
+    for start in range(0, n, lanes * length):
+        block = order[start : start + lanes * length]
+        out.extend(dealt for lane in range(lanes) if (dealt := block[lane::lanes]))
+    return out
+
+
+def _permuted(order: tuple[int, ...], n: int) -> list[int]:
+    if not order:
+        return list(range(n))
+    size = len(order)
+    return [start + j for start in range(0, n, size) for j in order if start + j < n]
+
+
+def level_runs(levels: tuple[Level, ...], terms: int) -> list[list[list[int]]]:
+    """The runs of every level, for so many terms into the innermost one.
+
+    Raises:
+        ValueError: the outermost level would hand up more than one result.
+    """
+    out: list[list[list[int]]] = []
+    n = terms
+    for index, level in enumerate(levels):
+        of_level = runs(level, n)
+        if index == len(levels) - 1:
+            if len(of_level) > 1:
+                raise ValueError(
+                    f"the outermost level must hand up one result, but {n} inputs make {len(of_level)} runs "
+                    f"(length, parts or lanes of the last level do not cover this K)"
+                )
+            of_level = of_level or [[]]
+        out.append(of_level)
+        n = len(of_level)
+    return out

@@ -1,0 +1,137 @@
+"""The keys of a unit file, as typed structs: unit-spec section 1, key by key. spec/README.md explains them.
+
+Nothing is resolved here: format names are strings, pipes are steps as written, `base` and `repeat` are still there.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from emu.formats.enums import Daz, Ftz, Overflow, Rounding, StochasticVariant
+from emu.units.enums import NanOrder, NanRule, ProductExponent, Start, ZeroSign
+
+MAX_COUNT = 1 << 20
+Positive = Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)]
+Bits = Annotated[int, msgspec.Meta(ge=0, le=4096)]
+Exponent = Annotated[int, msgspec.Meta(ge=-40000, le=40000)]
+Number = int | float
+FormatKeys = str | dict[str, Any]
+"""A format's name, or its keys as a table."""
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all: frozen, keyword-only, unknown keys refused."""
+
+
+class StepKeys(Keys, frozen=True, kw_only=True):
+    """One step of a pipe: multiply, add, cast."""
+
+    multiply: Number | tuple[Number, ...] | Literal["a_scale", "b_scale", "scale", "digits"] | None = None
+    add: Number | None = None
+    format: FormatKeys | None = None
+    rounding: Rounding | None = None
+    overflow: Overflow | None = None
+    ftz: Ftz | None = None
+    sr_bits: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
+    sr_variant: StochasticVariant | None = None
+
+
+PipeKeys = StepKeys | tuple[StepKeys, ...]
+
+
+class OperandKeys(Keys, frozen=True, kw_only=True):
+    """One operand: its format, what becomes of subnormals, and the pipe on entry."""
+
+    format: FormatKeys
+    daz: Daz = Daz.OFF
+    load: PipeKeys = ()
+
+
+class OperandsKeys(Keys, frozen=True, kw_only=True):
+    """The four operands, once a bare format is written as `{format = …}`; c may be left out."""
+
+    a: OperandKeys
+    b: OperandKeys
+    d: OperandKeys
+    c: OperandKeys | None = None
+
+
+class ScaleOperandKeys(Keys, frozen=True, kw_only=True):
+    """Scales of one operand: their format, and how many k share one."""
+
+    format: FormatKeys
+    block: Positive | None = None
+
+
+class ScaleKeys(Keys, frozen=True, kw_only=True):
+    """Block scales."""
+
+    a: ScaleOperandKeys | None = None
+    b: ScaleOperandKeys | None = None
+    product: PipeKeys = ()
+
+
+class ProductKeys(Keys, frozen=True, kw_only=True):
+    """The multiplier."""
+
+    result: PipeKeys = ()
+    exponent: ProductExponent = ProductExponent.SUM
+    table: str | tuple[tuple[int, ...], ...] | None = None
+    digits: Annotated[int, msgspec.Meta(ge=1, le=31)] | None = None
+
+
+class LevelKeys(Keys, frozen=True, kw_only=True):
+    """One reduction level."""
+
+    id: str | None = None
+    group: Positive = 1
+    length: Positive | Literal["all"] = "all"
+    parts: Positive | None = None
+    lanes: Positive = 1
+    order: tuple[int, ...] = ()
+    repeat: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    start: Start | None = None
+    input: PipeKeys = ()
+    align_bits: Bits | Literal["all"] = "all"
+    align_rounding: Rounding = Rounding.TOWARD_ZERO
+    align_to: Exponent | Literal["all", "terms"] = "all"
+    align_min_exp: Exponent | None = None
+    align_max_shift: Bits | None = None
+    zero_sign: ZeroSign = ZeroSign.IEEE
+    nan_order: NanOrder = NanOrder.TERMS_FIRST
+    result: PipeKeys = ()
+
+
+class NanKeys(Keys, frozen=True, kw_only=True):
+    """Which NaN comes out."""
+
+    rule: NanRule = NanRule.DEFAULT
+    code: dict[str, int] = {}
+
+
+class BaseKeys(Keys, frozen=True, kw_only=True):
+    """The unit that this one is built on."""
+
+    unit: str | dict[str, Any]
+    length: Positive | Literal["all"] | None = None
+    parts: Positive | None = None
+
+
+class UnitKeys(Keys, frozen=True, kw_only=True):
+    """A whole unit."""
+
+    name: str | None = None
+    doc: str = ""
+    source: str = ""
+    maturity: Literal["validated", "documented", "reconstructed", ""] = ""
+    scope: str = ""
+    k: Positive | None = None
+    base: BaseKeys | None = None
+    operands: dict[str, Any] = {}
+    scale: ScaleKeys = ScaleKeys()
+    product: ProductKeys | None = None
+    level: tuple[LevelKeys, ...] = ()
+    output: PipeKeys = ()
+    nan: NanKeys | None = None

@@ -1,0 +1,60 @@
+"""`product.table`: the integer products of an approximate multiplier, from a .npy file or a nested list.
+
+The table is indexed by codes, [a][b], and has one entry for every pair. A file is read without pickles, from the
+spec's own folder only, and has at most 64 MiB.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from emu.errors import SpecError
+from emu.formats.model import Format
+
+MAX_BYTES = 64 << 20
+MAX_BITS = 12
+MAX_PRODUCT = 1 << 62
+
+
+def load_table(
+    keys: str | tuple[tuple[int, ...], ...], a: Format, b: Format, folder: Path, file: str
+) -> tuple[tuple[int, ...], ...]:
+    """The table as nested tuples.
+
+    Raises:
+        SpecError: not there, outside the folder, not integers, or not 2^bits(a) by 2^bits(b).
+    """
+
+    def refuse(reason: str, value: object = None) -> SpecError:
+        return SpecError(reason, file=file, key="product.table", value=value)
+
+    if a.bits > MAX_BITS or b.bits > MAX_BITS:
+        raise refuse(f"a table takes operands of at most {MAX_BITS} bits, not {a.name} and {b.name}")
+    rows = _read(keys, folder, refuse) if isinstance(keys, str) else keys
+    shape = (len(rows), *sorted({len(row) for row in rows}))
+    if shape != (1 << a.bits, 1 << b.bits):
+        raise refuse(f"must be {1 << a.bits} by {1 << b.bits} for {a.name} by {b.name}", shape)
+    if any(abs(entry) >= MAX_PRODUCT for row in rows for entry in row):
+        raise refuse("a product must lie between -2^62 and 2^62")
+    return rows
+
+
+def _read(name: str, folder: Path, refuse: object) -> tuple[tuple[int, ...], ...]:
+    error = refuse
+    assert callable(error)
+    path = (folder / name).resolve()
+    if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
+        raise error("a table file lies in the spec's own folder", name)
+    if not path.is_file():
+        raise error("no such file", name)
+    if path.stat().st_size > MAX_BYTES:
+        raise error(f"a table file has at most {MAX_BYTES} bytes", name)
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as failure:
+        raise error(f"is no .npy file ({failure})", name) from failure
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "iu":
+        raise error("must hold a two-dimensional integer array", name)
+    return tuple(tuple(int(entry) for entry in row) for row in array)
