@@ -1,55 +1,16 @@
-"""The C backend: tiles of the result over the cores, each one call of cemu_matmul.
-
-cffi releases the interpreter lock during a call, so plain threads do. Bits do not depend on tiles or threads: an
-output element is computed whole by one call, and its random stream depends on its index alone.
-"""
+"""The C backend: every tile of the result is one call of cemu_matmul. cffi releases the interpreter lock meanwhile."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.errors import OverflowRaised
 from emu.units.problem import Problem
 from emu.units.ranges import limbs_of
 from emu.units.tables import UnitTables, tables_of
-
-TILE_ROWS, TILE_COLUMNS = 64, 128
-SERIAL_MACS = 20_000
-"""Products below this many multiply-accumulates are not worth a second thread."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tile:
-    """A rectangle of the result."""
-
-    row: int
-    row_end: int
-    column: int
-    column_end: int
-
-
-def tiles(problem: Problem, workers: int) -> list[Tile]:
-    """The result cut into tiles: small enough to balance the threads, large enough to reuse decoded operands."""
-    rows = min(TILE_ROWS, max(1, -(-problem.m // workers)))
-    columns = min(TILE_COLUMNS, problem.n if problem.m >= workers else max(1, -(-problem.n // workers)))
-    return [
-        Tile(row=m, row_end=min(m + rows, problem.m), column=n, column_end=min(n + columns, problem.n))
-        for m in range(0, problem.m, rows)
-        for n in range(0, problem.n, columns)
-    ]
-
-
-def worker_count(problem: Problem) -> int:
-    """Threads for a problem."""
-    small = problem.m * problem.n * max(problem.k, 1) < SERIAL_MACS
-    return 1 if small else len(os.sched_getaffinity(0))
-
+from emu.units.tiling import Tile, TileResult, run_tiles
 
 def run(problem: Problem) -> None:
     """Compute a problem, in place.
@@ -59,40 +20,10 @@ def run(problem: Problem) -> None:
     """
     tables = tables_of(problem.form)
     limbs = limbs_of(problem.form, problem.k)
-    workers = worker_count(problem)
-    cut = tiles(problem, workers)
-
-    def one(tile: Tile) -> tuple[int, int, NDArray[np.int64]]:
-        return _run_tile(problem, tables, limbs, tile)
-
-    if workers == 1 or len(cut) == 1:
-        done = [one(tile) for tile in cut]
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            done = list(pool.map(one, cut))
-    for _, _, events in done:
-        problem.events[...] += events
-    failed = [(index, status) for status, index, _ in done if status]
-    if failed:
-        raise _error(problem, *min(failed))
+    run_tiles(problem, lambda tile: _run_tile(problem, tables, limbs, tile))
 
 
-def _error(problem: Problem, index: int, status: int) -> Exception:
-    from cemu import lib
-
-    m, n = divmod(index, problem.n)
-    if status == lib.CEMU_OVERFLOW_RAISED:
-        return OverflowRaised(f"{problem.form.name}: output element ({m}, {n}): a value exceeds the range of its format")
-    if status == lib.CEMU_RUNS:
-        return ValueError(
-            f"{problem.form.name}: the outermost level must hand up one result, but K = {problem.k} makes several runs"
-        )
-    if status == lib.CEMU_NO_MEMORY:
-        return MemoryError(f"{problem.form.name}: no memory for a tile with K = {problem.k}")
-    return AssertionError(f"cemu_matmul: status {status} at ({m}, {n}) of {problem.form.name}")
-
-
-def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> tuple[int, int, NDArray[np.int64]]:
+def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> TileResult:
     from cemu import ffi, lib
 
     def pointer(kind: str, array: NDArray[Any] | None) -> Any:
@@ -128,4 +59,4 @@ def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> t
         },
     )  # fmt: skip
     status = lib.cemu_matmul(c_tables, c_problem)
-    return int(status), int(c_problem.error_index), events
+    return TileResult(status=int(status), error_index=int(c_problem.error_index), events=events)

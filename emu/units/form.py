@@ -40,7 +40,7 @@ class ScaleOperand:
 
     def blocks(self, k: int) -> int:
         """How many scales a row of k elements has."""
-        return 1 if self.block is None else max(1, -(-k // self.block))
+        return 1 if self.block is None else -(-k // self.block)
 
 
 @dataclass(frozen=True, kw_only=True)

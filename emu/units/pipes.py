@@ -33,7 +33,7 @@ class PipeBuilder:
         Args:
             keys: one step or several.
             key: where the pipe stands, for errors.
-            scales: whether scales and digit weights mean anything here (they belong to terms: `level.input`).
+            scales: whether scales, digit weights and lists mean anything here (they belong to terms: `level.input`).
         """
         steps = (keys,) if isinstance(keys, StepKeys) else keys
         single = isinstance(keys, StepKeys)
@@ -54,6 +54,9 @@ class PipeBuilder:
                 where = "scales and digit weights belong to terms: only a level's input can multiply by them"
                 raise self.context.error(f"{key}.multiply", where, keys.multiply)
             return Factor(keys.multiply), ()
+        if isinstance(keys.multiply, tuple) and not scales:
+            where = "a list is indexed by the input's position in its level: only a level's input can multiply by one"
+            raise self.context.error(f"{key}.multiply", where, list(keys.multiply))
         numbers = keys.multiply if isinstance(keys.multiply, tuple) else (keys.multiply,)
         if not numbers:
             raise self.context.error(f"{key}.multiply", "an empty list")

@@ -157,16 +157,18 @@ class Element:
             made = [_integer(x * y) for x in parts_a for y in parts_b]
         else:
             made = [self._product(self._load(self.form.a, a), self._load(self.form.b, b))]
+        if product.exponent is ProductExponent.LEADING_BIT:
+            made = [replace(x, e=x.top) if x.finite and x.sig else x for x in made]
         return [run_pipe(product.result, x, Term(), self, PRODUCT) for x in made]
 
     def _product(self, x: Value, y: Value) -> Value:
+        if x.nan and x.fresh and y.nan:
+            return y  # a NaN that a load made loses to one that was there
         out = multiply(x, y)
         if out.nan and out.fresh and not x.nan and not y.nan:
             self.count(PRODUCT, EventKind.NAN_MADE.bit)
         if out.is_zero and self.form.integral_product:
             out = replace(out, negative=False)
-        if self.form.product.exponent is ProductExponent.LEADING_BIT and out.finite and out.sig:
-            out = replace(out, e=out.top)
         return out
 
     def _level(

@@ -1,0 +1,382 @@
+"""Rounding and the cast, in place: cemu/src/cast.h."""
+
+# ruff: noqa: D103, ANN001, ANN201  (the C source documents each function; Numba infers the types)
+from __future__ import annotations
+
+import numpy as np
+
+from emu.formats.enums import EventKind, Ftz, IntegerEncoding, NanEncoding, NanTo, Overflow, Rounding, StochasticVariant
+from emu.units.kernels.codec import IEEE, NEGATIVE_ZERO, NO_SUBNORMALS, NORMAL, decode, is_integral
+from emu.units.kernels.environment import (
+    FRESH,
+    INFINITE,
+    KIND,
+    LIVE,
+    NAN_VALUE,
+    NEGATIVE,
+    SCALE_B_SLOT,
+    STATUS,
+    E,
+    N,
+    Q,
+)
+from emu.units.kernels.jit import kernel
+from emu.units.kernels.wide import (
+    ALL,
+    ONE,
+    QUIET,
+    TOO_WIDE,
+    ZERO,
+    any_below,
+    bit_length,
+    copy_value,
+    get_bit,
+    increment,
+    low_bits,
+    set_infinity,
+    set_small,
+    set_zero,
+    shift_left,
+    shift_right,
+    top_of,
+    trim,
+    word_below,
+)
+from emu.units.tiling import Status
+
+RAISED = Status.OVERFLOW_RAISED.code
+TWOS = IntegerEncoding.TWOS_COMPLEMENT.code
+NO_NAN = NanEncoding.NONE.code
+TO_MAX, TO_NEGATIVE_ZERO = NanTo.MAX.code, NanTo.NEGATIVE_ZERO.code
+RNE, RNA, RNZ, RNP, RNN = (mode.code for mode in list(Rounding)[:5])
+RTZ, RTP, RTN = Rounding.TOWARD_ZERO.code, Rounding.TOWARD_POSITIVE.code, Rounding.TOWARD_NEGATIVE.code
+RAZ, RTO, JAM = Rounding.AWAY_FROM_ZERO.code, Rounding.TO_ODD.code, Rounding.JAMMING.code
+STOCHASTIC, EXACT = Rounding.STOCHASTIC.code, Rounding.EXACT.code
+TO_INFINITY, SATURATE, PROPAGATE = Overflow.INFINITY.code, Overflow.SATURATE.code, Overflow.SATURATE_PROPAGATE.code
+TO_NAN, WRAP, RAISE = Overflow.NAN.code, Overflow.WRAP.code, Overflow.RAISE.code
+FTZ_BEFORE, FTZ_AFTER, FTZ_RESULT = Ftz.BEFORE_ROUNDING.code, Ftz.AFTER_ROUNDING.code, Ftz.RESULT.code
+VARIANT_A, VARIANT_B = StochasticVariant.A.code, StochasticVariant.B.code
+INEXACT, UNDERFLOW, OVERFLOW = EventKind.INEXACT.bit, EventKind.UNDERFLOW.bit, EventKind.OVERFLOW.bit
+INVALID, SATURATED, WRAPPED = EventKind.INVALID.bit, EventKind.SATURATED.bit, EventKind.WRAPPED.bit
+FLUSHED_OUT, NAN_MADE = EventKind.FLUSHED_OUT.bit, EventKind.NAN_MADE.bit
+
+
+@kernel
+def stochastic_up(env, s, shift, how, draw):
+    """P3109's variants; sums of up to 65 bits are compared by their carry out of N bits."""
+    bits = how.sr_bits
+    head, after = word_below(env, s, shift), np.uint64(get_bit(env, s, shift - 65))
+    mask = low_bits(bits)
+    whole = head >> np.uint64(64 - bits)
+    if how.sr_variant == VARIANT_A:
+        return whole > mask - draw
+    half = head >> np.uint64(63 - bits) & ONE if bits < 64 else after
+    if how.sr_variant == VARIANT_B:  # 2 (whole + R) + half + 1 >= 2 * 2^N
+        return whole > mask - draw or (whole == mask - draw and half == ONE)
+    if half and (any_below(env, s, shift - bits - 1) or whole & ONE):
+        if whole == mask:
+            return True
+        whole += ONE
+    return whole > mask - draw
+
+
+@kernel
+def round_shift(env, s, shift, rounding, how, draw):
+    meta = env.meta
+    if meta[s, N] == 0:
+        return 0
+    if shift <= 0:
+        shift_left(env, s, -shift)
+        if rounding == JAM and not env.limb[s, 0] & ONE:
+            env.limb[s, 0] |= ONE
+            return 1
+        return 0
+    half, below, odd = get_bit(env, s, shift - 1), any_below(env, s, shift - 1), get_bit(env, s, shift)
+    negative, up = meta[s, NEGATIVE], False
+    inexact = half | below
+    if rounding == RNE:
+        up = half and (below or odd)
+    elif rounding == RNA:
+        up = half == 1
+    elif rounding == RNZ:
+        up = half and below
+    elif rounding == RNP:
+        up = half and (below or not negative)
+    elif rounding == RNN:
+        up = half and (below or negative)
+    elif rounding == RTP:
+        up = inexact and not negative
+    elif rounding == RTN:
+        up = inexact and negative
+    elif rounding == RAZ:
+        up = inexact == 1
+    elif rounding == RTO:
+        up = inexact and not odd
+    elif rounding == JAM:
+        inexact |= 1 - odd
+        up = odd == 0
+    elif rounding == STOCHASTIC:
+        up = inexact and stochastic_up(env, s, shift, how, draw)
+    shift_right(env, s, shift)
+    if up:
+        increment(env, s)
+    return inexact
+
+
+@kernel
+def set_largest(env, f, negative, s):
+    if is_integral(f):
+        wide = f.is_signed and not f.symmetric and f.encoding == TWOS
+        bits = f.bits - (1 if f.is_signed else 0)
+        if negative and not f.is_signed:
+            set_zero(env, s, 0, 1, 0)
+            return
+        if bits // 64 + 1 > env.limb.shape[1]:
+            env.state[STATUS] = TOO_WIDE
+            return
+        set_small(env, s, negative, ONE, -f.frac_bits, 0)
+        shift_left(env, s, bits)
+        if not (negative and wide):
+            n = env.meta[s, N]
+            for i in range(n - 1):
+                env.limb[s, i] = ALL
+            env.limb[s, n - 1] -= ONE
+            trim(env, s)
+        return
+    if negative and not f.is_signed:
+        set_zero(env, s, 0, 0, 0)
+        return
+    e = np.int64(np.uint64(f.max_magnitude) >> np.uint64(f.man_bits)) - f.bias
+    sig = (np.uint64(f.max_magnitude) & low_bits(f.man_bits)) + (ONE << np.uint64(f.man_bits))
+    set_small(env, s, negative, sig, e - f.man_bits, e)
+
+
+@kernel
+def instead_of_nan(env, f, s):
+    if f.nan_to == TO_MAX:
+        set_largest(env, f, 0, s)
+    else:
+        negative = 1 if f.nan_to == TO_NEGATIVE_ZERO and f.negative_zero else 0
+        set_zero(env, s, negative, 1 if is_integral(f) else 0, 0)
+    return INVALID
+
+
+@kernel
+def set_default_nan(env, f, how, s):
+    decode(env, f, np.uint64(how.nan_code), s)
+    env.limb[s, 0] |= QUIET
+
+
+@kernel
+def made_nan(env, f, how, s):
+    if f.nan == NO_NAN:
+        return instead_of_nan(env, f, s)
+    set_default_nan(env, f, how, s)
+    return NAN_MADE
+
+
+@kernel
+def cast_nan(env, f, how, s):
+    if f.nan == NO_NAN:
+        return instead_of_nan(env, f, s)
+    if env.meta[s, FRESH]:
+        set_default_nan(env, f, how, s)
+        return 0
+    payload = QUIET
+    if f.nan == IEEE:
+        payload |= env.limb[s, 0] & ~low_bits(64 - f.man_bits)
+    env.limb[s, 0] = payload
+    if not f.is_signed or f.nan == NEGATIVE_ZERO:
+        env.meta[s, NEGATIVE] = 0
+    return 0
+
+
+@kernel
+def cast_infinity(env, f, how, s):
+    negative = env.meta[s, NEGATIVE]
+    if how.overflow == RAISE:
+        env.state[STATUS] = RAISED
+        return 0
+    representable = f.infinities and (f.is_signed or not negative)
+    if how.overflow == SATURATE or (how.overflow == PROPAGATE and not representable):
+        set_largest(env, f, negative, s)
+        return SATURATED
+    if representable:
+        return 0
+    return made_nan(env, f, how, s)
+
+
+@kernel
+def exceeds(env, f, s):
+    if env.meta[s, NEGATIVE] and not f.is_signed:
+        return True
+    top, max_top = top_of(env, s), max(np.int64(np.uint64(f.max_magnitude) >> np.uint64(f.man_bits)) - f.bias, f.emin)
+    if top != max_top:
+        return top > max_top
+    at = bit_length(env, s) - 1
+    head = word_below(env, s, at) if at else ZERO
+    mantissa = head >> np.uint64(64 - f.man_bits) if f.man_bits else ZERO
+    limit = np.uint64(f.max_magnitude) & low_bits(f.man_bits)
+    if mantissa != limit:
+        return mantissa > limit
+    return any_below(env, s, at - f.man_bits) == 1
+
+
+@kernel
+def overflow_float(env, f, how, directed, s):
+    negative = env.meta[s, NEGATIVE]
+    representable = f.is_signed or not negative
+    events = OVERFLOW | INEXACT
+    saturates = how.overflow == SATURATE or how.overflow == PROPAGATE
+    if how.overflow == RAISE:
+        env.state[STATUS] = RAISED
+        return 0
+    if how.overflow == TO_INFINITY and directed and representable:
+        mode = how.rounding
+        if mode in (RTZ, RTO, JAM) or (mode == RTP and negative) or (mode == RTN and not negative):
+            saturates = True
+    if saturates:
+        set_largest(env, f, negative, s)
+        return events | SATURATED
+    if how.overflow != TO_NAN and f.infinities and representable:
+        set_infinity(env, s, negative)
+        return events
+    return events | made_nan(env, f, how, s)
+
+
+@kernel
+def below_normal(env, f, s):
+    top, leading = top_of(env, s), bit_length(env, s) - 1
+    if f.subnormals != NORMAL or top != f.emin:
+        return top < f.emin
+    return f.man_bits == 0 or leading == 0 or word_below(env, s, leading) >> np.uint64(64 - f.man_bits) == ZERO
+
+
+@kernel
+def is_flushed(env, f, how, s, tiny_before, tiny_full):
+    top = top_of(env, s)
+    if how.ftz == FTZ_BEFORE and tiny_before:
+        return True
+    if how.ftz == FTZ_AFTER and tiny_full:
+        return True
+    if how.ftz == FTZ_RESULT and top < f.emin:
+        return True
+    if f.subnormals == NO_SUBNORMALS:
+        return top < f.emin
+    if f.subnormals == NORMAL:
+        return top < f.emin or (top == f.emin and any_below(env, s, bit_length(env, s) - 1) == 0)
+    return False
+
+
+@kernel
+def cast_float(env, f, how, draw, s):
+    meta = env.meta
+    negative = meta[s, NEGATIVE]
+    zero_sign = 1 if negative and f.negative_zero else 0
+    if meta[s, N] == 0:
+        set_zero(env, s, zero_sign, 0, 0)
+        return 0
+    top = top_of(env, s)
+    tiny_before, tiny_full = below_normal(env, f, s), False
+    if how.ftz == FTZ_AFTER and top < f.emin:
+        full = SCALE_B_SLOT  # free while a cast runs: scales are loaded anew at every use
+        copy_value(env, full, s)
+        round_shift(env, full, top - f.man_bits - meta[s, Q], how.rounding, how, draw)
+        tiny_full = bit_length(env, full) + top - f.man_bits - 1 < f.emin
+    lsb = max(top, f.emin) - f.man_bits
+    events = INEXACT if round_shift(env, s, lsb - meta[s, Q], how.rounding, how, draw) else 0
+    if env.state[STATUS]:
+        return 0
+    meta[s, Q] = lsb
+    if meta[s, N] and is_flushed(env, f, how, s, tiny_before, tiny_full):
+        set_zero(env, s, zero_sign, 0, 0)
+        return FLUSHED_OUT | INEXACT | UNDERFLOW
+    if meta[s, N] == 0:
+        set_zero(env, s, zero_sign, 0, 0)
+        return events | UNDERFLOW if events else events
+    top = top_of(env, s)
+    if events and top < f.emin:
+        events |= UNDERFLOW
+    if exceeds(env, f, s):
+        return overflow_float(env, f, how, True, s)
+    meta[s, LIVE] = 1
+    meta[s, E] = max(top, f.emin)
+    return events
+
+
+@kernel
+def wrap_integer(env, f, s):
+    words, high = (f.bits + 63) // 64, f.bits % 64
+    if words > env.limb.shape[1]:
+        env.state[STATUS] = TOO_WIDE
+        return
+    for i in range(env.meta[s, N], words):
+        env.limb[s, i] = ZERO
+    mask = low_bits(high) if high else ALL
+    negate, negative = env.meta[s, NEGATIVE] == 1, False
+    for attempt in range(2):
+        if negate:
+            carry = ONE
+            for i in range(words):
+                flipped = ~env.limb[s, i] + carry
+                carry = ONE if carry and flipped == ZERO else ZERO
+                env.limb[s, i] = flipped
+        env.limb[s, words - 1] &= mask
+        if attempt == 0:
+            sign = env.limb[s, words - 1] >> np.uint64((f.bits - 1) % 64) & ONE
+            negative = f.is_signed == 1 and sign == ONE
+            negate = negative
+    env.meta[s, N] = words
+    env.meta[s, NEGATIVE] = 1 if negative else 0
+    trim(env, s)
+
+
+@kernel
+def cast_integral(env, f, how, draw, s):
+    meta = env.meta
+    live = meta[s, LIVE]
+    if meta[s, N] == 0:
+        set_zero(env, s, 0, live, 0)
+        return 0
+    events = INEXACT if round_shift(env, s, -f.frac_bits - meta[s, Q], how.rounding, how, draw) else 0
+    if env.state[STATUS]:
+        return 0
+    meta[s, Q] = -f.frac_bits
+    meta[s, E] = 0
+    bits = f.bits - (1 if f.is_signed else 0)
+    wide = f.is_signed and not f.symmetric and f.encoding == TWOS
+    length = bit_length(env, s)
+    fits = length <= bits
+    if meta[s, NEGATIVE] and not f.is_signed:
+        fits = length == 0
+    elif meta[s, NEGATIVE] and wide and length == bits + 1:
+        fits = any_below(env, s, bits) == 0
+    if fits:
+        if meta[s, N] == 0:
+            meta[s, NEGATIVE] = 0
+        return events
+    events |= OVERFLOW | INEXACT
+    if how.overflow == RAISE:
+        env.state[STATUS] = RAISED
+        return 0
+    if how.overflow == WRAP:
+        wrap_integer(env, f, s)
+        return events | WRAPPED
+    set_largest(env, f, meta[s, NEGATIVE], s)
+    meta[s, LIVE] = live
+    return events | SATURATED
+
+
+@kernel
+def cast_value(env, how, draw, s):
+    """Cast a value in place; returns the mask of events."""
+    f = env.formats[how.format]
+    if env.meta[s, KIND] == NAN_VALUE:
+        return cast_nan(env, f, how, s)
+    if env.meta[s, KIND] == INFINITE:
+        return cast_infinity(env, f, how, s)
+    if how.rounding == EXACT:
+        return overflow_float(env, f, how, False, s) if env.meta[s, N] and exceeds(env, f, s) else 0
+    if is_integral(f):
+        return cast_integral(env, f, how, draw, s)
+    return cast_float(env, f, how, draw, s)

@@ -1,0 +1,55 @@
+"""Where Numba keeps the compiled kernels.
+
+Numba notices a change of the file that holds a kernel, but not of a file that it calls into: an edited helper would
+leave the old result. So the cache folder is named by a hash of all kernel sources and of Numba's version. The setting
+is Numba's own and global; it is put back as soon as the kernels are declared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def sources_hash() -> str:
+    """A short hash of every kernel source, of what they take constants from, and of Numba's version."""
+    import numba
+
+    here = Path(__file__).parent
+    files = sorted((here / "kernels").glob("*.py"))
+    files += [here / "tables.py", here / "enums.py", here / "tiling.py", here.parent / "formats" / "enums.py"]
+    files += [here.parent / "formats" / "tables.py", here.parent / "arithmetic" / "pipe.py", here / "events.py"]
+    digest = hashlib.sha256(numba.__version__.encode())
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_root() -> Path:
+    """The user's cache folder for emu, or one in the temporary folder if that cannot be written."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for folder in (base / "emu", Path(tempfile.gettempdir()) / f"emu-cache-{os.getuid()}"):
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
+            return folder
+    raise OSError("no folder for compiled kernels can be written: neither the user's cache nor the temporary folder")
+
+
+@contextmanager
+def kernel_cache() -> Iterator[None]:
+    """Within this, Numba puts what it compiles into the folder of these very sources."""
+    import numba
+
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_root() / "numba" / sources_hash())
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before

@@ -1,0 +1,106 @@
+"""Tiles of a result over the cores, for the backends that compute a tile without the interpreter lock.
+
+Bits do not depend on tiles or threads: an output element is computed whole by one call, and its random stream depends
+on its index alone. If several elements raise, the first one in order is reported, whichever thread found it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.errors import OverflowRaised
+from emu.formats.enums import Vocabulary
+from emu.units.problem import Problem
+
+TILE_ROWS, TILE_COLUMNS = 64, 128
+SERIAL_MACS = 20_000
+"""Products below this many multiply-accumulates are not worth a second thread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A rectangle of the result."""
+
+    row: int
+    row_end: int
+    column: int
+    column_end: int
+
+
+class Status(Vocabulary):
+    """What a kernel returns, in the order of cemu.h."""
+
+    OK = "ok"
+    """done"""
+    OVERFLOW_RAISED = "overflow_raised"
+    """a cast with overflow = "raise" left its range"""
+    NO_MEMORY = "no_memory"
+    """no memory for the tile"""
+    TOO_WIDE = "too_wide"
+    """a value did not fit the words that range analysis gave it"""
+    RUNS = "runs"
+    """the outermost level would hand up more than one result"""
+    BAD_TABLE = "bad_table"
+    """a number in a table is out of its range"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TileResult:
+    """What one tile reports."""
+
+    status: int
+    error_index: int
+    """linear index of the element that failed"""
+    events: NDArray[np.int64]
+
+
+def tiles(problem: Problem, workers: int) -> list[Tile]:
+    """The result cut into tiles: small enough to balance the threads, large enough to reuse decoded operands."""
+    rows = min(TILE_ROWS, max(1, -(-problem.m // workers)))
+    columns = min(TILE_COLUMNS, problem.n if problem.m >= workers else max(1, -(-problem.n // workers)))
+    return [
+        Tile(row=m, row_end=min(m + rows, problem.m), column=n, column_end=min(n + columns, problem.n))
+        for m in range(0, problem.m, rows)
+        for n in range(0, problem.n, columns)
+    ]
+
+
+def worker_count(problem: Problem) -> int:
+    """Threads for a problem."""
+    small = problem.m * problem.n * max(problem.k, 1) < SERIAL_MACS
+    return 1 if small else len(os.sched_getaffinity(0))
+
+
+def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult]) -> None:
+    """Run every tile, add up their events, and raise what the first failing element says."""
+    workers = worker_count(problem)
+    cut = tiles(problem, workers)
+    if workers == 1 or len(cut) == 1:
+        done = [run_tile(tile) for tile in cut]
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            done = list(pool.map(run_tile, cut))
+    for result in done:
+        problem.events[...] += result.events
+    failed = [(result.error_index, result.status) for result in done if result.status]
+    if failed:
+        raise _error(problem, *min(failed))
+
+
+def _error(problem: Problem, index: int, status: int) -> Exception:
+    m, n = divmod(index, problem.n)
+    if status == Status.OVERFLOW_RAISED.code:
+        return OverflowRaised(f"{problem.form.name}: output element ({m}, {n}): a value exceeds the range of its format")
+    if status == Status.RUNS.code:
+        return ValueError(
+            f"{problem.form.name}: the outermost level must hand up one result, but K = {problem.k} makes several runs"
+        )
+    if status == Status.NO_MEMORY.code:
+        return MemoryError(f"{problem.form.name}: no memory for a tile with K = {problem.k}")
+    return AssertionError(f"kernel status {status} at ({m}, {n}) of {problem.form.name}")
