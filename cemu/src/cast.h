@@ -85,7 +85,7 @@ INLINE void set_largest(context *c, const cemu_format *f, int negative, value *x
         set_zero(x, 0, 0, 0);
         return;
     }
-    int64_t e = (f->max_magnitude >> f->man_bits) - f->bias;
+    int64_t e = (int64_t)((uint64_t)f->max_magnitude >> f->man_bits) - f->bias;
     uint64_t sig = ((uint64_t)f->max_magnitude & low_bits(f->man_bits)) + (UINT64_C(1) << f->man_bits);
     set_small(x, negative, sig, (int32_t)(e - f->man_bits), (int32_t)e);
 }
@@ -128,18 +128,19 @@ INLINE uint32_t cast_infinity(context *c, const cemu_format *f, const cemu_cast 
         c->status = CEMU_OVERFLOW_RAISED;
         return 0;
     }
-    if (how->overflow == CEMU_OVERFLOW_SATURATE || (how->overflow == CEMU_OVERFLOW_SATURATE_PROPAGATE && !f->infinities)) {
+    int representable = f->infinities && (f->is_signed || !negative);
+    if (how->overflow == CEMU_OVERFLOW_SATURATE || (how->overflow == CEMU_OVERFLOW_SATURATE_PROPAGATE && !representable)) {
         set_largest(c, f, negative, x);
         return EVENT(SATURATED);
     }
-    if (f->infinities && (f->is_signed || !negative)) return 0;
+    if (representable) return 0;
     return made_nan(c, f, how, x);
 }
 
 /* |x| > max finite for a finite x that is not zero, or a negative value of an unsigned float. */
 INLINE int exceeds(const cemu_format *f, const value *x) {
     if (x->negative && !f->is_signed) return 1;
-    int64_t top = top_of(x), max_top = (f->max_magnitude >> f->man_bits) - f->bias;
+    int64_t top = top_of(x), max_top = (int64_t)((uint64_t)f->max_magnitude >> f->man_bits) - f->bias;
     if (max_top < f->emin) max_top = f->emin;
     if (top != max_top) return top > max_top;
     int64_t mantissa_at = bit_length(x) - 1; /* bits below the leading one */

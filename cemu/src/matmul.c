@@ -64,10 +64,9 @@ static int64_t digit_of(const cemu_format *f, uint64_t code, int64_t width, int6
 
 /* The product of two loaded operands, into x (which holds the first). */
 static void multiply_operands(context *c, value *x, const value *y) {
-    const cemu_unit *u = c->t->unit;
+    if (x->kind == NAN_VALUE && x->fresh && y->kind == NAN_VALUE) copy_value(x, y); /* made by a load: it loses */
     if (multiply_value(c, x, y)) count_events(c, CEMU_STAGE_PRODUCT, EVENT(NAN_MADE));
-    if (u->integral_product && is_zero(x)) x->negative = 0;
-    if (u->product_exponent == CEMU_PRODUCT_EXPONENT_LEADING_BIT && x->kind == FINITE && x->n) x->e = top_of(x);
+    if (c->t->unit->integral_product && is_zero(x)) x->negative = 0;
 }
 
 /* A plain product of two elements: no pipe on either. */
@@ -78,7 +77,6 @@ static void multiply_elements(context *c, const element *a, const element *b, va
         multiply_operands(c, x, &c->load_b);
         return;
     }
-    const cemu_unit *u = c->t->unit;
     u128 product = (u128)a->sig * b->sig;
     x->kind = FINITE;
     x->fresh = 0;
@@ -90,8 +88,7 @@ static void multiply_elements(context *c, const element *a, const element *b, va
     x->limb[1] = (uint64_t)(product >> 64);
     x->n = 2;
     trim(x);
-    if (!x->n && u->integral_product) x->negative = 0;
-    if (x->n && u->product_exponent == CEMU_PRODUCT_EXPONENT_LEADING_BIT) x->e = top_of(x);
+    if (!x->n && c->t->unit->integral_product) x->negative = 0;
 }
 
 /* The terms of one k, into x[0 .. terms per k). */
@@ -122,6 +119,9 @@ static void make_products(context *c, const workspace *w, int64_t row, int64_t c
             multiply_elements(c, a, b, x);
         }
     }
+    if (u->product_exponent == CEMU_PRODUCT_EXPONENT_LEADING_BIT)
+        for (int32_t i = 0; i < c->digit_products; i++)
+            if (x[i].kind == FINITE && x[i].n) x[i].e = top_of(x + i);
     if (u->product_result.count)
         for (int32_t i = 0; i < c->digit_products; i++) run_pipe(c, &u->product_result, x + i, at, CEMU_STAGE_PRODUCT);
 }

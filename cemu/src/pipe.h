@@ -26,10 +26,13 @@ INLINE void load_scale(context *c, int which_b, const place *at, value *x) {
 
 INLINE void run_pipe(context *c, const cemu_pipe *pipe, value *x, const place *at, int64_t stage);
 
-/* The factor of a step, in c->scale (constants too: they are small). */
-INLINE const value *load_factor(context *c, const cemu_step *s, const place *at) {
+/* A scratch value that is not x itself (the pipe of scale.product works on c->scale). */
+INLINE value *spare(context *c, const value *x) { return x == &c->scale ? &c->scale_b : &c->scale; }
+
+/* The factor of a step for the value x, in a spare value. Scales and digit weights never stand in scale.product. */
+INLINE const value *load_factor(context *c, const cemu_step *s, const value *x, const place *at) {
     const cemu_unit *u = c->t->unit;
-    value *out = &c->scale;
+    value *out = spare(c, x);
     switch (s->factor) {
         case CEMU_FACTOR_CONSTANTS:
             load_constant(c->t->constants + s->first_constant + at->position % s->constants, out);
@@ -54,7 +57,7 @@ INLINE const value *load_factor(context *c, const cemu_step *s, const place *at)
 /* x += y, exact, for a finite constant y: emu/arithmetic/exact.py. */
 INLINE void add_constant(context *c, value *x, const cemu_constant *from, int toward_negative) {
     if (x->kind != FINITE) return;
-    value *y = &c->scale;
+    value *y = spare(c, x);
     load_constant(from, y);
     int both_zero = !x->n && !y->n, negative = x->negative, same = both_zero && x->negative == y->negative;
     int live = x->live || y->live;
@@ -76,7 +79,7 @@ INLINE uint32_t draw_and_cast(context *c, const cemu_cast *how, value *x) {
 INLINE void run_pipe(context *c, const cemu_pipe *pipe, value *x, const place *at, int64_t stage) {
     const cemu_step *s = c->t->steps + pipe->first;
     for (int64_t i = 0; i < pipe->count && !c->status; i++, s++) {
-        if (s->factor != CEMU_FACTOR_NONE && multiply_value(c, x, load_factor(c, s, at)))
+        if (s->factor != CEMU_FACTOR_NONE && multiply_value(c, x, load_factor(c, s, x, at)))
             count_events(c, stage, EVENT(NAN_MADE));
         if (s->addend >= 0) {
             int down = s->cast.format >= 0 && s->cast.rounding == CEMU_ROUNDING_TOWARD_NEGATIVE;

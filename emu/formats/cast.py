@@ -170,14 +170,15 @@ def _largest(fmt: Format, negative: bool) -> Value:
 
 def _infinity(x: Value, how: Cast) -> tuple[Value, int]:
     fmt = how.format
+    representable = fmt.infinities and (fmt.signed or not x.negative)
     match how.overflow:
         case Overflow.RAISE:
             raise OverflowRaised(f"infinity does not fit {fmt.name}")
         case Overflow.SATURATE:
             return _largest(fmt, x.negative), EventKind.SATURATED.bit
-        case Overflow.SATURATE_PROPAGATE if not fmt.infinities:
+        case Overflow.SATURATE_PROPAGATE if not representable:
             return _largest(fmt, x.negative), EventKind.SATURATED.bit
-    if fmt.infinities and (fmt.signed or not x.negative):
+    if representable:
         return infinity(x.negative), 0
     return _made_nan(how)
 

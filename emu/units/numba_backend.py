@@ -5,6 +5,7 @@ It is compiled once per machine (a minute on first use), then read from the cach
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -27,11 +28,9 @@ Schedule = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 def _kernel() -> Any:
     """The compiled kernel."""
     with kernel_cache():
-        from numba import njit
-
         from emu.units.kernels.matmul import run_tile
 
-        return njit(nogil=True, cache=True, _nrt=False)(run_tile.py_func)
+        return run_tile
 
 
 def run(problem: Problem) -> None:
@@ -41,14 +40,8 @@ def run(problem: Problem) -> None:
         OverflowRaised: a cast with overflow = "raise" left its range; names the first such element.
         ValueError: the outermost level would hand up more than one result.
     """
-    kernel = _kernel()
-    limbs = limbs_of(problem.form, problem.k)
-    piece = min(problem.form.k or problem.k, problem.k) or 1
-    per_k = problem.form.terms_per_k
-    tail_k = problem.k % piece
-    whole = _schedule(problem.form, piece * per_k) if problem.k else _schedule(problem.form, 0)
-    tail = _schedule(problem.form, tail_k * per_k)
-    run_tiles(problem, lambda tile: _run_tile(kernel, problem, limbs, piece, whole, tail, tile))
+    kernel, inputs = _kernel(), _inputs(problem)
+    run_tiles(problem, lambda tile: _run_tile(kernel, problem, inputs, tile))
 
 
 def _schedule(form: UnitForm, terms: int) -> Schedule:
@@ -65,35 +58,63 @@ def _schedule(form: UnitForm, terms: int) -> Schedule:
     return np.array(index or [0], np.int64), np.array(first, np.int64), np.array(bounds, np.int64)
 
 
-def _run_tile(
-    kernel: Any, problem: Problem, limbs: int, piece: int, whole: Schedule, tail: Schedule, tile: Tile
-) -> TileResult:
-    from emu.units.kernels.environment import FIELDS, FIRST_SLOT, STATE_SIZE, ERROR, STATUS, Environment
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Inputs:
+    """What all tiles of a problem read."""
 
-    tables = tables_of(problem.form)
-    slots = max(piece * problem.form.terms_per_k, 1)
-    total = FIRST_SLOT + 2 * slots
-    events = np.zeros_like(problem.events)
-    state = np.zeros(STATE_SIZE, np.int64)
-    nothing = np.zeros((1, 1), np.uint64)
-    environment = Environment(
-        meta=np.zeros((total, FIELDS), np.int64),
+    tables: NDArray[np.int64]
+    codes: NDArray[np.uint64]
+    state: NDArray[np.int64]
+    """the offsets and sizes; every tile has a copy of its own"""
+    limbs: int
+    piece: int
+    slots: int
+    whole: Schedule
+    tail: Schedule
+
+
+def _inputs(problem: Problem) -> _Inputs:
+    from emu.units.kernels import environment as at
+
+    form, tables = problem.form, tables_of(problem.form)
+    parts = [tables.unit, tables.formats, tables.steps, tables.constants, tables.levels, tables.table]
+    words = [np.ascontiguousarray(part).view(np.int64).ravel() for part in parts]
+    arrays = [problem.a, problem.b, problem.c, problem.a_scale, problem.b_scale]
+    codes = [np.zeros(0, np.uint64) if array is None else array.ravel() for array in arrays]
+    state = np.zeros(at.EVENTS + problem.events.size, np.int64)
+    state[[at.FORMATS, at.STEPS, at.CONSTANTS_AT, at.LEVELS, at.TABLE]] = np.cumsum([part.size for part in words])[:-1]
+    ends = np.cumsum([array.size for array in codes])
+    state[[at.CODES_A, at.CODES_B, at.CODES_C, at.CODES_SA, at.CODES_SB]] = [0, *ends[:-1]]
+    state[at.TOTAL_K], state[at.TOTAL_N] = problem.k, problem.n
+    state[at.A_BLOCKS] = 0 if problem.a_scale is None else problem.a_scale.shape[1]
+    state[at.SEED] = np.array([problem.seed], np.uint64).view(np.int64)[0]
+    piece = min(form.k or problem.k, problem.k) or 1
+    return _Inputs(
+        tables=np.concatenate(words), codes=np.concatenate(codes), state=state, limbs=limbs_of(form, problem.k),
+        piece=piece, slots=max(piece * form.terms_per_k, 1),
+        whole=_schedule(form, piece * form.terms_per_k if problem.k else 0),
+        tail=_schedule(form, problem.k % piece * form.terms_per_k),
+    )  # fmt: skip
+
+
+def _run_tile(kernel: Any, problem: Problem, inputs: _Inputs, tile: Tile) -> TileResult:
+    from emu.units.kernels import environment as at
+
+    slots, limbs, state = inputs.slots, inputs.limbs, inputs.state.copy()
+    total = at.FIRST_SLOT + 2 * slots
+    environment = at.Environment(
+        meta=np.zeros((total, at.META_FIELDS), np.int64),
         limb=np.zeros((total, limbs), np.uint64),
         scratch=np.zeros(2 * limbs + 2, np.uint64),
         state=state,
-        unit=tables.unit, formats=tables.formats, steps=tables.steps, constants=tables.constants,
-        levels=tables.levels, orders=tables.orders, table=tables.table,
-        a=problem.a, b=problem.b,
-        c=nothing if problem.c is None else problem.c,
-        a_scale=nothing if problem.a_scale is None else problem.a_scale,
-        b_scale=nothing if problem.b_scale is None else problem.b_scale,
-        d=problem.d, events=events,
-        addends=np.zeros(slots + 2, np.int64),
-        position=np.zeros(2, np.int64),
-        seed=np.array([problem.seed], np.uint64),
-    )  # fmt: skip
+        t=inputs.tables,
+        codes=inputs.codes,
+        addends=np.zeros(at.TERMS_AT + slots + 1, np.int64),
+    )
     kernel(
-        environment, (tile.row, tile.row_end), (tile.column, tile.column_end), problem.first_index, piece, whole, tail,
-        np.zeros(slots, np.int64), np.zeros(slots, np.int64), slots, tile.column == 0, tile.row == 0,
+        environment, problem.d, (tile.row, tile.row_end), (tile.column, tile.column_end), problem.first_index,
+        inputs.piece, inputs.whole, inputs.tail, np.zeros(slots, np.int64), np.zeros(slots, np.int64), slots,
+        tile.column == 0, tile.row == 0,
     )  # fmt: skip
-    return TileResult(status=int(state[STATUS]), error_index=int(state[ERROR]), events=events)
+    events = state[at.EVENTS :].reshape(problem.events.shape)
+    return TileResult(status=int(state[at.STATUS]), error_index=int(state[at.ERROR]), events=events)

@@ -1,6 +1,6 @@
 """Rounding and the cast, in place: cemu/src/cast.h."""
 
-# ruff: noqa: D103, ANN001, ANN201  (the C source documents each function; Numba infers the types)
+# ruff: noqa: D103  (the C source documents each function)
 from __future__ import annotations
 
 import numpy as np
@@ -20,7 +20,31 @@ from emu.units.kernels.environment import (
     N,
     Q,
 )
-from emu.units.kernels.jit import kernel
+from emu.units.kernels.jit import Env, Int, Word, kernel
+from emu.units.kernels.layout import (
+    C_FORMAT,
+    C_FTZ,
+    C_NAN_CODE,
+    C_OVERFLOW,
+    C_ROUNDING,
+    C_SR_BITS,
+    C_SR_VARIANT,
+    F_BIAS,
+    F_BITS,
+    F_EMIN,
+    F_ENCODING,
+    F_FRAC_BITS,
+    F_INFINITIES,
+    F_IS_SIGNED,
+    F_MAN_BITS,
+    F_MAX_MAGNITUDE,
+    F_NAN,
+    F_NAN_TO,
+    F_NEGATIVE_ZERO,
+    F_SUBNORMALS,
+    F_SYMMETRIC,
+    format_at,
+)
 from emu.units.kernels.wide import (
     ALL,
     ONE,
@@ -62,16 +86,16 @@ FLUSHED_OUT, NAN_MADE = EventKind.FLUSHED_OUT.bit, EventKind.NAN_MADE.bit
 
 
 @kernel
-def stochastic_up(env, s, shift, how, draw):
+def stochastic_up(env: Env, s: Int, shift: Int, how: Int, draw: Word) -> bool:
     """P3109's variants; sums of up to 65 bits are compared by their carry out of N bits."""
-    bits = how.sr_bits
+    bits = env.t[how + C_SR_BITS]
     head, after = word_below(env, s, shift), np.uint64(get_bit(env, s, shift - 65))
     mask = low_bits(bits)
     whole = head >> np.uint64(64 - bits)
-    if how.sr_variant == VARIANT_A:
+    if env.t[how + C_SR_VARIANT] == VARIANT_A:
         return whole > mask - draw
     half = head >> np.uint64(63 - bits) & ONE if bits < 64 else after
-    if how.sr_variant == VARIANT_B:  # 2 (whole + R) + half + 1 >= 2 * 2^N
+    if env.t[how + C_SR_VARIANT] == VARIANT_B:  # 2 (whole + R) + half + 1 >= 2 * 2^N
         return whole > mask - draw or (whole == mask - draw and half == ONE)
     if half and (any_below(env, s, shift - bits - 1) or whole & ONE):
         if whole == mask:
@@ -81,7 +105,7 @@ def stochastic_up(env, s, shift, how, draw):
 
 
 @kernel
-def round_shift(env, s, shift, rounding, how, draw):
+def round_shift(env: Env, s: Int, shift: Int, rounding: Int, how: Int, draw: Word) -> Int:
     meta = env.meta
     if meta[s, N] == 0:
         return 0
@@ -124,17 +148,17 @@ def round_shift(env, s, shift, rounding, how, draw):
 
 
 @kernel
-def set_largest(env, f, negative, s):
-    if is_integral(f):
-        wide = f.is_signed and not f.symmetric and f.encoding == TWOS
-        bits = f.bits - (1 if f.is_signed else 0)
-        if negative and not f.is_signed:
+def set_largest(env: Env, f: Int, negative: Int, s: Int) -> None:
+    if is_integral(env, f):
+        wide = env.t[f + F_IS_SIGNED] and not env.t[f + F_SYMMETRIC] and env.t[f + F_ENCODING] == TWOS
+        bits = env.t[f + F_BITS] - (1 if env.t[f + F_IS_SIGNED] else 0)
+        if negative and not env.t[f + F_IS_SIGNED]:
             set_zero(env, s, 0, 1, 0)
             return
         if bits // 64 + 1 > env.limb.shape[1]:
             env.state[STATUS] = TOO_WIDE
             return
-        set_small(env, s, negative, ONE, -f.frac_bits, 0)
+        set_small(env, s, negative, ONE, -env.t[f + F_FRAC_BITS], 0)
         shift_left(env, s, bits)
         if not (negative and wide):
             n = env.meta[s, N]
@@ -143,62 +167,64 @@ def set_largest(env, f, negative, s):
             env.limb[s, n - 1] -= ONE
             trim(env, s)
         return
-    if negative and not f.is_signed:
+    if negative and not env.t[f + F_IS_SIGNED]:
         set_zero(env, s, 0, 0, 0)
         return
-    e = np.int64(np.uint64(f.max_magnitude) >> np.uint64(f.man_bits)) - f.bias
-    sig = (np.uint64(f.max_magnitude) & low_bits(f.man_bits)) + (ONE << np.uint64(f.man_bits))
-    set_small(env, s, negative, sig, e - f.man_bits, e)
+    e = np.int64(np.uint64(env.t[f + F_MAX_MAGNITUDE]) >> np.uint64(env.t[f + F_MAN_BITS])) - env.t[f + F_BIAS]
+    sig = (np.uint64(env.t[f + F_MAX_MAGNITUDE]) & low_bits(env.t[f + F_MAN_BITS])) + (
+        ONE << np.uint64(env.t[f + F_MAN_BITS])
+    )
+    set_small(env, s, negative, sig, e - env.t[f + F_MAN_BITS], e)
 
 
 @kernel
-def instead_of_nan(env, f, s):
-    if f.nan_to == TO_MAX:
+def instead_of_nan(env: Env, f: Int, s: Int) -> Int:
+    if env.t[f + F_NAN_TO] == TO_MAX:
         set_largest(env, f, 0, s)
     else:
-        negative = 1 if f.nan_to == TO_NEGATIVE_ZERO and f.negative_zero else 0
-        set_zero(env, s, negative, 1 if is_integral(f) else 0, 0)
+        negative = 1 if env.t[f + F_NAN_TO] == TO_NEGATIVE_ZERO and env.t[f + F_NEGATIVE_ZERO] else 0
+        set_zero(env, s, negative, 1 if is_integral(env, f) else 0, 0)
     return INVALID
 
 
 @kernel
-def set_default_nan(env, f, how, s):
-    decode(env, f, np.uint64(how.nan_code), s)
+def set_default_nan(env: Env, f: Int, how: Int, s: Int) -> None:
+    decode(env, f, np.uint64(env.t[how + C_NAN_CODE]), s)
     env.limb[s, 0] |= QUIET
 
 
 @kernel
-def made_nan(env, f, how, s):
-    if f.nan == NO_NAN:
+def made_nan(env: Env, f: Int, how: Int, s: Int) -> Int:
+    if env.t[f + F_NAN] == NO_NAN:
         return instead_of_nan(env, f, s)
     set_default_nan(env, f, how, s)
     return NAN_MADE
 
 
 @kernel
-def cast_nan(env, f, how, s):
-    if f.nan == NO_NAN:
+def cast_nan(env: Env, f: Int, how: Int, s: Int) -> Int:
+    if env.t[f + F_NAN] == NO_NAN:
         return instead_of_nan(env, f, s)
     if env.meta[s, FRESH]:
         set_default_nan(env, f, how, s)
         return 0
     payload = QUIET
-    if f.nan == IEEE:
-        payload |= env.limb[s, 0] & ~low_bits(64 - f.man_bits)
+    if env.t[f + F_NAN] == IEEE:
+        payload |= env.limb[s, 0] & ~low_bits(64 - env.t[f + F_MAN_BITS])
     env.limb[s, 0] = payload
-    if not f.is_signed or f.nan == NEGATIVE_ZERO:
+    if not env.t[f + F_IS_SIGNED] or env.t[f + F_NAN] == NEGATIVE_ZERO:
         env.meta[s, NEGATIVE] = 0
     return 0
 
 
 @kernel
-def cast_infinity(env, f, how, s):
+def cast_infinity(env: Env, f: Int, how: Int, s: Int) -> Int:
     negative = env.meta[s, NEGATIVE]
-    if how.overflow == RAISE:
+    if env.t[how + C_OVERFLOW] == RAISE:
         env.state[STATUS] = RAISED
         return 0
-    representable = f.infinities and (f.is_signed or not negative)
-    if how.overflow == SATURATE or (how.overflow == PROPAGATE and not representable):
+    representable = env.t[f + F_INFINITIES] and (env.t[f + F_IS_SIGNED] or not negative)
+    if env.t[how + C_OVERFLOW] == SATURATE or (env.t[how + C_OVERFLOW] == PROPAGATE and not representable):
         set_largest(env, f, negative, s)
         return SATURATED
     if representable:
@@ -207,84 +233,94 @@ def cast_infinity(env, f, how, s):
 
 
 @kernel
-def exceeds(env, f, s):
-    if env.meta[s, NEGATIVE] and not f.is_signed:
+def exceeds(env: Env, f: Int, s: Int) -> bool:
+    if env.meta[s, NEGATIVE] and not env.t[f + F_IS_SIGNED]:
         return True
-    top, max_top = top_of(env, s), max(np.int64(np.uint64(f.max_magnitude) >> np.uint64(f.man_bits)) - f.bias, f.emin)
+    top, max_top = (
+        top_of(env, s),
+        max(
+            np.int64(np.uint64(env.t[f + F_MAX_MAGNITUDE]) >> np.uint64(env.t[f + F_MAN_BITS])) - env.t[f + F_BIAS],
+            env.t[f + F_EMIN],
+        ),
+    )
     if top != max_top:
         return top > max_top
     at = bit_length(env, s) - 1
     head = word_below(env, s, at) if at else ZERO
-    mantissa = head >> np.uint64(64 - f.man_bits) if f.man_bits else ZERO
-    limit = np.uint64(f.max_magnitude) & low_bits(f.man_bits)
+    mantissa = head >> np.uint64(64 - env.t[f + F_MAN_BITS]) if env.t[f + F_MAN_BITS] else ZERO
+    limit = np.uint64(env.t[f + F_MAX_MAGNITUDE]) & low_bits(env.t[f + F_MAN_BITS])
     if mantissa != limit:
         return mantissa > limit
-    return any_below(env, s, at - f.man_bits) == 1
+    return any_below(env, s, at - env.t[f + F_MAN_BITS]) == 1
 
 
 @kernel
-def overflow_float(env, f, how, directed, s):
+def overflow_float(env: Env, f: Int, how: Int, directed: bool, s: Int) -> Int:
     negative = env.meta[s, NEGATIVE]
-    representable = f.is_signed or not negative
+    representable = env.t[f + F_IS_SIGNED] or not negative
     events = OVERFLOW | INEXACT
-    saturates = how.overflow == SATURATE or how.overflow == PROPAGATE
-    if how.overflow == RAISE:
+    saturates = env.t[how + C_OVERFLOW] == SATURATE or env.t[how + C_OVERFLOW] == PROPAGATE
+    if env.t[how + C_OVERFLOW] == RAISE:
         env.state[STATUS] = RAISED
         return 0
-    if how.overflow == TO_INFINITY and directed and representable:
-        mode = how.rounding
+    if env.t[how + C_OVERFLOW] == TO_INFINITY and directed and representable:
+        mode = env.t[how + C_ROUNDING]
         if mode in (RTZ, RTO, JAM) or (mode == RTP and negative) or (mode == RTN and not negative):
             saturates = True
     if saturates:
         set_largest(env, f, negative, s)
         return events | SATURATED
-    if how.overflow != TO_NAN and f.infinities and representable:
+    if env.t[how + C_OVERFLOW] != TO_NAN and env.t[f + F_INFINITIES] and representable:
         set_infinity(env, s, negative)
         return events
     return events | made_nan(env, f, how, s)
 
 
 @kernel
-def below_normal(env, f, s):
+def below_normal(env: Env, f: Int, s: Int) -> bool:
     top, leading = top_of(env, s), bit_length(env, s) - 1
-    if f.subnormals != NORMAL or top != f.emin:
-        return top < f.emin
-    return f.man_bits == 0 or leading == 0 or word_below(env, s, leading) >> np.uint64(64 - f.man_bits) == ZERO
+    if env.t[f + F_SUBNORMALS] != NORMAL or top != env.t[f + F_EMIN]:
+        return top < env.t[f + F_EMIN]
+    return (
+        env.t[f + F_MAN_BITS] == 0
+        or leading == 0
+        or word_below(env, s, leading) >> np.uint64(64 - env.t[f + F_MAN_BITS]) == ZERO
+    )
 
 
 @kernel
-def is_flushed(env, f, how, s, tiny_before, tiny_full):
+def is_flushed(env: Env, f: Int, how: Int, s: Int, tiny_before: bool, tiny_full: bool) -> bool:
     top = top_of(env, s)
-    if how.ftz == FTZ_BEFORE and tiny_before:
+    if env.t[how + C_FTZ] == FTZ_BEFORE and tiny_before:
         return True
-    if how.ftz == FTZ_AFTER and tiny_full:
+    if env.t[how + C_FTZ] == FTZ_AFTER and tiny_full:
         return True
-    if how.ftz == FTZ_RESULT and top < f.emin:
+    if env.t[how + C_FTZ] == FTZ_RESULT and top < env.t[f + F_EMIN]:
         return True
-    if f.subnormals == NO_SUBNORMALS:
-        return top < f.emin
-    if f.subnormals == NORMAL:
-        return top < f.emin or (top == f.emin and any_below(env, s, bit_length(env, s) - 1) == 0)
+    if env.t[f + F_SUBNORMALS] == NO_SUBNORMALS:
+        return top < env.t[f + F_EMIN]
+    if env.t[f + F_SUBNORMALS] == NORMAL:
+        return top < env.t[f + F_EMIN] or (top == env.t[f + F_EMIN] and any_below(env, s, bit_length(env, s) - 1) == 0)
     return False
 
 
 @kernel
-def cast_float(env, f, how, draw, s):
+def cast_float(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
     meta = env.meta
     negative = meta[s, NEGATIVE]
-    zero_sign = 1 if negative and f.negative_zero else 0
+    zero_sign = 1 if negative and env.t[f + F_NEGATIVE_ZERO] else 0
     if meta[s, N] == 0:
         set_zero(env, s, zero_sign, 0, 0)
         return 0
     top = top_of(env, s)
     tiny_before, tiny_full = below_normal(env, f, s), False
-    if how.ftz == FTZ_AFTER and top < f.emin:
+    if env.t[how + C_FTZ] == FTZ_AFTER and top < env.t[f + F_EMIN]:
         full = SCALE_B_SLOT  # free while a cast runs: scales are loaded anew at every use
         copy_value(env, full, s)
-        round_shift(env, full, top - f.man_bits - meta[s, Q], how.rounding, how, draw)
-        tiny_full = bit_length(env, full) + top - f.man_bits - 1 < f.emin
-    lsb = max(top, f.emin) - f.man_bits
-    events = INEXACT if round_shift(env, s, lsb - meta[s, Q], how.rounding, how, draw) else 0
+        round_shift(env, full, top - env.t[f + F_MAN_BITS] - meta[s, Q], env.t[how + C_ROUNDING], how, draw)
+        tiny_full = bit_length(env, full) + top - env.t[f + F_MAN_BITS] - 1 < env.t[f + F_EMIN]
+    lsb = max(top, env.t[f + F_EMIN]) - env.t[f + F_MAN_BITS]
+    events = INEXACT if round_shift(env, s, lsb - meta[s, Q], env.t[how + C_ROUNDING], how, draw) else 0
     if env.state[STATUS]:
         return 0
     meta[s, Q] = lsb
@@ -295,18 +331,18 @@ def cast_float(env, f, how, draw, s):
         set_zero(env, s, zero_sign, 0, 0)
         return events | UNDERFLOW if events else events
     top = top_of(env, s)
-    if events and top < f.emin:
+    if events and top < env.t[f + F_EMIN]:
         events |= UNDERFLOW
     if exceeds(env, f, s):
         return overflow_float(env, f, how, True, s)
     meta[s, LIVE] = 1
-    meta[s, E] = max(top, f.emin)
+    meta[s, E] = max(top, env.t[f + F_EMIN])
     return events
 
 
 @kernel
-def wrap_integer(env, f, s):
-    words, high = (f.bits + 63) // 64, f.bits % 64
+def wrap_integer(env: Env, f: Int, s: Int) -> None:
+    words, high = (env.t[f + F_BITS] + 63) // 64, env.t[f + F_BITS] % 64
     if words > env.limb.shape[1]:
         env.state[STATUS] = TOO_WIDE
         return
@@ -323,8 +359,8 @@ def wrap_integer(env, f, s):
                 env.limb[s, i] = flipped
         env.limb[s, words - 1] &= mask
         if attempt == 0:
-            sign = env.limb[s, words - 1] >> np.uint64((f.bits - 1) % 64) & ONE
-            negative = f.is_signed == 1 and sign == ONE
+            sign = env.limb[s, words - 1] >> np.uint64((env.t[f + F_BITS] - 1) % 64) & ONE
+            negative = env.t[f + F_IS_SIGNED] == 1 and sign == ONE
             negate = negative
     env.meta[s, N] = words
     env.meta[s, NEGATIVE] = 1 if negative else 0
@@ -332,22 +368,24 @@ def wrap_integer(env, f, s):
 
 
 @kernel
-def cast_integral(env, f, how, draw, s):
+def cast_integral(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
     meta = env.meta
     live = meta[s, LIVE]
     if meta[s, N] == 0:
         set_zero(env, s, 0, live, 0)
         return 0
-    events = INEXACT if round_shift(env, s, -f.frac_bits - meta[s, Q], how.rounding, how, draw) else 0
+    events = (
+        INEXACT if round_shift(env, s, -env.t[f + F_FRAC_BITS] - meta[s, Q], env.t[how + C_ROUNDING], how, draw) else 0
+    )
     if env.state[STATUS]:
         return 0
-    meta[s, Q] = -f.frac_bits
+    meta[s, Q] = -env.t[f + F_FRAC_BITS]
     meta[s, E] = 0
-    bits = f.bits - (1 if f.is_signed else 0)
-    wide = f.is_signed and not f.symmetric and f.encoding == TWOS
+    bits = env.t[f + F_BITS] - (1 if env.t[f + F_IS_SIGNED] else 0)
+    wide = env.t[f + F_IS_SIGNED] and not env.t[f + F_SYMMETRIC] and env.t[f + F_ENCODING] == TWOS
     length = bit_length(env, s)
     fits = length <= bits
-    if meta[s, NEGATIVE] and not f.is_signed:
+    if meta[s, NEGATIVE] and not env.t[f + F_IS_SIGNED]:
         fits = length == 0
     elif meta[s, NEGATIVE] and wide and length == bits + 1:
         fits = any_below(env, s, bits) == 0
@@ -356,10 +394,10 @@ def cast_integral(env, f, how, draw, s):
             meta[s, NEGATIVE] = 0
         return events
     events |= OVERFLOW | INEXACT
-    if how.overflow == RAISE:
+    if env.t[how + C_OVERFLOW] == RAISE:
         env.state[STATUS] = RAISED
         return 0
-    if how.overflow == WRAP:
+    if env.t[how + C_OVERFLOW] == WRAP:
         wrap_integer(env, f, s)
         return events | WRAPPED
     set_largest(env, f, meta[s, NEGATIVE], s)
@@ -368,15 +406,15 @@ def cast_integral(env, f, how, draw, s):
 
 
 @kernel
-def cast_value(env, how, draw, s):
+def cast_value(env: Env, how: Int, draw: Word, s: Int) -> Int:
     """Cast a value in place; returns the mask of events."""
-    f = env.formats[how.format]
+    f = format_at(env, env.t[how + C_FORMAT])
     if env.meta[s, KIND] == NAN_VALUE:
         return cast_nan(env, f, how, s)
     if env.meta[s, KIND] == INFINITE:
         return cast_infinity(env, f, how, s)
-    if how.rounding == EXACT:
+    if env.t[how + C_ROUNDING] == EXACT:
         return overflow_float(env, f, how, False, s) if env.meta[s, N] and exceeds(env, f, s) else 0
-    if is_integral(f):
+    if is_integral(env, f):
         return cast_integral(env, f, how, draw, s)
     return cast_float(env, f, how, draw, s)

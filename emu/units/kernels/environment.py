@@ -1,7 +1,10 @@
-"""What every kernel function is given: the tables, the problem and the buffers of one call.
+"""What every kernel function is given: a handful of plain arrays, because Numba's compile time grows with their number.
 
-A value is a slot: row s of `meta` (kind, sign, live, fresh, q, e, n) and row s of `limb` (n words). Slots 0 to 3 are
-the scratch values of the C context; the banks of a level follow.
+* A value is a slot: row s of `meta` (kind, sign, live, fresh, q, e, n) and row s of `limb` (n words). The first slots
+  are the scratch values of the C context; the banks of a level follow.
+* `t` holds all tables of the unit, one after the other, as int64: the unit itself at 0, the others from the offsets
+  in `state` on. A row is named by its offset in `t`; emu/units/kernels/layout.py has the offsets of its fields.
+* `codes` holds a, b, c and the scales, one after the other.
 """
 
 from __future__ import annotations
@@ -11,44 +14,35 @@ from typing import Any, NamedTuple
 from emu.formats.enums import EventKind
 
 KIND, NEGATIVE, LIVE, FRESH, Q, E, N = range(7)
-FIELDS = 7
+META_FIELDS = 7
 FINITE, INFINITE, NAN_VALUE = range(3)
 SCALE_SLOT, SCALE_B_SLOT, LOAD_A, LOAD_B, FIRST_SLOT = range(5)
 
-STATUS, INDEX, DRAWS, ROW, COLUMN, ERROR = range(6)
-STATE_SIZE = 6
-"""Fields of `state`: status of the call; index, draws, row and column of the element; the failing element."""
+(
+    STATUS, INDEX, DRAWS, ROW, COLUMN, ERROR,  # the call, and the element that it is at (or failed in)
+    TERM_K, TERM_POSITION,  # where the value stands that a pipe works on
+    SEED, TOTAL_K, TOTAL_N, A_BLOCKS,
+    FORMATS, STEPS, CONSTANTS_AT, LEVELS, TABLE,  # offsets in `t`
+    CODES_A, CODES_B, CODES_C, CODES_SA, CODES_SB,  # offsets in `codes`
+    EVENTS,  # event counts, [stage][kind], from here on
+) = range(23)  # fmt: skip
+"""Fields of `state`."""
+
+PAIR, TERMS_AT = 0, 2
+"""Offsets in `addends`: the two operands of a pipe's addition, and the addends of a step."""
 
 EVENT_KINDS = len(EventKind)
 
 
 class Environment(NamedTuple):
-    """The arguments of the kernels, as arrays."""
+    """The arguments of the kernels."""
 
     meta: Any
     limb: Any
     scratch: Any
     """uint64, 2 * limbs + 2"""
     state: Any
-    """int64, STATE_SIZE"""
-    unit: Any
-    formats: Any
-    steps: Any
-    constants: Any
-    levels: Any
-    orders: Any
-    table: Any
-    a: Any
-    b: Any
-    c: Any
-    a_scale: Any
-    b_scale: Any
-    d: Any
-    events: Any
-    """[stage, kind]"""
+    t: Any
+    codes: Any
     addends: Any
-    """int64: slots of the addends of a step"""
-    position: Any
-    """int64: where the value stands that a pipe works on: k, position"""
-    seed: Any
-    """uint64: [seed]"""
+    """int64: slots of the addends of a sum"""

@@ -1,11 +1,11 @@
 """Philox4x32-10: cemu/src/philox.h."""
 
-# ruff: noqa: D103, ANN001, ANN201  (Numba infers the types)
+# ruff: noqa: D103  (the C source documents each function)
 from __future__ import annotations
 
 import numpy as np
 
-from emu.units.kernels.jit import kernel
+from emu.units.kernels.jit import Int, Word, kernel
 from emu.units.kernels.wide import HALF, LOW32, low_bits
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -13,7 +13,7 @@ W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 
 
 @kernel
-def philox_bits(seed, index, draw, bits):
+def philox_bits(seed: Word, index: Word, draw: Word, bits: Int) -> Word:
     c0, c1, c2, c3 = index & LOW32, index >> HALF, draw & LOW32, draw >> HALF
     k0, k1 = seed & LOW32, seed >> HALF
     for _ in range(10):

@@ -1,6 +1,6 @@
 """The pipe: cemu/src/pipe.h."""
 
-# ruff: noqa: D103, ANN001, ANN201  (the C source documents each function; Numba infers the types)
+# ruff: noqa: D103  (the C source documents each function)
 from __future__ import annotations
 
 import numpy as np
@@ -10,6 +10,9 @@ from emu.units.events import SCALE as SCALE_STAGE
 from emu.units.kernels.cast import NAN_MADE, RTN, STOCHASTIC, cast_value
 from emu.units.kernels.codec import decode
 from emu.units.kernels.environment import (
+    A_BLOCKS,
+    CODES_SA,
+    CODES_SB,
     COLUMN,
     DRAWS,
     FINITE,
@@ -17,14 +20,47 @@ from emu.units.kernels.environment import (
     KIND,
     LIVE,
     NEGATIVE,
+    PAIR,
     ROW,
     SCALE_B_SLOT,
     SCALE_SLOT,
+    SEED,
     STATUS,
+    TERM_K,
+    TERM_POSITION,
+    TOTAL_N,
     E,
     N,
 )
-from emu.units.kernels.jit import kernel
+from emu.units.kernels.jit import Env, Int, kernel
+from emu.units.kernels.layout import (
+    C_FORMAT,
+    C_ROUNDING,
+    C_SR_BITS,
+    K_E,
+    K_LIVE,
+    K_NEGATIVE,
+    K_Q,
+    K_SIG,
+    P_COUNT,
+    P_FIRST,
+    S_ADDEND,
+    S_CAST,
+    S_CONSTANTS,
+    S_FACTOR,
+    S_FIRST_CONSTANT,
+    U_DIGIT_WIDTH,
+    U_DIGITS_A,
+    U_DIGITS_B,
+    U_SCALE_A,
+    U_SCALE_B,
+    U_SCALE_PRODUCT,
+    Z_BLOCK,
+    Z_FORMAT,
+    constant_at,
+    format_at,
+    step_at,
+)
 from emu.units.kernels.philox import philox_bits
 from emu.units.kernels.wide import ONE, count_events, multiply_value, set_small, sum_values
 
@@ -33,22 +69,37 @@ A_SCALE, B_SCALE, BOTH_SCALES = Factor.A_SCALE.code, Factor.B_SCALE.code, Factor
 
 
 @kernel
-def load_constant(env, constant, s):
-    set_small(env, s, constant.negative, np.uint64(constant.sig), constant.q, constant.e)
-    env.meta[s, LIVE] = constant.live
+def load_constant(env: Env, constant: Int, s: Int) -> None:
+    set_small(
+        env,
+        s,
+        env.t[constant + K_NEGATIVE],
+        np.uint64(env.t[constant + K_SIG]),
+        env.t[constant + K_Q],
+        env.t[constant + K_E],
+    )
+    env.meta[s, LIVE] = env.t[constant + K_LIVE]
 
 
 @kernel
-def load_scale(env, which_b, s):
-    u = env.unit[0]
-    scale = u.scale_b if which_b else u.scale_a
-    block = env.position[0] // scale.block if scale.block else 0
-    code = env.b_scale[block, env.state[COLUMN]] if which_b else env.a_scale[env.state[ROW], block]
-    decode(env, env.formats[scale.format], code, s)
+def chosen_constant(env: Env, step: Int) -> Int:
+    """The constant of a step: a list is indexed by the term's position."""
+    return constant_at(env, env.t[step + S_FIRST_CONSTANT] + env.state[TERM_POSITION] % env.t[step + S_CONSTANTS])
 
 
 @kernel
-def add_constant(env, s, constant, toward_negative, spare):
+def load_scale(env: Env, which_b: bool, s: Int) -> None:
+    scale = U_SCALE_B if which_b else U_SCALE_A
+    block = env.state[TERM_K] // env.t[scale + Z_BLOCK] if env.t[scale + Z_BLOCK] else 0
+    at = env.state[CODES_SA] + env.state[ROW] * env.state[A_BLOCKS] + block
+    if which_b:
+        at = env.state[CODES_SB] + block * env.state[TOTAL_N] + env.state[COLUMN]
+    code = env.codes[at]
+    decode(env, format_at(env, env.t[scale + Z_FORMAT]), code, s)
+
+
+@kernel
+def add_constant(env: Env, s: Int, constant: Int, toward_negative: Int, spare: Int) -> None:
     meta = env.meta
     if meta[s, KIND] != FINITE:
         return
@@ -59,7 +110,9 @@ def add_constant(env, s, constant, toward_negative, spare):
     e = meta[spare, E]
     if meta[s, LIVE] and (not meta[spare, LIVE] or meta[s, E] > e):
         e = meta[s, E]
-    sum_values(env, s, (s, spare), 2)
+    env.addends[PAIR] = s
+    env.addends[PAIR + 1] = spare
+    sum_values(env, s, PAIR, 2)
     if meta[s, N] == 0:
         meta[s, NEGATIVE] = negative if same else toward_negative
     meta[s, LIVE] = live
@@ -67,69 +120,67 @@ def add_constant(env, s, constant, toward_negative, spare):
 
 
 @kernel
-def draw_and_cast(env, how, s):
+def draw_and_cast(env: Env, how: Int, s: Int) -> Int:
     draw = ONE - ONE
-    if how.rounding == STOCHASTIC and env.meta[s, KIND] == FINITE:
-        seed, index = env.seed[0], np.uint64(env.state[INDEX])
-        draw = philox_bits(seed, index, np.uint64(env.state[DRAWS]), how.sr_bits)
+    if env.t[how + C_ROUNDING] == STOCHASTIC and env.meta[s, KIND] == FINITE:
+        seed, index = np.uint64(env.state[SEED]), np.uint64(env.state[INDEX])
+        draw = philox_bits(seed, index, np.uint64(env.state[DRAWS]), env.t[how + C_SR_BITS])
         env.state[DRAWS] += 1
     return cast_value(env, how, draw, s)
 
 
 @kernel
-def add_and_cast(env, step, s, stage, spare):
+def add_and_cast(env: Env, step: Int, s: Int, stage: Int, spare: Int) -> None:
     """What a step does after it has multiplied."""
-    if step.addend >= 0:
-        down = 1 if step.cast.format >= 0 and step.cast.rounding == RTN else 0
-        add_constant(env, s, env.constants[step.addend], down, spare)
-    if step.cast.format >= 0:
-        count_events(env, stage, draw_and_cast(env, step.cast, s))
+    if env.t[step + S_ADDEND] >= 0:
+        down = 1 if env.t[step + S_CAST + C_FORMAT] >= 0 and env.t[step + S_CAST + C_ROUNDING] == RTN else 0
+        add_constant(env, s, constant_at(env, env.t[step + S_ADDEND]), down, spare)
+    if env.t[step + S_CAST + C_FORMAT] >= 0:
+        count_events(env, stage, draw_and_cast(env, step + S_CAST, s))
 
 
 @kernel
-def run_plain_pipe(env, pipe, s, stage, spare):
+def run_plain_pipe(env: Env, pipe: Int, s: Int, stage: Int, spare: Int) -> None:
     """A pipe whose factors are constants: every pipe but a level's input."""
-    for i in range(pipe.first, pipe.first + pipe.count):
+    for i in range(env.t[pipe + P_FIRST], env.t[pipe + P_FIRST] + env.t[pipe + P_COUNT]):
         if env.state[STATUS]:
             return
-        step = env.steps[i]
-        if step.factor != NO_FACTOR:
-            constant = env.constants[step.first_constant + env.position[1] % step.constants]
-            load_constant(env, constant, spare)
+        step = step_at(env, i)
+        if env.t[step + S_FACTOR] != NO_FACTOR:
+            load_constant(env, chosen_constant(env, step), spare)
             if multiply_value(env, s, spare):
                 count_events(env, stage, NAN_MADE)
         add_and_cast(env, step, s, stage, spare)
 
 
 @kernel
-def load_factor(env, step):
-    u = env.unit[0]
-    if step.factor == CONSTANTS:
-        load_constant(env, env.constants[step.first_constant + env.position[1] % step.constants], SCALE_SLOT)
-    elif step.factor == A_SCALE:
+def load_factor(env: Env, step: Int) -> None:
+    if env.t[step + S_FACTOR] == CONSTANTS:
+        load_constant(env, chosen_constant(env, step), SCALE_SLOT)
+    elif env.t[step + S_FACTOR] == A_SCALE:
         load_scale(env, False, SCALE_SLOT)
-    elif step.factor == B_SCALE:
+    elif env.t[step + S_FACTOR] == B_SCALE:
         load_scale(env, True, SCALE_SLOT)
-    elif step.factor == BOTH_SCALES:
+    elif env.t[step + S_FACTOR] == BOTH_SCALES:
         load_scale(env, False, SCALE_SLOT)
         load_scale(env, True, SCALE_B_SLOT)
         if multiply_value(env, SCALE_SLOT, SCALE_B_SLOT):
             count_events(env, SCALE_STAGE, NAN_MADE)
-        run_plain_pipe(env, u.scale_product, SCALE_SLOT, SCALE_STAGE, SCALE_B_SLOT)
+        run_plain_pipe(env, U_SCALE_PRODUCT, SCALE_SLOT, SCALE_STAGE, SCALE_B_SLOT)
     else:
-        digit = env.position[1] % (u.digits_a * u.digits_b)
-        weight = u.digit_width * (digit // u.digits_b + digit % u.digits_b)
+        digit = env.state[TERM_POSITION] % (env.t[U_DIGITS_A] * env.t[U_DIGITS_B])
+        weight = env.t[U_DIGIT_WIDTH] * (digit // env.t[U_DIGITS_B] + digit % env.t[U_DIGITS_B])
         set_small(env, SCALE_SLOT, 0, ONE, weight, weight)
 
 
 @kernel
-def run_pipe(env, pipe, s, stage):
+def run_pipe(env: Env, pipe: Int, s: Int, stage: Int) -> None:
     """The input pipe of a level: scales and digit weights too."""
-    for i in range(pipe.first, pipe.first + pipe.count):
+    for i in range(env.t[pipe + P_FIRST], env.t[pipe + P_FIRST] + env.t[pipe + P_COUNT]):
         if env.state[STATUS]:
             return
-        step = env.steps[i]
-        if step.factor != NO_FACTOR:
+        step = step_at(env, i)
+        if env.t[step + S_FACTOR] != NO_FACTOR:
             load_factor(env, step)
             if multiply_value(env, s, SCALE_SLOT):
                 count_events(env, stage, NAN_MADE)

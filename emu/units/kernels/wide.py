@@ -1,11 +1,13 @@
 """Values of any width: cemu/src/value.h."""
 
-# ruff: noqa: D103, ANN001, ANN201  (the C source documents each function; Numba infers the types)
+# ruff: noqa: D103  (the C source documents each function)
 from __future__ import annotations
 
 import numpy as np
 
 from emu.units.kernels.environment import (
+    EVENT_KINDS,
+    EVENTS,
     FINITE,
     FRESH,
     INFINITE,
@@ -18,7 +20,7 @@ from emu.units.kernels.environment import (
     N,
     Q,
 )
-from emu.units.kernels.jit import kernel
+from emu.units.kernels.jit import Env, Int, Word, Words, kernel
 from emu.units.tiling import Status
 
 TOO_WIDE = Status.TOO_WIDE.code
@@ -28,12 +30,12 @@ HALF, LOW32 = np.uint64(32), np.uint64(0xFFFFFFFF)
 
 
 @kernel
-def low_bits(n):
+def low_bits(n: Int) -> Word:
     return ALL if n >= 64 else (ONE << np.uint64(n)) - ONE
 
 
 @kernel
-def word_length(word):
+def word_length(word: Word) -> Int:
     length = np.int64(0)
     for step in (32, 16, 8, 4, 2, 1):
         if word >> np.uint64(step):
@@ -43,17 +45,17 @@ def word_length(word):
 
 
 @kernel
-def count_events(env, stage, mask):
+def count_events(env: Env, stage: Int, mask: Int) -> None:
     kind = 0
     while mask:
         if mask & 1:
-            env.events[stage, kind] += 1
+            env.state[EVENTS + EVENT_KINDS * stage + kind] += 1
         mask >>= 1
         kind += 1
 
 
 @kernel
-def set_zero(env, s, negative, live, e):
+def set_zero(env: Env, s: Int, negative: Int, live: Int, e: Int) -> None:
     meta = env.meta
     meta[s, KIND] = FINITE
     meta[s, NEGATIVE] = negative
@@ -65,13 +67,13 @@ def set_zero(env, s, negative, live, e):
 
 
 @kernel
-def set_infinity(env, s, negative):
+def set_infinity(env: Env, s: Int, negative: Int) -> None:
     set_zero(env, s, negative, 0, 0)
     env.meta[s, KIND] = INFINITE
 
 
 @kernel
-def set_nan(env, s, negative, payload, fresh):
+def set_nan(env: Env, s: Int, negative: Int, payload: Word, fresh: Int) -> None:
     set_zero(env, s, negative, 0, 0)
     env.meta[s, KIND] = NAN_VALUE
     env.meta[s, FRESH] = fresh
@@ -79,7 +81,7 @@ def set_nan(env, s, negative, payload, fresh):
 
 
 @kernel
-def set_small(env, s, negative, sig, q, e):
+def set_small(env: Env, s: Int, negative: Int, sig: Word, q: Int, e: Int) -> None:
     set_zero(env, s, negative, 1, e)
     env.meta[s, Q] = q
     env.meta[s, N] = 1 if sig else 0
@@ -87,12 +89,12 @@ def set_small(env, s, negative, sig, q, e):
 
 
 @kernel
-def is_zero(env, s):
+def is_zero(env: Env, s: Int) -> bool:
     return env.meta[s, KIND] == FINITE and env.meta[s, N] == 0
 
 
 @kernel
-def copy_value(env, to, source):
+def copy_value(env: Env, to: Int, source: Int) -> None:
     words = 1 if env.meta[source, KIND] == NAN_VALUE else env.meta[source, N]
     for i in range(7):
         env.meta[to, i] = env.meta[source, i]
@@ -101,7 +103,7 @@ def copy_value(env, to, source):
 
 
 @kernel
-def trim(env, s):
+def trim(env: Env, s: Int) -> None:
     n = env.meta[s, N]
     while n > 0 and env.limb[s, n - 1] == ZERO:
         n -= 1
@@ -109,25 +111,25 @@ def trim(env, s):
 
 
 @kernel
-def bit_length(env, s):
+def bit_length(env: Env, s: Int) -> Int:
     n = env.meta[s, N]
     return 64 * (n - 1) + word_length(env.limb[s, n - 1]) if n > 0 else np.int64(0)
 
 
 @kernel
-def top_of(env, s):
+def top_of(env: Env, s: Int) -> Int:
     return bit_length(env, s) - 1 + env.meta[s, Q]
 
 
 @kernel
-def get_bit(env, s, at):
+def get_bit(env: Env, s: Int, at: Int) -> Int:
     if at < 0 or at >= 64 * env.meta[s, N]:
         return np.int64(0)
     return np.int64(env.limb[s, at // 64] >> np.uint64(at % 64) & ONE)
 
 
 @kernel
-def any_below(env, s, at):
+def any_below(env: Env, s: Int, at: Int) -> Int:
     if at <= 0:
         return np.int64(0)
     words, n = at // 64, env.meta[s, N]
@@ -141,7 +143,7 @@ def any_below(env, s, at):
 
 
 @kernel
-def shift_left(env, s, by):
+def shift_left(env: Env, s: Int, by: Int) -> None:
     n_old = env.meta[s, N]
     if n_old == 0 or by <= 0:
         return
@@ -160,7 +162,7 @@ def shift_left(env, s, by):
 
 
 @kernel
-def shift_right(env, s, by):
+def shift_right(env: Env, s: Int, by: Int) -> None:
     words, bits = by // 64, by % 64
     n = env.meta[s, N] - words
     if n <= 0:
@@ -174,7 +176,7 @@ def shift_right(env, s, by):
 
 
 @kernel
-def increment(env, s):
+def increment(env: Env, s: Int) -> None:
     n = env.meta[s, N]
     for i in range(n):
         env.limb[s, i] += ONE
@@ -188,7 +190,7 @@ def increment(env, s):
 
 
 @kernel
-def word_below(env, s, at):
+def word_below(env: Env, s: Int, at: Int) -> Word:
     """Bits [at - 64, at) of the significand; bits below 0 are zero."""
     n = env.meta[s, N]
     low = at - 64
@@ -201,7 +203,7 @@ def word_below(env, s, at):
 
 
 @kernel
-def multiply_words(x, y):
+def multiply_words(x: Word, y: Word) -> Words:
     """The high and low word of a product."""
     x0, x1, y0, y1 = x & LOW32, x >> HALF, y & LOW32, y >> HALF
     low = x0 * y0
@@ -212,7 +214,7 @@ def multiply_words(x, y):
 
 
 @kernel
-def multiply_limbs(env, x, y):
+def multiply_limbs(env: Env, x: Int, y: Int) -> None:
     nx, ny = env.meta[x, N], env.meta[y, N]
     if nx == 0 or ny == 0:
         env.meta[x, N] = 0
@@ -248,7 +250,7 @@ def multiply_limbs(env, x, y):
 
 
 @kernel
-def multiply_value(env, x, y):
+def multiply_value(env: Env, x: Int, y: Int) -> Int:
     """x *= y in place. Returns 1 if this made a NaN."""
     meta = env.meta
     if meta[x, KIND] == NAN_VALUE:
@@ -273,12 +275,12 @@ def multiply_value(env, x, y):
 
 
 @kernel
-def sum_values(env, out, slots, count):
-    """out = exact sum of the values in these slots; the sign of a zero sum is left to the caller."""
+def sum_values(env: Env, out: Int, first: Int, count: Int) -> None:
+    """out = exact sum of `count` addends from `first` on; the sign of a zero sum is left to the caller."""
     meta, limb = env.meta, env.limb
     q, top, nonzero = np.int64(1) << 62, -(np.int64(1) << 62), np.int64(0)
     for i in range(count):
-        s = slots[i]
+        s = env.addends[first + i]
         if meta[s, N] == 0:
             continue
         top = max(top, bit_length(env, s) + meta[s, Q])
@@ -293,7 +295,7 @@ def sum_values(env, out, slots, count):
     if width <= 64:
         total = np.int64(0)
         for i in range(count):
-            s = slots[i]
+            s = env.addends[first + i]
             if meta[s, N]:
                 word = np.int64(limb[s, 0] << np.uint64(meta[s, Q] - q))
                 total += -word if meta[s, NEGATIVE] else word
@@ -310,7 +312,7 @@ def sum_values(env, out, slots, count):
     for j in range(words):
         total_words[j] = ZERO
     for i in range(count):
-        s = slots[i]
+        s = env.addends[first + i]
         n = meta[s, N]
         if n == 0:
             continue
@@ -328,9 +330,9 @@ def sum_values(env, out, slots, count):
                 word = spill
                 spill = ZERO
             word ^= flip
-            first = total_words[j] + word
-            more = ONE if first < word else ZERO
-            second = first + carry
+            partial = total_words[j] + word
+            more = ONE if partial < word else ZERO
+            second = partial + carry
             if second < carry:
                 more = ONE
             total_words[j] = second

@@ -1,0 +1,17 @@
+"""Accelerators: which unit and scheme each operator of a model uses."""
+
+from emu.accelerators.accelerator import Accelerator, Rule
+from emu.accelerators.keys import FallbackOps
+from emu.accelerators.load import load_accelerator
+from emu.accelerators.plan import BiasPlacement, KOrder, LayerPlan, OutputCast
+
+__all__ = [
+    "Accelerator",
+    "BiasPlacement",
+    "FallbackOps",
+    "KOrder",
+    "LayerPlan",
+    "OutputCast",
+    "Rule",
+    "load_accelerator",
+]

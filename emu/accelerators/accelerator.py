@@ -1,0 +1,84 @@
+"""An accelerator: which unit and schemes each layer of a model uses.
+
+* The first rule whose globs match the layer's name and operator wins; its keys replace those of `[matrix]`.
+* Globs are those of `fnmatch`, with case: `*`, `?`, `[...]`.
+* Vector operations (`[vector]`) are validated but run in reference arithmetic for now; replay lists them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from emu.accelerators.keys import FallbackOps, SumOrder
+from emu.accelerators.plan import LayerPlan
+from emu.errors import SpecError
+from emu.formats import Format
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A plan for some layers."""
+
+    layer: str
+    """glob over layer names"""
+    op: str
+    """glob over operators"""
+    plan: LayerPlan
+
+    def matches(self, layer: str, op: str) -> bool:
+        """Whether both globs match."""
+        return fnmatchcase(layer, self.layer) and fnmatchcase(op, self.op)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorSum:
+    """How vector operations add."""
+
+    order: SumOrder
+    format: Format
+    width: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vector:
+    """The formats of vector operations."""
+
+    format: Format
+    sum: VectorSum | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """One accelerator. Build it with `emu.load_accelerator`."""
+
+    name: str
+    matrix: LayerPlan
+    rules: tuple[Rule, ...]
+    vector: Vector | None
+    fallback: FallbackOps
+    spec_hash: str
+    """hash of the resolved file and of every unit in it"""
+    doc: str = ""
+    source: str = ""
+    maturity: str = ""
+    scope: str = ""
+
+    def plan(self, layer: str, op: str) -> LayerPlan:
+        """How a layer is run.
+
+        Args:
+            layer: its name.
+            op: `MatMul`, `Gemm` or `Conv`.
+        """
+        return next((rule.plan for rule in self.rules if rule.matches(layer, op)), self.matrix)
+
+    def require_dynamic(self, layer: str, op: str) -> None:
+        """Refuse a static range where there is no calibration.
+
+        Raises:
+            SpecError: naming the layer.
+        """
+        if self.plan(layer, op).static:
+            reason = f"layer {layer!r} has a static activation range, which needs calibration data"
+            raise SpecError(reason, file=self.name, key="activations.range", value="static", allowed=("dynamic",))

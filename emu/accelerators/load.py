@@ -1,0 +1,157 @@
+"""From an accelerator file to an `Accelerator`: names resolved, rules between keys checked.
+
+* A unit is a built-in name, `family:instruction`, a path relative to the file, or a table in place; a scheme likewise.
+* Activations are quantised per tensor or token, weights per tensor or channel; a static range is per tensor.
+* `bias = "c"` needs a unit with an operand c; a unit with stochastic rounding needs `seed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emu.accelerators.accelerator import Accelerator, Rule, Vector, VectorSum
+from emu.accelerators.keys import (
+    AcceleratorKeys,
+    ActivationKeys,
+    MatrixKeys,
+    NamedKeys,
+    OutputKeys,
+    RuleKeys,
+    VectorKeys,
+    WeightKeys,
+)
+from emu.accelerators.plan import BiasPlacement, LayerPlan, OutputCast
+from emu.errors import SpecError
+from emu.formats import Overflow, load_format
+from emu.formats.cast import check_cast
+from emu.schemes import Assignment, Granularity, Range, Scheme, load_scheme
+from emu.spec import Source, convert, load_mapping, spec_hash
+from emu.spec.locate import is_path
+from emu.units import Unit, load_unit
+
+
+def load_accelerator(spec: str | Path | Mapping[str, Any] | Accelerator) -> Accelerator:
+    """The accelerator of a built-in name, a path to a .toml, or a mapping.
+
+    Args:
+        spec: what to load; an `Accelerator` is returned as it is.
+
+    Raises:
+        SpecError: unknown name or key, or keys that contradict each other.
+    """
+    if isinstance(spec, Accelerator):
+        return spec
+    mapping, source = load_mapping("accelerators", spec)
+    keys = convert(mapping, AcceleratorKeys, file=source.label)
+    resolver = _Resolver(source)
+    matrix = resolver.plan(keys.matrix, "matrix")
+    rules = tuple(
+        Rule(
+            layer=rule.match.layer,
+            op=rule.match.op,
+            plan=resolver.plan(_override(keys.matrix, rule), f"rule[{index}]"),
+        )
+        for index, rule in enumerate(keys.rule)
+    )
+    units = [plan.unit.spec_hash for plan in (matrix, *(rule.plan for rule in rules))]
+    return Accelerator(
+        name=keys.name or source.stem, matrix=matrix, rules=rules,
+        vector=None if keys.vector is None else resolver.vector(keys.vector), fallback=keys.fallback.ops,
+        spec_hash=spec_hash([mapping, units]),
+        doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
+    )  # fmt: skip
+
+
+def _override(matrix: MatrixKeys, rule: RuleKeys) -> MatrixKeys:
+    """`[matrix]` with the keys that the rule gives."""
+    merged = {name: getattr(matrix, name) for name in matrix.__struct_fields__}
+    for name in merged:
+        value = getattr(rule, name)
+        merged[name] = merged[name] if value is None else value
+    return MatrixKeys(**merged)
+
+
+class _Resolver:
+    """Turns keys into objects; knows the file for error messages and relative paths."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def error(self, key: str, reason: str, value: object = None, allowed: tuple[str, ...] = ()) -> SpecError:
+        """A SpecError that names this file."""
+        return SpecError(reason, file=self.source.label, key=key, value=value, allowed=allowed)
+
+    def plan(self, keys: MatrixKeys, key: str) -> LayerPlan:
+        """One layer plan."""
+        unit = self.unit(keys.unit)
+        if keys.bias is BiasPlacement.C and unit.c is None:
+            raise self.error(f"{key}.bias", f"unit {unit.name} has no operand c", keys.bias.value, ("epilogue",))
+        if unit.form.stochastic and keys.seed is None:
+            raise self.error(f"{key}.seed", f"unit {unit.name} rounds stochastically and needs a seed")
+        activations = self.activations(keys.activations, f"{key}.activations")
+        weights = self.weights(keys.weights, f"{key}.weights")
+        self.check_encodable(unit, activations, weights, key)
+        return LayerPlan(
+            unit=unit,
+            activations=activations,
+            weights=weights,
+            output=self.output(keys.output, f"{key}.output"),
+            bias=keys.bias,
+            k_order=keys.k_order,
+            seed=keys.seed,
+        )
+
+    def unit(self, spec: NamedKeys) -> Unit:
+        """A unit by name, path or table."""
+        return load_unit(spec, folder=self.source.folder)
+
+    def scheme(self, spec: NamedKeys) -> Scheme:
+        """A scheme by name, path or table."""
+        return load_scheme(str(self.source.folder / spec) if isinstance(spec, str) and is_path(spec) else spec)
+
+    def activations(self, keys: ActivationKeys, key: str) -> Assignment:
+        """The assignment of activations."""
+        if keys.per is Granularity.CHANNEL:
+            raise self.error(f"{key}.per", "of activations", keys.per.value, ("tensor", "token"))
+        if keys.range is Range.STATIC and keys.per is not Granularity.TENSOR:
+            raise self.error(f"{key}.range", f"a scale per {keys.per.value} is dynamic", keys.range.value, ("dynamic",))
+        return Assignment(scheme=self.scheme(keys.scheme), per=keys.per, range=keys.range)
+
+    def weights(self, keys: WeightKeys, key: str) -> Assignment:
+        """The assignment of weights."""
+        if keys.per is Granularity.TOKEN:
+            raise self.error(f"{key}.per", "of weights", keys.per.value, ("tensor", "channel"))
+        return Assignment(scheme=self.scheme(keys.scheme), per=keys.per)
+
+    def check_encodable(self, unit: Unit, activations: Assignment, weights: Assignment, key: str) -> None:
+        """The schemes can make codes, and scales, of the unit's formats; a second activation enters at b."""
+        file = self.source.label
+        for side, fmt, assignment in (
+            ("activations", unit.a, activations),
+            ("weights", unit.b, weights),
+            ("activations", unit.b, activations),
+        ):
+            step = assignment.scheme.encoder
+            check_cast(fmt, rounding=step.rounding, overflow=step.overflow, file=file, key=f"{key}.{side}.scheme")
+        for scale in (unit.scale_a, unit.scale_b):
+            if scale is not None:
+                check_cast(scale.format, overflow=Overflow.SATURATE, file=file, key=f"{key}.unit")
+
+    def output(self, keys: str | OutputKeys, key: str) -> OutputCast:
+        """The last cast of a layer."""
+        if isinstance(keys, str):
+            keys = OutputKeys(format=keys)
+        fmt = load_format(keys.format, file=self.source.label, key=key)
+        overflow = keys.overflow
+        check_cast(fmt, rounding=keys.rounding, overflow=overflow, file=self.source.label, key=key)
+        return OutputCast(format=fmt, rounding=keys.rounding, overflow=overflow)
+
+    def vector(self, keys: VectorKeys) -> Vector:
+        """The formats of vector operations."""
+        total = None
+        if keys.sum is not None:
+            fmt = load_format(keys.sum.format, file=self.source.label, key="vector.sum.format")
+            total = VectorSum(order=keys.sum.order, format=fmt, width=keys.sum.width)
+        return Vector(format=load_format(keys.format, file=self.source.label, key="vector.format"), sum=total)

@@ -1,0 +1,76 @@
+"""How one layer is to be run: what an accelerator says about it, resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.formats import Flag, Format, FormatKind, Overflow, Rounding
+from emu.formats.enums import Vocabulary
+from emu.schemes import Assignment, Range
+
+if TYPE_CHECKING:
+    from emu.units import Unit
+
+
+class KOrder(Vocabulary):
+    """The order in which a convolution's products enter the accumulator."""
+
+    C_KH_KW = "c_kh_kw"
+    """channels outermost, as the weights are stored in ONNX"""
+    KH_KW_C = "kh_kw_c"
+    """channels innermost, as channels-last hardware reads them"""
+
+
+class BiasPlacement(Vocabulary):
+    """Where a layer's bias is added."""
+
+    EPILOGUE = "epilogue"
+    """after scaling, in float32"""
+    C = "c"
+    """as the unit's operand c: the accumulator starts at it"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputCast:
+    """The last cast of a layer, from the epilogue's float32."""
+
+    format: Format
+    rounding: Rounding = Rounding.TIES_TO_EVEN
+    overflow: Overflow | None = None
+    """None: the format's own"""
+
+    @property
+    def identity(self) -> bool:
+        """Whether the cast changes nothing, because the epilogue is in float32 already."""
+        return self.format.name == "float32" and self.format.kind is FormatKind.FLOAT
+
+    def __call__(self, y: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+        """Values of the format, and how many lay beyond its range."""
+        if self.identity:
+            return y, 0
+        codes, flags = self.format.encode(y, self.rounding, self.overflow, flags=True)
+        values = self.format.decode(codes).astype(np.float32)
+        return values, int(np.count_nonzero(flags & Flag.OVERFLOW))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerPlan:
+    """The unit, the schemes and the epilogue of one layer."""
+
+    unit: Unit
+    activations: Assignment
+    weights: Assignment
+    output: OutputCast
+    bias: BiasPlacement = BiasPlacement.EPILOGUE
+    k_order: KOrder = KOrder.C_KH_KW
+    seed: int | None = None
+    """of a unit with stochastic rounding"""
+
+    @property
+    def static(self) -> bool:
+        """Whether activation scales must be known beforehand."""
+        return self.activations.scheme.scales and self.activations.range is Range.STATIC

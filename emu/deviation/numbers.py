@@ -1,0 +1,71 @@
+"""Numbers as people read them: one spelling for the terminal and the report.
+
+* SQNR in dB with one decimal, `exact` where no element differs, `−∞` where the truth is all zeros, `–` where
+  there is nothing to judge.
+* Counts in full up to 99 999, then with three digits and k, M, G, T.
+* Shares in percent, never `100 %` for less than all and never `0 %` for more than none.
+"""
+
+from __future__ import annotations
+
+import math
+
+
+def decibels(x: float) -> str:
+    """An SQNR, without its unit."""
+    if math.isnan(x):
+        return "–"
+    if math.isinf(x):
+        return "exact" if x > 0 else "−∞"
+    return f"{x:.1f}".replace("-", "−")
+
+
+def short(x: float) -> str:
+    """Three significant digits; `–` for NaN."""
+    if math.isnan(x):
+        return "–"
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    return f"{x:.3g}".replace("-", "−")
+
+
+def cosine(x: float) -> str:
+    """A cosine with six decimals, cut (not rounded) so that 1 means 1."""
+    if math.isnan(x):
+        return "–"
+    return f"{math.trunc(x * 1e6) / 1e6:.6f}".replace("-", "−")
+
+
+def count(n: int) -> str:
+    """A count, thousands separated by a thin space."""
+    if abs(n) < 100_000:
+        return f"{n:,}".replace(",", "\u202f")
+    for power, unit in enumerate("kMGT", 1):
+        scaled = n / 1000**power
+        if abs(scaled) < 999.5 or unit == "T":
+            return f"{scaled:.3g}\u202f{unit}"
+    raise AssertionError("the loop returns")
+
+
+def share(part: int, whole: int) -> str:
+    """The share part / whole in percent."""
+    if whole == 0:
+        return "–"
+    text = f"{100 * part / whole:.2f}"
+    if text == "100.00" and part < whole:
+        text = "> 99.99"
+    if text == "0.00" and part:
+        text = "< 0.01"
+    return f"{text} %"
+
+
+def seconds(x: float) -> str:
+    """A duration: milliseconds below one second, then seconds, then minutes."""
+    if x < 1:
+        return f"{1000 * x:.0f} ms"
+    return f"{x:.1f} s" if x < 120 else f"{x / 60:.1f} min"
+
+
+def shape(dims: tuple[int, ...]) -> str:
+    """`450×10×8×8`; `scalar` for none."""
+    return "×".join(str(d) for d in dims) or "scalar"

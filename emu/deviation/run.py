@@ -1,0 +1,93 @@
+"""A replay and its judgement in one call: what `emu.replaying` and the command line use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emu._version import SEMANTICS_VERSION, emu_version
+from emu.accelerators import Accelerator, load_accelerator
+from emu.deviation.describe import describe
+from emu.deviation.expect import Difference, first_difference
+from emu.deviation.result import Result, from_run
+from emu.deviation.rows import LayerRow
+from emu.deviation.store import read_run, tensors_of, write_run
+from emu.replaying.driver import run
+from emu.replaying.result import Mode, ReplayRun, Truth
+
+if TYPE_CHECKING:
+    from emu.replaying.driver import OnLayer, Progress
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Replay:
+    """A replay with its tensors, and what is to be said about it."""
+
+    run: ReplayRun
+    result: Result
+
+    @property
+    def rows(self) -> tuple[LayerRow, ...]:
+        """One row per layer, in graph order."""
+        return self.result.rows
+
+    def write(self, folder: str | Path) -> None:
+        """Store numbers, bits and provenance in a folder; see `emu.deviation.store`."""
+        write_run(Path(folder), self.result, tensors_of(self.run))
+
+    def difference(self, folder: str | Path) -> Difference | None:
+        """The first bit that is not as in a stored run; None if there is none.
+
+        Raises:
+            ModelError: no stored run there, or one of another question.
+        """
+        return first_difference(read_run(Path(folder)), self.result, tensors_of(self.run))
+
+
+def replay(
+    model: str | Path,
+    inputs: str | Path | Mapping[str, Any],
+    *,
+    accelerator: str | Path | Mapping[str, Any] | Accelerator,
+    mode: str | Mode = "isolated",
+    layers: str = "*",
+    backend: str | None = None,
+    truth: str | Truth = "float64",
+    calibration: str | Path | Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    on_layer: OnLayer | None = None,
+) -> Replay:
+    """Replay a model under an accelerator and compare every layer with the truth.
+
+    Args:
+        model: an ONNX file.
+        inputs: an .npz file, or arrays by input name.
+        accelerator: a built-in name, a path, a mapping, or a loaded accelerator.
+        mode: `isolated` (each layer on reference activations) or `propagated` (errors flow).
+        layers: a glob over layer names; the others run in reference arithmetic.
+        backend: `reference`, `numba` or `c`; None is the default one. Bits do not depend on it.
+        truth: `float64` or `float32`.
+        calibration: inputs from which static activation scales are chosen.
+        progress: called with (layers done, layers in all, name of the next one).
+        on_layer: called with each layer's tensors when it is done.
+
+    Raises:
+        SpecError: the accelerator.
+        ModelError: the model or its inputs, before work starts.
+        ValueError: an unknown mode or truth.
+    """
+    chosen = load_accelerator(accelerator)
+    done = run(
+        model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
+        calibration=calibration, progress=progress, on_layer=on_layer,
+    )  # fmt: skip
+    descriptions = describe(chosen, ((layer.name, layer.op) for layer in done.layers))
+    result = from_run(
+        done,
+        emu_version=emu_version(),
+        semantics_version=SEMANTICS_VERSION,
+        descriptions=descriptions,
+    )
+    return Replay(run=done, result=result)

@@ -1,0 +1,221 @@
+"""The files of a run: a folder that holds the numbers, the bits, and where they come from.
+
+    layers.parquet   one row per layer: every field of `LayerRow`, provenance in the file's metadata
+    tensors.npz      the emulated output of every layer and of the model, bit for bit, and the sample that the
+    scatter plot shows run.json         the whole `Result` but the sample, the names of the tensors, and the
+    SHA-256 of the other two files
+
+* Each file is written under a temporary name and renamed; run.json comes last and holds the digests of the
+  other two, so a folder whose writing was cut short is recognised as such, and other files in the folder are
+  left alone.
+* tensors.npz is an uncompressed zip of .npy files with fixed time stamps and no pickles: the same run gives
+  the same bytes.
+* JSON has no infinities and NaNs: they are the strings "inf", "-inf" and "nan" there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.deviation.atomic import replacing
+from emu.deviation.result import Result, Sample
+from emu.errors import ModelError
+
+if TYPE_CHECKING:
+    from emu.replaying.result import ReplayRun
+
+SCHEMA = 1
+"""Version of the folder's layout; a reader takes its own and says so otherwise."""
+LAYERS, TENSORS, RUN = "layers.parquet", "tensors.npz", "run.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tensors:
+    """The bits of a run."""
+
+    layers: tuple[tuple[str, NDArray[np.float32]], ...]
+    """emulated output of each layer, in graph order"""
+    outputs: tuple[tuple[str, NDArray[Any]], ...]
+    """emulated outputs of the model, strings left out; empty in isolated mode"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StoredRun:
+    """What a folder holds."""
+
+    folder: Path
+    result: Result
+    tensors: Tensors
+
+
+def tensors_of(run: ReplayRun) -> Tensors:
+    """The bits of a replay that is still in memory."""
+    return Tensors(
+        layers=tuple((layer.name, layer.emulated) for layer in run.layers),
+        outputs=tuple(
+            (n, pair.emulated) for n, pair in run.outputs.items() if pair.emulated.dtype.kind != "O"
+        ),
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before any work starts, a place where a run cannot be stored.
+
+    Raises:
+        ModelError: the path is a file, or lies under one.
+    """
+    for path in (folder, *folder.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise ModelError(f"{folder}: cannot hold the results, {path} is a file: name a folder")
+            return
+
+
+def write_run(folder: Path, result: Result, tensors: Tensors) -> None:
+    """Store a run in a folder, which is made if it does not exist; an earlier run in it is replaced."""
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / TENSORS) as path:
+        _write_tensors(path, result, tensors)
+    with replacing(folder / LAYERS) as path:
+        _write_parquet(path, result)
+    record = {
+        "schema": SCHEMA,
+        "result": _jsonable(msgspec.to_builtins(dataclasses.replace(result, sample=None))),
+        "tensors": {
+            "layers": [name for name, _ in tensors.layers],
+            "outputs": [name for name, _ in tensors.outputs],
+            "sample": None if result.sample is None else result.sample.layer,
+        },
+        "sha256": {name: _sha256(folder / name) for name in (LAYERS, TENSORS)},
+    }
+    with replacing(folder / RUN) as path:
+        path.write_text(
+            json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Read a folder that `write_run` made.
+
+    Raises:
+        ModelError: no run there, a file is missing or damaged, or another version of emu wrote it in another
+            layout.
+    """
+    record = _read_record(folder / RUN)
+    digests = record.get("sha256")
+    if not isinstance(digests, dict) or set(digests) != {LAYERS, TENSORS}:
+        raise ModelError(f"{folder / RUN}: does not name its files {LAYERS} and {TENSORS}: not a run of emu")
+    for name, digest in digests.items():
+        if not (folder / name).is_file():
+            raise ModelError(f"{folder / name}: missing, {RUN} says that it belongs to this run")
+        if _sha256(folder / name) != digest:
+            reason = f"not the file that {RUN} was written with (changed, or writing was cut short)"
+            raise ModelError(f"{folder / name}: {reason}")
+    try:
+        result = msgspec.convert(record.get("result"), Result, strict=False)
+        names = msgspec.convert(record.get("tensors"), _TensorNames)
+    except msgspec.ValidationError as error:
+        raise ModelError(f"{folder / RUN}: {error}") from None
+    try:
+        with np.load(folder / TENSORS, allow_pickle=False) as file:
+            layers = tuple((name, file[f"layer_{i:04d}"]) for i, name in enumerate(names.layers))
+            outputs = tuple((name, file[f"output_{i:04d}"]) for i, name in enumerate(names.outputs))
+            if names.sample is not None:
+                sample = Sample(
+                    layer=names.sample, truth=file["sample_truth"], emulated=file["sample_emulated"]
+                )
+                result = dataclasses.replace(result, sample=sample)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{folder / TENSORS}: {error}") from None
+    return StoredRun(folder=folder, result=result, tensors=Tensors(layers=layers, outputs=outputs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TensorNames:
+    """Which array of tensors.npz is what: arrays are numbered in this order."""
+
+    layers: tuple[str, ...]
+    outputs: tuple[str, ...]
+    sample: str | None
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ModelError(
+            f"{path}: no such file, {path.parent} holds no stored run (made with `emu replay --out`)"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        found = record.get("schema") if isinstance(record, dict) else None
+        raise ModelError(f"{path}: layout {found!r}, this version of emu reads {SCHEMA}")
+    return record
+
+
+def _write_tensors(path: Path, result: Result, tensors: Tensors) -> None:
+    arrays: dict[str, NDArray[Any]] = {}
+    arrays |= {f"layer_{i:04d}": x for i, (_, x) in enumerate(tensors.layers)}
+    arrays |= {f"output_{i:04d}": x for i, (_, x) in enumerate(tensors.outputs)}
+    if result.sample is not None:
+        arrays |= {"sample_truth": result.sample.truth, "sample_emulated": result.sample.emulated}
+    with path.open("wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            # ZipInfo's own time stamp is fixed: no clock in the bytes
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _write_parquet(path: Path, result: Result) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows = [msgspec.to_builtins(row) for row in result.rows]
+    about = {
+        "model": result.model, "model_sha256": result.model_sha256, "inputs_sha256": result.inputs_sha256,
+        "accelerator": result.accelerator, "accelerator_hash": result.accelerator_hash, "mode": result.mode,
+        "truth": result.truth, "backend": result.backend, **msgspec.to_builtins(result.provenance),
+    }  # fmt: skip
+    schema = pa.schema(_arrow_fields(pa), metadata={f"emu.{k}": str(v) for k, v in about.items()})
+    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+
+def _arrow_fields(pa: Any) -> list[Any]:
+    """Columns of the Parquet file, from the annotations of `LayerRow`."""
+    from emu.deviation.rows import LayerRow
+
+    types = {
+        "int": pa.int64(),
+        "float": pa.float64(),
+        "str": pa.string(),
+        "tuple[int, ...]": pa.list_(pa.int64()),
+    }
+    return [pa.field(f.name, types[str(f.type)], nullable=False) for f in dataclasses.fields(LayerRow)]
+
+
+def _jsonable(x: Any) -> Any:
+    """The same tree with infinities and NaNs as strings."""
+    if isinstance(x, float) and not math.isfinite(x):
+        return str(x)
+    if isinstance(x, Mapping):
+        return {k: _jsonable(v) for k, v in x.items()}
+    return [_jsonable(v) for v in x] if isinstance(x, list | tuple) else x
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

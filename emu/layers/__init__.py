@@ -1,0 +1,1 @@
+"""Layers: a model's MatMul, Gemm and Conv as products for a unit, and the arithmetic around the unit."""

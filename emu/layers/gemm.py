@@ -1,0 +1,106 @@
+"""The form that every multiply-accumulate layer is lowered to: a batch of products A[g] × B[g], A by tiles.
+
+* A [G, M, K] is gathered from a tensor a tile of rows at a time, from values or from codes of the same shape.
+* B [G, K, N] is whole: weights, or the second activation of a product of two.
+* Alpha, beta and bias (Gemm's C, Conv's B) are kept apart: where they are applied is the epilogue's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Rows = Callable[[int, int], Array]
+"""From (start, stop) to rows start … stop - 1 of something: [G, stop - start, ...]."""
+
+TILE_ELEMENTS = 1 << 22
+"""A tile of A and a tile of the product each hold about this many elements at most."""
+
+
+class Geometry(Protocol):
+    """Where elements stand; see `ConvGeometry` and `MatMulGeometry`."""
+
+    @property
+    def groups(self) -> int:
+        """G"""
+
+    @property
+    def m(self) -> int:
+        """M"""
+
+    @property
+    def k(self) -> int:
+        """K"""
+
+    @property
+    def n(self) -> int:
+        """N"""
+
+    def rows(self, source: Array, fill: Any) -> Rows:
+        """A by tiles, from values or codes; `fill` is what stands in the padding."""
+
+    @property
+    def token_axes(self) -> tuple[int, ...]:
+        """The axes of the source that belong to one token."""
+
+    def row_scales(self, scale: Array) -> Rows:
+        """Scales of the source's tokens as scales of A's rows: [G or 1, stop - start, 1]."""
+
+    def assemble(self, y: Array) -> Array:
+        """The layer's output from [G, M, N]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lowered:
+    """One layer, ready for a unit or for plain arithmetic."""
+
+    op: str
+    geometry: Geometry
+    source: Array
+    """the tensor that A is gathered from"""
+    b: Array
+    """[G, K, N]"""
+    b_is_weights: bool
+    """B is a constant of the model; otherwise a second activation"""
+    output_shape: tuple[int, ...]
+    bias: Array | None = None
+    """broadcasts to [G, M, N]"""
+    alpha: float = 1.0
+    """factor of the product (Gemm)"""
+    beta: float = 1.0
+    """factor of the bias (Gemm)"""
+    source_name: str = "a"
+    b_name: str = "b"
+
+    @property
+    def macs(self) -> int:
+        """Products in all, those with padding included."""
+        g = self.geometry
+        return g.groups * g.m * g.k * g.n
+
+    def tiles(self) -> Iterator[tuple[int, int]]:
+        """Bounds (start, stop) of row tiles that keep A and the product small."""
+        g = self.geometry
+        step = max(1, TILE_ELEMENTS // max(1, g.groups * max(g.k, g.n)))
+        for start in range(0, g.m, step):
+            yield start, min(start + step, g.m)
+
+    def bias_rows(self, start: int, stop: int) -> Array | None:
+        """The part of the bias that belongs to these rows, broadcastable to [G, stop - start, N]."""
+        if self.bias is None or self.bias.shape[1] == 1:
+            return self.bias
+        return self.bias[:, start:stop]
+
+    def assemble(self, y: Array) -> Array:
+        """The layer's output from [G, M, N], in the operator's own shape."""
+        return self.geometry.assemble(y).reshape(self.output_shape)
+
+    def new_product(self, dtype: type[np.generic]) -> Array:
+        """An empty [G, M, N]."""
+        g = self.geometry
+        return np.empty((g.groups, g.m, g.n), dtype)

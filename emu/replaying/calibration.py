@@ -1,0 +1,73 @@
+"""Static activation scales: chosen once, from calibration inputs, by each layer's own scheme.
+
+The calibration inputs go through the reference model in float32; every activation operand of a layer with a static
+range gets the scale that its scheme gives the calibration tensor. The scales are part of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emu.errors import ModelError
+from emu.layers.emulate import StaticScales
+from emu.layers.gemm import Array
+from emu.replaying.layers import PlannedLayer
+from emu.schemes import Target
+
+if TYPE_CHECKING:
+    from emu.formats import Format
+    from emu.replaying.graph import Graph
+    from emu.replaying.reference import Reference
+
+
+def static_layers(planned: Iterable[PlannedLayer]) -> list[PlannedLayer]:
+    """The layers whose activation scales must be known beforehand."""
+    return [entry for entry in planned if entry.plan.static]
+
+
+def calibrate(
+    graph: Graph,
+    reference: Reference,
+    planned: Iterable[PlannedLayer],
+    inputs: Mapping[str, Array] | None,
+) -> dict[str, StaticScales]:
+    """Scales of A and B by layer name, for the layers with a static range.
+
+    Raises:
+        ModelError: a layer needs calibration, and there are no calibration inputs.
+    """
+    wanted = static_layers(planned)
+    if not wanted:
+        return {}
+    if inputs is None:
+        raise ModelError(
+            f"{graph.path}: layer {wanted[0].layer.name!r} has a static activation range: calibration inputs are needed"
+        )
+    values = reference.run(inputs, {name for entry in wanted for name in entry.layer.activations})
+    return {entry.layer.name: _scales(entry, values, graph) for entry in wanted}
+
+
+def _scales(entry: PlannedLayer, values: Mapping[str, Array], graph: Graph) -> StaticScales:
+    lowered = entry.layer.lower(values, graph, entry.plan.k_order)
+    unit = entry.plan.unit
+    return (
+        _scale(entry, lowered.source, unit.a),
+        None if lowered.b_is_weights else _scale(entry, lowered.b, unit.b),
+    )
+
+
+def _scale(entry: PlannedLayer, values: Array, fmt: Format) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
+    return entry.plan.activations.scheme.choose_scale(values.astype(np.float32), Target(format=fmt))
+
+
+def as_record(scales: Mapping[str, StaticScales]) -> dict[str, float]:
+    """The scales as plain numbers by `LAYER/a` and `LAYER/b`."""
+    return {
+        f"{layer}/{side}": float(scale)
+        for layer, pair in scales.items()
+        for side, scale in zip("ab", pair, strict=True)
+        if scale is not None
+    }

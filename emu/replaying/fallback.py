@@ -1,0 +1,113 @@
+"""What is not run as the accelerator would run it: found before work starts, listed in every run, or refused.
+
+* Operators that multiply and accumulate inside (a list, and every operator outside ONNX's own domains), and loops and
+  branches that hold a layer.
+* Layers that were not selected, or whose type no unit takes.
+* Vector operations. Operators that only move, compare or count are not listed: they have no rounding to emulate.
+* `fallback.ops = "error"` refuses hidden layers and types, and vector operations if the accelerator states their
+  formats; what the user deselected is no fallback of the accelerator's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from emu.accelerators import Accelerator, FallbackOps
+from emu.errors import ModelError
+from emu.replaying.layers import find_layers, is_mac, runs_in_unit
+from emu.replaying.result import Fallback, FallbackReason
+from emu.replaying.walk import STANDARD_DOMAINS, bodies, node_label
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from emu.replaying.graph import Graph
+
+HIDDEN_MACS = frozenset(
+    {
+        "Attention", "CausalConvWithState", "ConvInteger", "ConvTranspose", "DFT", "DeformConv", "Einsum", "GRU",
+        "LSTM", "LinearAttention", "MatMulInteger", "QLinearConv", "QLinearMatMul", "RNN", "STFT",
+    }
+)  # fmt: skip
+"""Operators of ONNX's own domains that multiply and accumulate inside."""
+
+NO_ROUNDING = frozenset(
+    {
+        "Abs", "And", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Ceil",
+        "Clip", "Compress", "Concat", "ConcatFromSequence", "Constant", "ConstantOfShape", "DepthToSpace", "Equal",
+        "Expand", "EyeLike", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "GlobalMaxPool", "Greater",
+        "GreaterOrEqual", "Identity", "If", "IsInf", "IsNaN", "Less", "LessOrEqual", "Loop", "Max", "MaxPool",
+        "MaxUnpool", "Min", "Neg", "NonMaxSuppression", "NonZero", "Not", "OneHot", "Optional", "OptionalGetElement",
+        "OptionalHasElement", "Or", "Pad", "Range", "ReduceMax", "ReduceMin", "Relu", "Reshape", "ReverseSequence",
+        "Round", "Scan",
+        "ScatterElements", "ScatterND", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase",
+        "SequenceInsert", "SequenceLength", "Shape", "Sign", "Size", "Slice", "SpaceToDepth", "Split",
+        "SplitToSequence", "Squeeze",
+        "StringNormalizer", "Tile", "TopK", "Transpose", "Trilu", "Unique", "Unsqueeze", "Where", "Xor",
+    }
+)  # fmt: skip
+"""Operators that select, move, compare or count: every value they give is one they were given, or an integer."""
+
+
+def find_fallbacks(graph: Graph, types: Mapping[str, int], selected: frozenset[str]) -> tuple[Fallback, ...]:
+    """Every node that runs in reference arithmetic, in graph order.
+
+    Args:
+        graph: the model.
+        types: element types by tensor.
+        selected: names of the layers that the accelerator runs.
+    """
+    layers = {layer.index: layer for layer in find_layers(graph)}
+    out: list[Fallback] = []
+    for index, node in enumerate(graph.nodes):
+        layer = layers.get(index)
+        if layer is None:
+            found = _inside(node, types)
+            out += [Fallback(node=node_label(inner), op=inner.op_type, reason=reason) for inner, reason in found]
+        elif not runs_in_unit(layer, types):
+            out.append(Fallback(node=layer.name, op=layer.op, reason=FallbackReason.UNSUPPORTED_TYPE))
+        elif layer.name not in selected:
+            out.append(Fallback(node=layer.name, op=layer.op, reason=FallbackReason.NOT_SELECTED))
+    return tuple(out)
+
+
+def _inside(node: NodeProto, types: Mapping[str, int]) -> Iterator[tuple[NodeProto, FallbackReason]]:
+    """A node that is no layer, and the nodes of its bodies, with the reasons why they are listed."""
+    for body in bodies(node):
+        for inner in body.node:
+            if is_mac(inner):
+                yield inner, FallbackReason.HIDDEN_MACS
+            else:
+                yield from _inside(inner, types)
+    if node.op_type in HIDDEN_MACS or node.domain not in (*STANDARD_DOMAINS, "ai.onnx"):
+        yield node, FallbackReason.HIDDEN_MACS
+    elif node.op_type not in NO_ROUNDING and _makes_floats(node, types):
+        yield node, FallbackReason.VECTOR
+
+
+def _makes_floats(node: NodeProto, types: Mapping[str, int]) -> bool:
+    """Whether an output is a float tensor; inside bodies, where types are not known, yes."""
+    from onnx import TensorProto
+
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16)
+    return any(types.get(name, TensorProto.FLOAT) in floats for name in node.output if name)
+
+
+def refuse(graph: Graph, accelerator: Accelerator, fallbacks: tuple[Fallback, ...]) -> None:
+    """Apply `fallback.ops = "error"`.
+
+    Raises:
+        ModelError: naming the first node that would fall back.
+    """
+    if accelerator.fallback is not FallbackOps.ERROR:
+        return
+    refused = {FallbackReason.HIDDEN_MACS, FallbackReason.UNSUPPORTED_TYPE}
+    if accelerator.vector is not None:
+        refused.add(FallbackReason.VECTOR)
+    for fallback in fallbacks:
+        if fallback.reason in refused:
+            raise ModelError(
+                f"{graph.path}: node {fallback.node!r}: operator {fallback.op!r} would fall back to reference "
+                f'arithmetic ({fallback.reason.value}), and accelerator {accelerator.name} has fallback.ops = "error"'
+            )

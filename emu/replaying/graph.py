@@ -1,0 +1,152 @@
+"""A model as the replay sees it: flat, folded, pruned, with every constant at hand.
+
+1. The model's own functions are inlined.
+2. Constant nodes and everything that depends on constants alone are computed once (by the reference engine) and become
+   initialisers: a layer's weights are weights even if the exporter wrote them as Identity, Transpose or
+   DequantizeLinear of a constant. Random operators are never folded.
+3. Nodes that no output needs are dropped.
+
+The nodes stay in the model's order, which ONNX requires to be topological.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emu.errors import ModelError
+from emu.layers.gemm import Array
+from emu.replaying.limits import Limits
+from emu.replaying.loading import load_model
+from emu.replaying.walk import all_nodes, reads
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+RANDOM_OPS = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """A loaded model. Build it with `load_graph`."""
+
+    path: Path
+    sha256: str
+    opsets: dict[str, int]
+    ir_version: int
+    nodes: tuple[NodeProto, ...]
+    constants: dict[str, TensorProto]
+    inputs: tuple[ValueInfoProto, ...]
+    """what the caller must give"""
+    outputs: tuple[str, ...]
+
+    def array(self, name: str) -> Array:
+        """A constant as an array (a fresh one; ml_dtypes types where NumPy has none)."""
+        from onnx import numpy_helper
+
+        return numpy_helper.to_array(self.constants[name])
+
+    def submodel(
+        self,
+        nodes: Iterable[NodeProto],
+        inputs: Iterable[ValueInfoProto],
+        outputs: Iterable[str],
+        constants: Mapping[str, TensorProto] | None = None,
+    ) -> ModelProto:
+        """A model of some of the nodes, with the constants that they read.
+
+        Args:
+            nodes: in topological order.
+            inputs: the tensors that come from outside.
+            outputs: the tensors that are wanted.
+            constants: replaces this graph's own.
+        """
+        from onnx import helper
+
+        nodes, outputs = list(nodes), list(outputs)
+        known = self.constants if constants is None else constants
+        used = dict.fromkeys(name for node in nodes for name in reads(node))
+        used.update(dict.fromkeys(outputs))
+        graph = helper.make_graph(
+            nodes,
+            "emu",
+            list(inputs),
+            [helper.make_empty_tensor_value_info(name) for name in outputs],
+            initializer=[known[name] for name in used if name in known],
+        )
+        opsets = [helper.make_opsetid(domain, version) for domain, version in self.opsets.items()]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=self.ir_version)
+
+
+def load_graph(path: str | Path, limits: Limits | None = None) -> Graph:
+    """Load, check, inline, fold and prune a model.
+
+    Raises:
+        ModelError: anything that is wrong with the file; see `emu.replaying.loading`.
+    """
+    from onnx import inliner
+
+    limits = limits or Limits()
+    model, digest = load_model(path, limits)
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    if model.graph.sparse_initializer:
+        raise ModelError(f"{path}: sparse initialisers are not supported: store them dense")
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    graph = Graph(
+        path=Path(path),
+        sha256=digest,
+        opsets={"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in model.opset_import},
+        ir_version=model.ir_version,
+        nodes=tuple(model.graph.node),
+        constants=constants,
+        inputs=tuple(value for value in model.graph.input if value.name not in constants),
+        outputs=tuple(value.name for value in model.graph.output),
+    )
+    return _pruned(_folded(graph, limits))
+
+
+def _folded(graph: Graph, limits: Limits) -> Graph:
+    from onnx import numpy_helper
+
+    from emu.replaying.blame import checked_session
+
+    known = set(graph.constants)
+    foldable, rest = [], []
+    for node in graph.nodes:
+        if not _is_random(node) and known.issuperset(reads(node)):
+            foldable.append(node)
+            known.update(node.output)
+        else:
+            rest.append(node)
+    wanted = {name for node in rest for name in reads(node)} | set(graph.outputs)
+    made = [name for node in foldable for name in node.output if name in wanted]
+    if not made:
+        return replace(graph, nodes=tuple(rest))
+    values = checked_session(graph, foldable, (), made).run({}, made)
+    size = sum(value.nbytes for value in values.values())
+    if size > limits.folded:
+        raise ModelError(f"{graph.path}: its constants fold to {size} bytes, and at most {limits.folded} are allowed")
+    folded = {name: numpy_helper.from_array(value, name) for name, value in values.items()}
+    return replace(graph, nodes=tuple(rest), constants=graph.constants | folded)
+
+
+def _is_random(node: NodeProto) -> bool:
+    from onnx import GraphProto
+
+    return any(inner.op_type in RANDOM_OPS for inner in all_nodes(GraphProto(node=[node])))
+
+
+def _pruned(graph: Graph) -> Graph:
+    wanted = set(graph.outputs)
+    kept = []
+    for node in reversed(graph.nodes):
+        if wanted.intersection(node.output):
+            kept.append(node)
+            wanted.update(reads(node))
+    constants = {name: tensor for name, tensor in graph.constants.items() if name in wanted}
+    return replace(graph, nodes=tuple(reversed(kept)), constants=constants)

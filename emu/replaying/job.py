@@ -1,0 +1,154 @@
+"""One replay under way: the layers under the accelerator, in either mode.
+
+* Isolated: one float32 reference run gives every layer's inputs; truth and accelerator both start from those.
+* Propagated: a whole run in truth arithmetic, then a whole run in which the accelerator's layers replace the
+  reference's, with what lies between them in the reference engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.errors import ModelError, OverflowRaised
+from emu.layers.emulate import LayerOutput, StaticScales, emulate
+from emu.layers.gemm import Array, Lowered
+from emu.layers.plain import evaluate
+from emu.replaying.engine import numpy_type
+from emu.replaying.graph import Graph
+from emu.replaying.islands import IslandRunner
+from emu.replaying.layers import Layer, PlannedLayer
+from emu.replaying.reference import Reference
+from emu.replaying.result import LayerRun, OutputPair, Truth
+from emu.replaying.schedule import Island, execute, islands_of, schedule
+from emu.replaying.truth import true_run
+
+Progress = Callable[[int, int, str], object]
+"""Called with (layers done, layers in all, name of the layer that starts; empty at the end)."""
+OnLayer = Callable[[LayerRun], object]
+"""Called with each layer when it is done."""
+
+
+@dataclass(kw_only=True)
+class Job:
+    """One replay under way."""
+
+    graph: Graph
+    reference: Reference
+    planned: tuple[PlannedLayer, ...]
+    scales: Mapping[str, StaticScales]
+    inputs: dict[str, Array]
+    truth: Truth
+    backend: str | None
+    progress: Progress
+    on_layer: OnLayer
+    keep: bool
+    done: list[LayerRun] = field(default_factory=list)
+    started: int = 0
+
+    def _wanted(self) -> list[str]:
+        return [entry.layer.output for entry in self.planned]
+
+    def isolated(self) -> dict[str, OutputPair]:
+        """Every layer on the reference activations."""
+        names = {name for entry in self.planned for name in entry.layer.node.input if name not in self.graph.constants}
+        if self.truth is Truth.FLOAT32:
+            names.update(self._wanted())
+        values = self.reference.run(self.inputs, names - {""})
+        self._refuse_nan(values)
+        for entry in self.planned:
+            lowered, output, seconds = self._emulate(entry, values)
+            truth = evaluate(lowered) if self.truth is Truth.FLOAT64 else values[entry.layer.output].astype(np.float64)
+            self._record(entry, values, lowered, output, truth, seconds)
+        return {}
+
+    def propagated(self) -> tuple[dict[str, OutputPair], list[str]]:
+        """A whole run in truth arithmetic, then one under the accelerator. Also the nodes that truth ran in float32."""
+        self._refuse_nan(self.inputs)
+        truths, outputs, widened = true_run(self.graph, self.reference, self.inputs, self._wanted(), self.truth)
+        entries = {entry.layer.name: entry for entry in self.planned}
+        steps = schedule(self.graph, [entry.layer for entry in self.planned])
+        islands = IslandRunner(self.graph, self.reference.types, islands_of(steps))
+
+        def step(which: Island | Layer, values: Mapping[str, Array]) -> Mapping[str, Array]:
+            if isinstance(which, Island):
+                return islands(which, values)
+            entry = entries[which.name]
+            lowered, output, seconds = self._emulate(entry, values)
+            self._record(entry, values, lowered, output, truths.pop(which.output), seconds)
+            dtype = numpy_type(self.reference.types[which.output])
+            return {which.output: output.y.astype(dtype)}
+
+        emulated = execute(self.graph, steps, self.inputs, step)
+        pairs = {name: OutputPair(truth=outputs[name], emulated=emulated[name]) for name in self.graph.outputs}
+        return pairs, widened
+
+    def _refuse_nan(self, values: Mapping[str, Array]) -> None:
+        """NaN in an operand whose format has none: refused before the first layer runs.
+
+        Raises:
+            ModelError: naming the layer and the tensor.
+        """
+        for entry in self.planned:
+            unit = entry.plan.unit
+            if unit.a.has_nan and unit.b.has_nan:
+                continue
+            for name in entry.layer.node.input[:2]:
+                if name in values:
+                    known = values[name]
+                elif name in self.graph.constants:
+                    known = self.graph.array(name)
+                else:
+                    continue
+                if np.isnan(known).any():
+                    raise ModelError(
+                        f"{self.graph.path}: layer {entry.layer.name!r}: tensor {name!r} holds NaN, "
+                        f"and an operand format of unit {unit.name} has none"
+                    )
+
+    def _emulate(self, entry: PlannedLayer, values: Mapping[str, Array]) -> tuple[Lowered, LayerOutput, float]:
+        """One layer under the accelerator, and how long it took."""
+        layer, plan = entry.layer, entry.plan
+        self.progress(self.started, len(self.planned), layer.name)
+        self.started += 1
+        start = time.perf_counter()
+        lowered = layer.lower(values, self.graph, plan.k_order)
+        try:
+            output = emulate(lowered, plan, static=self.scales.get(layer.name, (None, None)), backend=self.backend)
+        except (ValueError, OverflowRaised) as error:  # NaN that came up on the way, K that the unit cannot take
+            raise ModelError(f"{self.graph.path}: layer {layer.name!r}: {error}") from None
+        return lowered, output, time.perf_counter() - start
+
+    def _record(
+        self,
+        entry: PlannedLayer,
+        values: Mapping[str, Array],
+        lowered: Lowered,
+        output: LayerOutput,
+        truth: NDArray[np.float64],
+        seconds: float,
+    ) -> None:
+        layer, plan = entry.layer, entry.plan
+        assert output.events is not None  # asked for
+        weights = plan.weights if lowered.b_is_weights else plan.activations
+        record = LayerRun(
+            name=layer.name, op=layer.op, node_index=layer.index,
+            input_shapes=self._shapes(layer, values), output_shape=output.y.shape,
+            k=lowered.geometry.k, macs=lowered.macs, truth=truth, emulated=output.y,
+            output_format=plan.output.format, events=output.events,
+            quantiser_saturated=output.quantiser_saturated, output_saturated=output.output_saturated,
+            unit_name=plan.unit.name, activations=str(plan.activations), weights=str(weights), seconds=seconds,
+        )  # fmt: skip
+        self.on_layer(record)
+        if self.keep:
+            self.done.append(record)
+
+    def _shapes(self, layer: Layer, values: Mapping[str, Array]) -> tuple[tuple[int, ...], ...]:
+        return tuple(
+            values[name].shape if name in values else tuple(self.graph.constants[name].dims)
+            for name in layer.node.input[:2]
+        )

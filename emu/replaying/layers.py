@@ -1,0 +1,148 @@
+"""Which nodes are layers that a unit can run, what they are called, and how the accelerator would run them.
+
+* A layer is a MatMul, Gemm or Conv at the top level of the graph whose operands are float32 or float16.
+* Its name is the node's name, else the name of its first output; a name that several layers share gets the first
+  output appended.
+* `layers` selects by glob; what it leaves out runs in reference arithmetic. A glob that selects nothing is an error.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from emu.accelerators import Accelerator, KOrder, LayerPlan
+from emu.errors import ModelError, nearest
+from emu.layers.gemm import Array, Lowered
+from emu.layers.lowering import MAC_OPS, lower
+from emu.replaying.walk import attributes_of, node_label
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from emu.replaying.graph import Graph
+
+MANY = 12
+"""How many layer names an error lists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """One layer of a model."""
+
+    name: str
+    node: NodeProto
+    index: int
+    """position in the graph's nodes"""
+    constant: tuple[bool, bool]
+    """for the first two operands, whether they are constants of the model"""
+
+    @property
+    def op(self) -> str:
+        """`MatMul`, `Gemm` or `Conv`."""
+        return str(self.node.op_type)
+
+    @property
+    def output(self) -> str:
+        """The tensor that the layer makes."""
+        return str(self.node.output[0])
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """The node's attributes."""
+        return attributes_of(self.node)
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The first two operands that are no constants."""
+        names = zip(self.node.input[:2], self.constant, strict=True)
+        return tuple(dict.fromkeys(name for name, constant in names if not constant))
+
+    def lower(self, values: Mapping[str, Array], graph: Graph, k_order: KOrder = KOrder.C_KH_KW) -> Lowered:
+        """The layer as a product.
+
+        Args:
+            values: the tensors that are no constants.
+            graph: holds the constants.
+            k_order: of a convolution.
+
+        Raises:
+            ModelError: shapes that do not go together.
+        """
+        operands = [
+            (values[name] if name in values else graph.array(name)) if name else None for name in self.node.input
+        ]
+        names = tuple(self.node.input[:2])
+        try:
+            return lower(self.op, operands, self.attributes, constant=self.constant, k_order=k_order, names=names)
+        except ValueError as error:
+            raise ModelError(f"{graph.path}: layer {self.name!r}: {error}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedLayer:
+    """A layer that the accelerator runs, and how."""
+
+    layer: Layer
+    plan: LayerPlan
+
+
+def find_layers(graph: Graph) -> tuple[Layer, ...]:
+    """Every MatMul, Gemm and Conv at the top level, whatever its types, in graph order."""
+    nodes = [(index, node) for index, node in enumerate(graph.nodes) if is_mac(node)]
+    count = Counter(node_label(node) for _, node in nodes)
+    return tuple(
+        Layer(
+            name=node_label(node) if count[node_label(node)] == 1 else f"{node_label(node)}:{node.output[0]}",
+            node=node,
+            index=index,
+            constant=(node.input[0] in graph.constants, node.input[1] in graph.constants),
+        )
+        for index, node in nodes
+    )
+
+
+def is_mac(node: NodeProto) -> bool:
+    """Whether a node is one of the operators that are lowered."""
+    return node.op_type in MAC_OPS and node.domain in ("", "ai.onnx")
+
+
+def runs_in_unit(layer: Layer, types: Mapping[str, int]) -> bool:
+    """Whether every operand is float32 or float16, so that it is exact in float32."""
+    from onnx import TensorProto
+
+    exact = (TensorProto.FLOAT, TensorProto.FLOAT16)
+    return types.get(layer.output) in exact
+
+
+def is_float(layer: Layer, types: Mapping[str, int]) -> bool:
+    """Whether the layer is one of floats at all (MatMul and Gemm also exist on integers)."""
+    from onnx import TensorProto
+
+    floats = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
+    return types.get(layer.output) in floats
+
+
+def plan_layers(
+    graph: Graph, types: Mapping[str, int], accelerator: Accelerator, glob: str
+) -> tuple[PlannedLayer, ...]:
+    """The layers that the accelerator runs.
+
+    Raises:
+        ModelError: no layer has such a name, or the model has none.
+    """
+    candidates = [layer for layer in find_layers(graph) if runs_in_unit(layer, types)]
+    if not candidates:
+        raise ModelError(f"{graph.path}: has no float MatMul, Gemm or Conv at its top level to emulate")
+    chosen = [layer for layer in candidates if fnmatchcase(layer.name, glob)]
+    if not chosen:
+        names = [layer.name for layer in candidates]
+        close = nearest(glob, names)
+        hint = f"; did you mean {close!r}?" if close else ""
+        shown = ", ".join(names[:MANY]) + (", …" if len(names) > MANY else "")
+        raise ModelError(f"{graph.path}: no layer matches {glob!r}{hint} The layers are: {shown}")
+    return tuple(PlannedLayer(layer=layer, plan=accelerator.plan(layer.name, layer.op)) for layer in chosen)

@@ -1,0 +1,137 @@
+"""What a replay yields: plain records that hold tensors, and no judgement on them.
+
+* A `LayerRun` is one multiply-accumulate layer: the truth, what the accelerator computed from the same inputs, and
+  what happened on the way. How far the two are apart is `emu.deviation`'s business.
+* A `ReplayRun` is one model under one accelerator.
+* In isolated mode every layer reads the float32 reference activations, so only layers differ and `outputs` is empty.
+  In propagated mode errors run through the model, and `outputs` holds the model's outputs.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from emu.formats.model import Format
+    from emu.units import Events
+
+
+class Mode(enum.Enum):
+    """What a layer's inputs are."""
+
+    ISOLATED = "isolated"
+    """the float32 reference activations: the error of this layer alone"""
+    PROPAGATED = "propagated"
+    """what the accelerator computed so far: errors run through the model"""
+
+
+class Truth(enum.Enum):
+    """What the accelerator is compared with."""
+
+    FLOAT64 = "float64"
+    """multiply-accumulate layers in float64, other operators in double where the engine has a double kernel"""
+    FLOAT32 = "float32"
+    """the whole model in float32 by the reference engine, without graph optimisation"""
+
+
+class FallbackReason(enum.Enum):
+    """Why an operator was not run as the accelerator would run it."""
+
+    HIDDEN_MACS = "hidden_macs"
+    """it multiplies and accumulates inside (LSTM, Einsum, a layer inside a loop, ...) where no unit is put in"""
+    UNSUPPORTED_TYPE = "unsupported_type"
+    """a MatMul, Gemm or Conv on tensors that are neither float32 nor float16"""
+    NOT_SELECTED = "not_selected"
+    """a layer that `layers` left out"""
+    VECTOR = "vector"
+    """norms, softmax, activations, residual adds: run in reference arithmetic for now"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fallback:
+    """One node that was run in reference arithmetic."""
+
+    node: str
+    op: str
+    reason: FallbackReason
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRun:
+    """One layer under the accelerator, next to the truth."""
+
+    name: str
+    """the node's name, else that of its first output"""
+    op: str
+    """`MatMul`, `Gemm` or `Conv`"""
+    node_index: int
+    """position in the (folded) graph's node list"""
+    input_shapes: tuple[tuple[int, ...], ...]
+    """of the first two operands, in the graph's order"""
+    output_shape: tuple[int, ...]
+    k: int
+    """products per output element"""
+    macs: int
+    """products in all, padding included"""
+    truth: NDArray[np.float64]
+    """the layer's output in truth arithmetic; float32 truth is widened"""
+    emulated: NDArray[np.float32]
+    """the layer's output as the accelerator computes it: values of `output_format`"""
+    output_format: Format
+    events: Events
+    """what happened inside the unit, counted where it happened"""
+    quantiser_saturated: int
+    """operand elements that the schemes clamped to the largest finite value"""
+    output_saturated: int
+    """output elements beyond the range of `output_format` in the epilogue's last cast"""
+    unit_name: str
+    activations: str
+    """the activation scheme in words, for example `absmax per token, dynamic`"""
+    weights: str
+    """the weight scheme in words"""
+    seconds: float
+    """wall time of the emulation alone"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputPair:
+    """One output of the model."""
+
+    truth: NDArray[Any]
+    emulated: NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayRun:
+    """One model under one accelerator."""
+
+    model: Path
+    model_sha256: str
+    """of the model file, and of its external data in order of appearance"""
+    inputs_sha256: str
+    """of the input tensors: names, dtypes, shapes and bytes"""
+    accelerator: str
+    accelerator_hash: str
+    """hash of the resolved accelerator, units included"""
+    mode: Mode
+    truth: Truth
+    backend: str | None
+    """the backend that was asked for; None = the default one"""
+    layers: tuple[LayerRun, ...]
+    """in graph order; empty if the caller took them with `on_layer` and `keep=False`"""
+    outputs: dict[str, OutputPair]
+    """the model's outputs in propagated mode; empty in isolated mode"""
+    fallback: tuple[Fallback, ...]
+    """everything that was not run as the accelerator would run it"""
+    truth_float32: tuple[str, ...]
+    """nodes that the float64 truth ran in float32, widened, for want of a double kernel"""
+    calibration: dict[str, float] = field(default_factory=dict)
+    """static activation scales by `LAYER/a` and `LAYER/b`; empty if every range is dynamic"""
+    elapsed: float
+    """seconds, start to end"""

@@ -1,0 +1,125 @@
+"""The order in which a graph is run: layers one by one, everything else in islands as large as possible.
+
+List scheduling: take every node that is ready and no layer, and so on until only layers are ready: that is an island;
+then take the ready layers; and again. An island is one session of the reference engine, so there are few of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emu.layers.gemm import Array
+from emu.replaying.walk import reads
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+    from emu.replaying.graph import Graph
+    from emu.replaying.layers import Layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Island:
+    """A maximal run of nodes that are no layers."""
+
+    nodes: tuple[NodeProto, ...]
+    inputs: tuple[str, ...]
+    """tensors from outside that are no constants"""
+    outputs: tuple[str, ...]
+    """tensors that are needed outside"""
+
+
+def schedule(graph: Graph, layers: Iterable[Layer]) -> tuple[Island | Layer, ...]:
+    """The steps of a run, in an order in which every tensor is made before it is read."""
+    of_node = {layer.index: layer for layer in layers}
+    ready = {value.name for value in graph.inputs} | set(graph.constants)
+    pending = list(enumerate(graph.nodes))
+    groups: list[list[NodeProto] | Layer] = []
+    while pending:
+        island, rest = _take(pending, ready, lambda index: index not in of_node)
+        boundary, rest = _take(rest, ready, lambda index: index in of_node, chained=False)
+        if island:
+            groups.append([node for _, node in island])
+        groups += [of_node[index] for index, _ in boundary]
+        pending = rest
+    return tuple(_outlined(graph, groups))
+
+
+def islands_of(steps: Iterable[Island | Layer]) -> tuple[Island, ...]:
+    """The islands among some steps."""
+    return tuple(step for step in steps if isinstance(step, Island))
+
+
+def _take(
+    pending: list[tuple[int, NodeProto]], ready: set[str], wanted: Callable[[int], bool], *, chained: bool = True
+) -> tuple[list[tuple[int, NodeProto]], list[tuple[int, NodeProto]]]:
+    """Split off the wanted nodes whose inputs are ready; their outputs become ready (at once, if chained)."""
+    taken: list[tuple[int, NodeProto]] = []
+    rest: list[tuple[int, NodeProto]] = []
+    made: set[str] = set()
+    for index, node in pending:
+        if wanted(index) and ready.issuperset(reads(node)):
+            taken.append((index, node))
+            (ready if chained else made).update(node.output)
+        else:
+            rest.append((index, node))
+    ready |= made
+    return taken, rest
+
+
+def _outlined(graph: Graph, groups: list[list[NodeProto] | Layer]) -> Iterator[Island | Layer]:
+    """Give every island its inputs and outputs."""
+    readers: Counter[str] = Counter()
+    for group in groups:
+        readers.update(set(_reads(group)))
+    for group in groups:
+        if not isinstance(group, list):
+            yield group
+            continue
+        made = {name for node in group for name in node.output if name}
+        inside = Counter(set(_reads(group)))
+        needed = {name for name in made if readers[name] > inside[name]} | made.intersection(graph.outputs)
+        outside = dict.fromkeys(name for name in _reads(group) if name not in made and name not in graph.constants)
+        yield Island(nodes=tuple(group), inputs=tuple(outside), outputs=tuple(name for name in made if name in needed))
+
+
+def _reads(group: list[NodeProto] | Layer) -> list[str]:
+    nodes = group if isinstance(group, list) else [group.node]
+    return [name for node in nodes for name in reads(node)]
+
+
+def execute(
+    graph: Graph,
+    steps: Iterable[Island | Layer],
+    values: Mapping[str, Array],
+    run: Callable[[Island | Layer, Mapping[str, Array]], Mapping[str, Array]],
+) -> dict[str, Array]:
+    """Run the steps; a tensor is dropped after its last reader.
+
+    Args:
+        graph: holds the constants and names the outputs.
+        steps: from `schedule`.
+        values: the graph's inputs.
+        run: makes a step's outputs from the tensors that it reads.
+
+    Returns:
+        The graph's outputs.
+    """
+    steps = list(steps)
+    left: Counter[str] = Counter(name for step in steps for name in step_reads(step))
+    live = dict(values)
+    for step in steps:
+        live.update(run(step, live))
+        for name in step_reads(step):
+            left[name] -= 1
+            if not left[name] and name not in graph.outputs:
+                live.pop(name, None)
+    return {name: live[name] if name in live else graph.array(name) for name in graph.outputs}
+
+
+def step_reads(step: Island | Layer) -> tuple[str, ...]:
+    """The tensors that a step reads, constants included for a layer."""
+    return step.inputs if isinstance(step, Island) else tuple(dict.fromkeys(reads(step.node)))

@@ -1,0 +1,62 @@
+"""A whole run in truth arithmetic.
+
+* float64: every float MatMul, Gemm and Conv at the top level by NumPy in float64, everything else in double where the
+  engine has a double kernel (`emu.replaying.widen`), the rest in float32, listed.
+* float32: the model in the reference engine, as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from emu.layers.gemm import Array
+from emu.layers.plain import evaluate
+from emu.replaying.graph import Graph
+from emu.replaying.layers import Layer, find_layers, is_float
+from emu.replaying.reference import Reference
+from emu.replaying.result import Truth
+from emu.replaying.schedule import Island, execute, islands_of, schedule
+from emu.replaying.widen import WideRunner
+
+
+def true_run(
+    graph: Graph, reference: Reference, inputs: Mapping[str, Array], wanted: Collection[str], truth: Truth
+) -> tuple[dict[str, Array], dict[str, Array], list[str]]:
+    """Run the model.
+
+    Args:
+        graph: the model.
+        reference: the same model in the engine.
+        inputs: the graph's inputs.
+        wanted: outputs of layers that are to be kept.
+        truth: the arithmetic.
+
+    Returns:
+        The wanted tensors in float64, the graph's outputs, and the nodes that a float64 run ran in float32.
+    """
+    if truth is Truth.FLOAT32:
+        values = reference.run(inputs, [*wanted, *graph.outputs])
+        kept = {name: values[name].astype(np.float64) for name in wanted}
+        return kept, {name: values[name] for name in graph.outputs}, []
+    return _float64(graph, reference, inputs, wanted)
+
+
+def _float64(
+    graph: Graph, reference: Reference, inputs: Mapping[str, Array], wanted: Collection[str]
+) -> tuple[dict[str, Array], dict[str, Array], list[str]]:
+    layers = [layer for layer in find_layers(graph) if is_float(layer, reference.types)]
+    steps = schedule(graph, layers)
+    wide = WideRunner(graph, reference.types, islands_of(steps))
+    kept: dict[str, Array] = {}
+
+    def step(which: Island | Layer, values: Mapping[str, Array]) -> Mapping[str, Array]:
+        if isinstance(which, Island):
+            return wide(which, values)
+        y = evaluate(which.lower({name: wide.widened(name, value) for name, value in values.items()}, graph))
+        if which.output in wanted:
+            kept[which.output] = y
+        return {which.output: y}
+
+    return kept, execute(graph, steps, inputs, step), wide.float32_nodes

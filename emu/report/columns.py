@@ -1,0 +1,130 @@
+"""The columns of the report's layer table: heading, definition, what a cell shows, and what it is sorted by.
+
+* The first column is the layer's name, which the template shows shortened; its cell sorts by place in the
+  graph.
+* Columns that count something rare are there only if some layer has it.
+* A cell is sorted by a number that JavaScript's `Number()` reads, or by its text. NaN sorts below everything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from emu.deviation import numbers
+from emu.deviation.rows import LayerRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell of the layer table."""
+
+    text: str
+    sort: str
+    zero: bool = False
+    """a count of nothing, shown quietly"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of the layer table."""
+
+    name: str
+    meaning: str
+    """shown where the mouse rests on the heading; empty if the name says it all"""
+    cell: Callable[[LayerRow], Cell]
+    number: bool = True
+    """right-aligned"""
+    only_if: Callable[[LayerRow], int] | None = None
+    """show the column only if this is not 0 for some layer"""
+
+
+def _text(show: Callable[[LayerRow], str]) -> Callable[[LayerRow], Cell]:
+    return lambda row: Cell(text=show(row), sort=show(row))
+
+
+def _count(show: Callable[[LayerRow], int]) -> Callable[[LayerRow], Cell]:
+    return lambda row: Cell(text=numbers.count(show(row)), sort=str(show(row)), zero=show(row) == 0)
+
+
+def _real(show: Callable[[LayerRow], float], spell: Callable[[float], str]) -> Callable[[LayerRow], Cell]:
+    return lambda row: Cell(text=spell(show(row)), sort=_javascript(show(row)))
+
+
+def _javascript(x: float) -> str:
+    return "-Infinity" if math.isnan(x) else str(x).replace("inf", "Infinity")
+
+
+COLUMNS = (
+    Column(name="layer", meaning="", number=False, cell=lambda r: Cell(text=r.layer, sort=str(r.index))),
+    Column(name="op", meaning="ONNX operator", number=False, cell=_text(lambda r: r.op)),
+    Column(
+        name="output shape",
+        meaning="sorted by number of elements",
+        number=False,
+        cell=lambda r: Cell(text=numbers.shape(r.shape), sort=str(r.elements)),
+    ),
+    Column(name="K", meaning="products per output element", cell=_count(lambda r: r.k)),
+    Column(
+        name="SQNR dB",
+        meaning="10 log₁₀(Σt² / Σe²), t = truth, e = emulated − truth",
+        cell=_real(lambda r: r.sqnr_db, numbers.decibels),
+    ),
+    Column(
+        name="max ULP",
+        meaning="largest distance from the correctly rounded truth, in steps of the output format",
+        cell=_count(lambda r: r.max_ulp),
+    ),
+    Column(
+        name="max |Δ|", meaning="largest |emulated − truth|", cell=_real(lambda r: r.max_abs, numbers.short)
+    ),
+    Column(
+        name="bias", meaning="mean of emulated − truth", cell=_real(lambda r: r.mean_error, numbers.short)
+    ),
+    Column(
+        name="cosine",
+        meaning="of the angle between truth and emulated output",
+        cell=_real(lambda r: r.cosine, numbers.cosine),
+    ),
+    Column(
+        name="saturated",
+        meaning="values clamped to a largest finite one: in the quantisers, in the unit, in the last cast",
+        cell=_count(lambda r: r.all_saturated),
+    ),
+    Column(
+        name="overflowed",
+        meaning="rounded values beyond the range of a format inside the unit",
+        cell=_count(lambda r: r.overflow),
+        only_if=lambda r: r.overflow,
+    ),
+    Column(
+        name="wrapped",
+        meaning="integers reduced modulo 2^bits",
+        cell=_count(lambda r: r.wrapped),
+        only_if=lambda r: r.wrapped,
+    ),
+    Column(
+        name="flushed",
+        meaning="subnormals taken for zero, as operands or as results",
+        cell=_count(lambda r: r.flushed),
+    ),
+    Column(
+        name="NaN made", meaning="NaNs that arose where there was none", cell=_count(lambda r: r.nan_made)
+    ),
+    Column(
+        name="not finite",
+        meaning="elements that are infinite or NaN on either side: no metric sees them",
+        cell=_count(lambda r: r.left_out),
+        only_if=lambda r: r.left_out,
+    ),
+    Column(
+        name="output", meaning="format of the output", number=False, cell=_text(lambda r: r.output_format)
+    ),
+    Column(name="unit", meaning="the datapath that computed it", number=False, cell=_text(lambda r: r.unit)),
+)
+
+
+def columns_of(rows: Sequence[LayerRow]) -> list[Column]:
+    """The columns that these layers need."""
+    return [c for c in COLUMNS if c.only_if is None or any(map(c.only_if, rows))]

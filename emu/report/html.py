@@ -1,0 +1,166 @@
+"""The report: one HTML file that needs nothing else.
+
+* Style, script and plots are inline; a Content-Security-Policy in the page forbids the browser to load
+  anything.
+* Every text from outside (model, layer, accelerator names) is escaped by the template engine; only the SVG
+  made here is not.
+* Deterministic: the same `Result` gives the same bytes.
+* Sections: summary, layers, plots, accelerator, what was not emulated, provenance.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from emu.deviation import numbers
+from emu.deviation.atomic import replacing
+from emu.deviation.names import fit
+from emu.deviation.result import FallbackRow, Result
+from emu.deviation.rows import totals
+from emu.report import plots
+from emu.report.columns import columns_of
+
+NAME_WIDTH = 40
+"""Characters of a layer's name in the table; the whole name is shown where the mouse rests on it."""
+MODE_WORDS = {
+    "isolated": "Every layer reads the float32 reference activations: a row is that layer's own error.",
+    "propagated": "Every layer reads what the accelerator computed before: errors run through the model.",
+}
+TRUTH_WORDS = {
+    "float64": "float64",
+    "float32": "float32 of the reference engine",
+}
+REASON_WORDS = {
+    "hidden_macs": "multiplies and accumulates inside, where no unit is put in",
+    "unsupported_type": "tensors are neither float32 nor float16",
+    "not_selected": "left out by the choice of layers",
+    "vector": "vector operation, run in float32",
+}
+PROVENANCE_WORDS = {
+    "emu_version": "emu",
+    "semantics_version": "semantics version",
+    "created": "finished (UTC)",
+    "cpu": "processor",
+    "cpus": "processors at hand",
+    "python": "Python",
+    "numpy": "NumPy",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One figure of the summary."""
+
+    label: str
+    value: str
+    note: str
+    alert: bool = False
+
+
+def write_report(path: Path, result: Result) -> None:
+    """Write the report; the file is there whole or not at all.
+
+    Raises:
+        OSError: the folder does not exist or cannot be written.
+    """
+    text = render(result)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def render(result: Result) -> str:
+    """The page."""
+    import jinja2
+
+    source = resources.files("emu.report").joinpath("template.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    worst, columns = result.worst, columns_of(result.rows)
+    return environment.from_string(source).render(
+        result=result,
+        worst=worst if len(result.rows) > 1 else None,
+        mode_words=MODE_WORDS.get(result.mode, ""),
+        truth_words=TRUTH_WORDS.get(result.truth, result.truth),
+        cards=cards(result),
+        columns=columns,
+        lines=[
+            (row, row is worst, name, [(column, column.cell(row)) for column in columns[1:]])
+            for row, name in zip(
+                result.rows, fit([row.layer for row in result.rows], NAME_WIDTH), strict=True
+            )
+        ],
+        sqnr=plots.sqnr_plot(result.rows),
+        ulp=plots.ulp_plot(result.rows),
+        events=plots.event_plot(result.rows),
+        scatter=None if result.sample is None else plots.scatter_plot(result.sample),
+        fallback=_by_reason(result.fallback),
+        outputs=[(o, _output_words(o.argmax_agreement, o.argmax_rows)) for o in result.outputs],
+        provenance=_provenance(result),
+        numbers=numbers,
+    )
+
+
+def cards(result: Result) -> list[Card]:
+    """The summary: end metric, worst layer, work, events."""
+    out = []
+    for output in result.outputs[:1]:
+        same, rows = (
+            round(output.argmax_agreement * output.argmax_rows) if output.argmax_rows else 0,
+            output.argmax_rows,
+        )
+        note = f"{numbers.count(rows - same)} of {numbers.count(rows)} rows of {output.output} changed"
+        out.append(Card(label="same argmax as the truth", value=numbers.share(same, rows), note=note))
+        note = f"end to end, cosine {numbers.cosine(output.cosine)}"
+        out.append(Card(label="SQNR at the output", value=_db(output.sqnr_db), note=note))
+    if result.worst is not None:
+        label = "worst layer" if len(result.rows) > 1 else "SQNR"
+        out.append(Card(label=label, value=_db(result.worst.sqnr_db), note=result.worst.layer, alert=True))
+    sums = {name: numbers.count(n) for name, n in totals(result.rows).items()}
+    work = f"{sums['macs']} MACs, {numbers.seconds(sum(r.seconds for r in result.rows))} emulating"
+    out.append(Card(label="layers emulated", value=str(len(result.rows)), note=work))
+    clamped = sum(row.all_saturated for row in result.rows)
+    flushed = numbers.count(sum(row.flushed for row in result.rows))
+    note = f"{flushed} flushed, {sums['overflow']} overflowed, {sums['nan_made']} NaN made"
+    broken = any(row.emulated_not_finite for row in result.rows)
+    out.append(Card(label="values saturated", value=numbers.count(clamped), note=note, alert=broken))
+    return out
+
+
+def _db(x: float) -> str:
+    text = numbers.decibels(x)
+    return text if text in ("exact", "–") else f"{text} dB"
+
+
+def _output_words(agreement: float, rows: int) -> str:
+    return numbers.share(round(agreement * rows), rows) if rows else "–"
+
+
+def _by_reason(rows: Sequence[FallbackRow]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
+    """Nodes that were not emulated: reason, then operator, then names."""
+    out: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        words = REASON_WORDS.get(row.reason, row.reason)
+        out.setdefault(words, {}).setdefault(row.op, []).append(row.node)
+    return [(reason, sorted(ops.items())) for reason, ops in out.items()]
+
+
+def _provenance(result: Result) -> list[tuple[str, str]]:
+    return [
+        ("model", result.model),
+        ("model SHA-256", result.model_sha256),
+        ("inputs SHA-256", result.inputs_sha256),
+        ("accelerator", result.accelerator),
+        ("accelerator hash", result.accelerator_hash),
+        ("backend", result.backend),
+        ("time, truth included", numbers.seconds(result.elapsed)),
+        *((f"static scale of {tensor}", str(scale)) for tensor, scale in result.calibration.items()),
+        *(
+            (PROVENANCE_WORDS.get(f.name, f.name), str(getattr(result.provenance, f.name)))
+            for f in dataclasses.fields(result.provenance)
+        ),
+    ]

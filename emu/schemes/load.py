@@ -1,0 +1,82 @@
+"""From a scheme file to a `Scheme`: the keys, and the rules between them.
+
+* `[[step]] op = "scale"` takes `rule`; `op = "encode"` takes `rounding` and `overflow` (both named, always).
+* At most one `scale`, before `encode`; exactly one `encode`, which is the last step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from emu.errors import SpecError
+from emu.formats import Overflow, Rounding
+from emu.schemes.enums import ScaleRule, StepKind
+from emu.schemes.scheme import EncodeStep, ScaleStep, Scheme, Step
+from emu.spec import convert, load_mapping
+
+
+class StepKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of one step; which of them apply depends on `op`."""
+
+    op: StepKind
+    rule: ScaleRule | None = None
+    rounding: Rounding | None = None
+    overflow: Overflow | None = None
+
+
+class SchemeKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keys of a scheme file."""
+
+    step: tuple[StepKeys, ...]
+    name: str | None = None
+    doc: str = ""
+    source: str = ""
+    maturity: str = ""
+
+
+_KEYS_OF = {StepKind.SCALE: ("rule",), StepKind.ENCODE: ("rounding", "overflow")}
+
+
+def load_scheme(spec: str | Path | Mapping[str, Any]) -> Scheme:
+    """The scheme of a built-in name, a path to a .toml, or a mapping.
+
+    Raises:
+        SpecError: unknown name or key, or steps in an order that makes no codes.
+    """
+    mapping, source = load_mapping("schemes", spec)
+    keys = convert(mapping, SchemeKeys, file=source.label)
+    steps = tuple(_step(step, index, source.label) for index, step in enumerate(keys.step))
+    _check_order(keys, source.label)
+    return Scheme(name=keys.name or source.stem, steps=steps, doc=keys.doc, source=keys.source, maturity=keys.maturity)
+
+
+def _step(keys: StepKeys, index: int, file: str) -> Step:
+    wanted = _KEYS_OF[keys.op]
+    for name in ("rule", "rounding", "overflow"):
+        given = getattr(keys, name) is not None
+        if given and name not in wanted:
+            reason = f"is no key of a step with op = {keys.op.value!r}"
+            raise SpecError(reason, file=file, key=f"step[{index}].{name}", allowed=wanted)
+        if not given and name in wanted:
+            raise SpecError("required key is missing", file=file, key=f"step[{index}].{name}")
+    if keys.rule is not None:
+        return ScaleStep(rule=keys.rule)
+    assert keys.rounding is not None
+    assert keys.overflow is not None
+    if keys.rounding in (Rounding.STOCHASTIC, Rounding.EXACT):
+        allowed = [mode.value for mode in Rounding if mode not in (Rounding.STOCHASTIC, Rounding.EXACT)]
+        where, value = f"step[{index}].rounding", keys.rounding.value
+        raise SpecError("is no rounding of an encoder", file=file, key=where, value=value, allowed=allowed)
+    return EncodeStep(rounding=keys.rounding, overflow=keys.overflow)
+
+
+def _check_order(keys: SchemeKeys, file: str) -> None:
+    kinds = [step.op for step in keys.step]
+    if kinds.count(StepKind.SCALE) > 1:
+        raise SpecError("at most one step chooses the scale", file=file, key="step")
+    if kinds.count(StepKind.ENCODE) != 1 or kinds[-1] is not StepKind.ENCODE:
+        raise SpecError('the last step, and only the last, has op = "encode"', file=file, key="step")

@@ -1,0 +1,74 @@
+"""Offsets of the fields of a table row in int64 words; they follow emu/units/tables.py (a test compares them)."""
+
+# ruff: noqa: D103  (the C source documents each function)
+from __future__ import annotations
+
+from emu.units.kernels.environment import CONSTANTS_AT, FORMATS, LEVELS, STEPS
+from emu.units.kernels.jit import Env, Int, kernel
+
+(
+    F_KIND, F_BITS, F_IS_SIGNED, F_EXP_BITS, F_MAN_BITS, F_BIAS, F_EMIN, F_SUBNORMALS, F_INFINITIES, F_NAN,
+    F_NEGATIVE_ZERO, F_IGNORED_LOW_BITS, F_IGNORED_HIGH_BITS, F_FRAC_BITS, F_SYMMETRIC, F_ENCODING, F_RADIX_LOG2,
+    F_HAS_ZERO, F_NAN_TO, F_MAX_MAGNITUDE,
+) = range(20)  # fmt: skip
+FORMAT_SIZE = 20
+
+C_FORMAT, C_ROUNDING, C_OVERFLOW, C_FTZ, C_SR_BITS, C_SR_VARIANT, C_NAN_CODE = range(7)
+CAST_SIZE = 7
+
+P_FIRST, P_COUNT = range(2)
+PIPE_SIZE = 2
+
+K_NEGATIVE, K_SIG, K_Q, K_E, K_LIVE = range(5)
+CONSTANT_SIZE = 5
+
+S_FACTOR, S_FIRST_CONSTANT, S_CONSTANTS, S_ADDEND, S_CAST = range(5)
+STEP_SIZE = S_CAST + CAST_SIZE
+
+(
+    L_GROUP, L_LENGTH, L_PARTS, L_LANES, L_FIRST_ORDER, L_ORDER_LENGTH, L_START, L_ALIGN, L_ALIGN_BITS,
+    L_ALIGN_ROUNDING, L_ALIGN_TO, L_ALIGN_POINT, L_HAS_MIN_EXP, L_ALIGN_MIN_EXP, L_HAS_MAX_SHIFT, L_ALIGN_MAX_SHIFT,
+    L_ZERO_SIGN, L_NAN_ORDER, L_TOWARD_NEGATIVE, L_INPUT,
+) = range(20)  # fmt: skip
+L_RESULT = L_INPUT + PIPE_SIZE
+LEVEL_SIZE = L_RESULT + PIPE_SIZE
+
+O_FORMAT, O_DAZ, O_LOAD = range(3)
+OPERAND_SIZE = O_LOAD + PIPE_SIZE
+Z_FORMAT, Z_BLOCK = range(2)
+SCALE_SIZE = 2
+
+U_K, U_A = 0, 1
+U_B = U_A + OPERAND_SIZE
+U_C = U_B + OPERAND_SIZE
+U_D = U_C + OPERAND_SIZE
+U_SCALE_A = U_D + CAST_SIZE
+U_SCALE_B = U_SCALE_A + SCALE_SIZE
+U_SCALE_PRODUCT = U_SCALE_B + SCALE_SIZE
+U_PRODUCT_RESULT = U_SCALE_PRODUCT + PIPE_SIZE
+U_OUTPUT = U_PRODUCT_RESULT + PIPE_SIZE
+U_PRODUCT_EXPONENT = U_OUTPUT + PIPE_SIZE
+U_INTEGRAL_PRODUCT, U_NAN_RULE, U_TABLE_COLUMNS, U_DIGIT_WIDTH, U_DIGITS_A, U_DIGITS_B, U_LEVELS = range(
+    U_PRODUCT_EXPONENT + 1, U_PRODUCT_EXPONENT + 8
+)
+UNIT_SIZE = U_LEVELS + 1
+
+
+@kernel
+def format_at(env: Env, index: Int) -> Int:
+    return env.state[FORMATS] + FORMAT_SIZE * index
+
+
+@kernel
+def step_at(env: Env, index: Int) -> Int:
+    return env.state[STEPS] + STEP_SIZE * index
+
+
+@kernel
+def constant_at(env: Env, index: Int) -> Int:
+    return env.state[CONSTANTS_AT] + CONSTANT_SIZE * index
+
+
+@kernel
+def level_at(env: Env, index: Int) -> Int:
+    return env.state[LEVELS] + LEVEL_SIZE * index

@@ -1,0 +1,52 @@
+"""What all tests share: the backends, and the rule that CI skips nothing without a reason that is allowed."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+
+BACKENDS = ("reference", "numba", "c")
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Every backend in turn."""
+    return str(request.param)
+
+
+def allowed_skips() -> tuple[str, ...]:
+    """The reasons that pyproject.toml lists for skips."""
+    table = tomllib.loads(PROJECT.read_text(encoding="utf-8"))
+    return tuple(table["tool"]["emu"]["skips"]["allowed"])
+
+
+def refused_skips(reports: list[pytest.TestReport]) -> list[str]:
+    """The skips whose reason is not allowed, one line each."""
+    found = []
+    for report in reports:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if not reason.startswith(allowed_skips()):
+            found.append(f"{report.nodeid}: {reason}")
+    return found
+
+
+def _skipped(session: pytest.Session) -> list[pytest.TestReport]:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    return [] if reporter is None else reporter.stats.get("skipped", [])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI a skip that is not on the list fails the session."""
+    if os.environ.get("CI") == "true" and session.exitstatus == 0 and refused_skips(_skipped(session)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name them."""
+    for line in refused_skips(terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(f"skip not on the list of pyproject.toml's [tool.emu.skips]: {line}", red=True)

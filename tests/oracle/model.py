@@ -1,0 +1,263 @@
+"""A unit with its defaults filled in: what the evaluation looks at, and nothing else.
+
+* Every key's default is its neutral value. A unit without levels has one empty level.
+* `repeat` writes a level n times in place. `start` defaults to `c` in the outermost level and to `zero` in
+  all others.
+* `base`: the levels of that unit come first; its outermost level starts at zero instead of c (an explicit
+  `none` stays) and hands up after `length` inputs or in `parts`, in one lane. Operands, product and nan are
+  the base's, key by key, where this unit does not give them. Its k, scale, output and name are not taken.
+* Format names are resolved in the file they stand in, with that file's `[alias]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .codes import Format
+from .formats import Formats
+from .reading import read_unit
+from .rounding import ALIASES, Cast, number
+from .values import Num
+
+CAST_KEYS = ("rounding", "overflow", "ftz", "sr_bits", "sr_variant")
+STEP_KEYS = {"multiply", "add", "format", "id", "doc", *CAST_KEYS}
+LEVEL_KEYS = {
+    "group",
+    "length",
+    "parts",
+    "lanes",
+    "order",
+    "repeat",
+    "start",
+    "input",
+    "align_bits",
+    "align_rounding",
+    "align_to",
+    "align_min_exp",
+    "align_max_shift",
+    "zero_sign",
+    "nan_order",
+    "result",
+    "id",
+    "doc",
+}
+FACTORS = ("a_scale", "b_scale", "scale", "digits")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Multiply, add, cast; `rounding` is kept without a cast too: it decides the sign of a zero sum."""
+
+    multiply: Num | tuple[Num, ...] | str | None
+    add: Num | None
+    cast: Cast | None
+    rounding: str
+
+
+Pipe = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A format, what becomes of subnormals, and the cast on entry."""
+
+    format: Format
+    daz: str = "off"
+    load: Pipe = ()
+
+    @property
+    def loads_integers(self) -> bool:
+        """Whether the value after `load` is on an integer or fixed-point grid."""
+        casts = [step.cast.format for step in self.load if step.cast]
+        return (casts[-1] if casts else self.format).is_integer
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The format of a block scale, and the products it covers (None: all)."""
+
+    format: Format
+    block: int | None
+
+
+@dataclass(frozen=True)
+class Product:
+    """How a and b become a product."""
+
+    result: Pipe
+    leading_bit: bool
+    table: tuple[tuple[int, ...], ...] | None
+    digits: int | None
+
+
+@dataclass(frozen=True)
+class Level:
+    """One stage of the sum; None means `all` for lengths and bits, "not given" for the rest."""
+
+    group: int
+    length: int | None
+    parts: int | None
+    lanes: int
+    order: tuple[int, ...] | None
+    start: str
+    input: Pipe
+    align_bits: int | None
+    align_rounding: str
+    align_to: str | int
+    align_min_exp: int | None
+    align_max_shift: int | None
+    zero_sign: str
+    accumulator_first: bool
+    result: Pipe
+
+    @property
+    def rounds_down(self) -> bool:
+        """Whether the first cast of `result` rounds toward negative (an exact zero sum is then -0)."""
+        casts = [step.cast for step in self.result if step.cast]
+        return bool(casts) and casts[0].rounding == "toward_negative"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Operands, product, levels (innermost first) and output."""
+
+    name: str
+    k: int | None
+    operands: dict[str, Operand]
+    scales: dict[str, Scale]
+    scale_product: Pipe
+    product: Product
+    levels: tuple[Level, ...]
+    output: Pipe
+    nan_first: bool
+    nan_codes: dict[Format, int]
+
+
+class Builder:
+    """Fills in one file's unit; formats by the file's aliases, tables from the file's folder."""
+
+    def __init__(self, formats: Formats, root: str | Path | None) -> None:
+        self.formats, self.root = formats, root
+        self.alias: Mapping[str, str] = {}
+        self.folder: Path | None = None
+
+    def build(self, unit: str | Path | Mapping[str, Any]) -> Unit:
+        """The unit of a name, a path or a mapping."""
+        data, self.folder = read_unit(unit, self.root)
+        self.alias = data.get("alias", {})
+        base = self._base(data["base"]) if "base" in data else None
+        operands = {name: self._operand(spec) for name, spec in data.get("operands", {}).items()}
+        product, nan, scale = data.get("product", {}), data.get("nan", {}), data.get("scale", {})
+        if base:
+            operands = base.operands | operands
+        return Unit(
+            name=data.get("name", ""),
+            k=data.get("k"),
+            operands=operands,
+            scales={side: self._scale(scale[side]) for side in ("a", "b") if side in scale},
+            scale_product=self._pipe(scale.get("product")),
+            product=self._product(product, base.product if base else Product((), False, None, None)),
+            levels=(base.levels if base else ()) + self._levels(data.get("level") or [{}]),
+            output=self._pipe(data.get("output")),
+            nan_first=nan["rule"] == "first" if "rule" in nan else bool(base and base.nan_first),
+            nan_codes=(base.nan_codes if base else {})
+            | {self._format(name): code for name, code in nan.get("code", {}).items()},
+        )
+
+    def _base(self, spec: Mapping[str, Any]) -> Unit:
+        unit = Builder(self.formats, self.folder if self.root is None else self.root).build(spec["unit"])
+        top = unit.levels[-1]
+        length = spec.get("length")
+        top = replace(
+            top,
+            start="zero" if top.start == "c" else top.start,
+            lanes=1,
+            parts=spec.get("parts"),
+            length=None if length == "all" else length,
+        )
+        return replace(unit, levels=unit.levels[:-1] + (top,))
+
+    def _format(self, spec: str | Mapping[str, Any]) -> Format:
+        return self.formats.get(spec, self.alias)
+
+    def _operand(self, spec: str | Mapping[str, Any]) -> Operand:
+        if isinstance(spec, Mapping) and "format" in spec:
+            return Operand(self._format(spec["format"]), spec.get("daz", "off"), self._pipe(spec.get("load")))
+        return Operand(self._format(spec))
+
+    def _scale(self, spec: str | Mapping[str, Any]) -> Scale:
+        if isinstance(spec, Mapping) and "format" in spec:
+            return Scale(self._format(spec["format"]), spec.get("block"))
+        return Scale(self._format(spec), None)
+
+    def _product(self, spec: Mapping[str, Any], below: Product) -> Product:
+        table = below.table
+        if "table" in spec:
+            source = spec["table"]
+            rows = np.load((self.folder or Path()) / source).tolist() if isinstance(source, str) else source
+            table = tuple(tuple(int(n) for n in row) for row in rows)
+        return Product(
+            result=self._pipe(spec["result"]) if "result" in spec else below.result,
+            leading_bit=spec["exponent"] == "leading_bit" if "exponent" in spec else below.leading_bit,
+            table=table,
+            digits=spec.get("digits", below.digits),
+        )
+
+    def _levels(self, specs: list[Mapping[str, Any]]) -> tuple[Level, ...]:
+        written = [spec for spec in specs for _ in range(spec.get("repeat", 1))]
+        last = len(written) - 1
+        return tuple(self._level(spec, "c" if i == last else "zero") for i, spec in enumerate(written))
+
+    def _level(self, spec: Mapping[str, Any], start: str) -> Level:
+        if unknown := set(spec) - LEVEL_KEYS:
+            raise ValueError(f"unknown level keys {sorted(unknown)}")
+        rounding = spec.get("align_rounding", "toward_zero")
+        return Level(
+            group=spec.get("group", 1),
+            length=_or_all(spec.get("length", "all")),
+            parts=spec.get("parts"),
+            lanes=spec.get("lanes", 1),
+            order=tuple(spec["order"]) if "order" in spec else None,
+            start=spec.get("start", start),
+            input=self._pipe(spec.get("input")),
+            align_bits=_or_all(spec.get("align_bits", "all")),
+            align_rounding=ALIASES.get(rounding, rounding),
+            align_to=spec.get("align_to", "all"),
+            align_min_exp=spec.get("align_min_exp"),
+            align_max_shift=spec.get("align_max_shift"),
+            zero_sign=spec.get("zero_sign", "ieee"),
+            accumulator_first=spec.get("nan_order") == "accumulator_first",
+            result=self._pipe(spec.get("result")),
+        )
+
+    def _pipe(self, spec: Mapping[str, Any] | list[Mapping[str, Any]] | None) -> Pipe:
+        if spec is None:
+            return ()
+        return tuple(self._step(step) for step in ([spec] if isinstance(spec, Mapping) else spec))
+
+    def _step(self, spec: Mapping[str, Any]) -> Step:
+        if unknown := set(spec) - STEP_KEYS:
+            raise ValueError(f"unknown pipe keys {sorted(unknown)}")
+        rounding = spec.get("rounding", "ties_to_even")
+        cast = None
+        if "format" in spec:
+            cast = Cast(self._format(spec["format"]), **{key: spec[key] for key in CAST_KEYS if key in spec})
+        add = number(spec["add"]) if "add" in spec else None
+        return Step(_factor(spec.get("multiply")), add, cast, ALIASES.get(rounding, rounding))
+
+
+def _or_all(value: int | str) -> int | None:
+    return None if value == "all" else value
+
+
+def _factor(spec: Any) -> Num | tuple[Num, ...] | str | None:
+    if isinstance(spec, str) and spec not in FACTORS:
+        raise ValueError(f"multiply = {spec!r}: a number, a list or one of {', '.join(FACTORS)}")
+    if spec is None or isinstance(spec, str):
+        return spec
+    return tuple(number(x) for x in spec) if isinstance(spec, list) else number(spec)

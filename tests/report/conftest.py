@@ -1,0 +1,165 @@
+"""Results made by hand: the report must show whatever a replay can yield, so these hold every special case at
+once."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from emu.deviation.provenance import Provenance
+from emu.deviation.result import Description, FallbackRow, Result, Sample, StageCount
+from emu.deviation.rows import EVENTS, LayerRow, OutputRow, worst
+
+
+def make_row(index: int, **other: object) -> LayerRow:
+    """A layer without anything remarkable, but for what is named."""
+    plain: dict[str, object] = {
+        "index": index,
+        "layer": f"conv{index}",
+        "op": "Conv",
+        "shape": (4, 8, 8, 8),
+        "k": 9,
+        "macs": 18432,
+        "unit": "some-unit",
+        "activations": "absmax per tensor, dynamic",
+        "weights": "absmax per channel",
+        "output_format": "float32",
+        "seconds": 0.25,
+        "sqnr_db": 30.0,
+        "mse": 1e-4,
+        "max_abs": 0.5,
+        "mean_error": -1e-3,
+        "abs_p50": 0.01,
+        "abs_p99": 0.2,
+        "cosine": 0.9995,
+        "max_ulp": 9,
+        "mean_ulp": 1.5,
+        "ulp_histogram": (1000, 500, 300, 200, 40, 8),
+        "elements": 2048,
+        "truth_not_finite": 0,
+        "emulated_not_finite": 0,
+        "left_out": 0,
+        "quantiser_saturated": 0,
+        "output_saturated": 0,
+        **dict.fromkeys(EVENTS, 0),
+    }
+    return LayerRow(**(plain | other))  # type: ignore[arg-type]
+
+
+def make_result(rows: list[LayerRow], **other: object) -> Result:
+    """A result with these rows."""
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal(4000) * 3
+    noisy = (truth + 0.1 * rng.standard_normal(4000) * np.abs(truth)).astype(np.float32)
+    plain: dict[str, object] = {
+        "model": "digits.onnx",
+        "model_sha256": "ab" * 32,
+        "inputs_sha256": "cd" * 32,
+        "accelerator": "some-accelerator",
+        "accelerator_hash": "ef" * 32,
+        "mode": "propagated",
+        "truth": "float64",
+        "backend": "default",
+        "elapsed": 12.5,
+        "rows": tuple(rows),
+        "outputs": (
+            OutputRow(
+                output="logits",
+                shape=(450, 10),
+                sqnr_db=17.31,
+                max_abs=2.5,
+                cosine=0.9912345,
+                argmax_agreement=441 / 450,
+                argmax_rows=450,
+                left_out=0,
+            ),
+        ),
+        "fallback": (
+            FallbackRow(node="relu1", op="Relu", reason="vector"),
+            FallbackRow(node="relu2", op="Relu", reason="vector"),
+            FallbackRow(node="pool", op="MaxPool", reason="vector"),
+            FallbackRow(node="lstm", op="LSTM", reason="hidden_macs"),
+        ),
+        "truth_float32": ("pool",),
+        "stages": tuple(
+            StageCount(layer=row.layer, stage=stage, kind=kind, count=getattr(row, kind))
+            for row in rows
+            for stage, kind in (("product", "inexact"), ("level 0", "saturated"), ("level 0", "truncated"))
+            if getattr(row, kind)
+        ),
+        "calibration": {"conv1/a": 0.03125},
+        "descriptions": (
+            Description(
+                title="Accelerator some-accelerator",
+                text="What its author says.",
+                facts=(("source", "a paper"),),
+                lines=("matrix operators", "  unit   some-unit"),
+            ),
+            Description(
+                title="Unit some-unit", text="", facts=(), lines=("a        float8_e4m3fn", "b        int4")
+            ),
+        ),
+        "provenance": Provenance(
+            emu_version="0.1.0",
+            semantics_version=1,
+            created="2026-01-01T00:00:00+00:00",
+            cpu="A processor",
+            cpus=2,
+            system="Linux x86_64",
+            python="3.11.7",
+            numpy="2.4.6",
+            onnx="1.23.2",
+            onnxruntime="1.31.1",
+        ),
+        "sample": Sample(layer=worst(rows).layer, truth=truth, emulated=noisy) if rows else None,
+    }
+    return Result(**(plain | other))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ordinary() -> Result:
+    """Four layers, one of them bad."""
+    rows = [make_row(i, sqnr_db=value) for i, value in enumerate((38.0, 31.5, 12.25, 27.0))]
+    return make_result(rows)
+
+
+@pytest.fixture
+def hostile() -> Result:
+    """Every special case: markup in names, infinities, NaNs, all kinds of events, long names, no finite
+    pair."""
+    nan = math.nan
+    events = {kind: 10**i for i, kind in enumerate(EVENTS)}
+    rows = [
+        make_row(0, layer='<script>alert("x")</script> & <img src=http://example.invalid/a.png>'),
+        make_row(
+            1, layer="/model/encoder/layer.11/attention/self/query/" * 3 + "MatMul", op="MatMul", shape=()
+        ),
+        make_row(2, sqnr_db=math.inf, max_ulp=0, ulp_histogram=(2048,), max_abs=0.0),
+        make_row(3, sqnr_db=-math.inf, cosine=0.0, ulp_histogram=(0,) * 30 + (2048,), max_ulp=2**29),
+        make_row(
+            4,
+            sqnr_db=nan,
+            mse=nan,
+            max_abs=nan,
+            mean_error=nan,
+            abs_p50=nan,
+            abs_p99=nan,
+            cosine=nan,
+            mean_ulp=nan,
+            ulp_histogram=(),
+            max_ulp=0,
+            left_out=2048,
+            emulated_not_finite=2048,
+            **events,
+        ),
+        make_row(5, sqnr_db=-7.5, quantiser_saturated=12, output_saturated=7),
+    ]
+    return make_result(rows, model="<b>model</b>.onnx", accelerator="a&b", mode="isolated", outputs=())
+
+
+@pytest.fixture
+def empty() -> Result:
+    """No layer at all."""
+    return make_result([], outputs=(), fallback=(), truth_float32=(), descriptions=())

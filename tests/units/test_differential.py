@@ -1,0 +1,88 @@
+"""The three backends and the independent executor give the same bits for any legal unit (2000 random draws).
+
+The executor of tests/oracle shares no code with emu: it reads the same mapping and the same format files itself.
+Events are compared among the three backends.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emu import load_unit
+from emu.errors import OverflowRaised
+from tests.compare import assert_same_bits
+from tests.conftest import BACKENDS
+from tests.oracle.units import Executor
+
+from .drawing import Draw, draw
+from .drawing.formats import known
+
+DRAWS, CHUNK = 2000, 100
+RAISED = "overflow raised"
+
+
+def oracle(one: Draw) -> Any:
+    """The executor's codes, or RAISED."""
+    try:
+        return Executor(one.unit, known()).matmul(**one.operands, seed=one.seed)
+    except OverflowError:
+        return RAISED
+
+
+def check(one: Draw) -> None:
+    """All four agree on one draw."""
+    try:
+        unit = load_unit(one.unit)
+        expected = oracle(one)
+        results: dict[str, Any] = {}
+        for backend in BACKENDS:
+            try:
+                results[backend] = unit.matmul(**one.operands, seed=one.seed, events=True, backend=backend)
+            except OverflowRaised:
+                results[backend] = RAISED
+        raised = [name for name, result in results.items() if isinstance(result, str)]
+        if isinstance(expected, str) or raised:
+            assert expected is RAISED, f"{raised} raised, the executor did not"
+            assert raised == list(BACKENDS), f"only {raised} and the executor raised"
+            return
+        for backend, (codes, _) in results.items():
+            assert_same_bits(codes, expected, unit.d, backend)
+        first = results[BACKENDS[0]][1]
+        for backend, (_, events) in results.items():
+            assert events == first, f"{backend}: events {list(events.table())}, {BACKENDS[0]} {list(first.table())}"
+    except Exception as error:
+        error.add_note(str(one))
+        raise
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, DRAWS, CHUNK))
+def test_draws(first: int) -> None:
+    for number in range(first, first + CHUNK):
+        check(draw(number))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(min_value=DRAWS, max_value=1 << 48))
+def test_any_other_draw(number: int) -> None:
+    check(draw(number))
+
+
+def test_the_draws_hold_what_they_should() -> None:
+    remarks: Counter[str] = Counter()
+    for number in range(DRAWS):
+        one = draw(number)
+        remarks.update(one.remarks)
+        assert all(np.issubdtype(array.dtype, np.unsignedinteger) for array in one.operands.values())
+    least = {
+        "nan": 150, "infinity": 150, "subnormal": 150, "K = 0": 60, "K not a multiple of group": 300,
+        "exact level over bfloat16": 20, "exact level over float32": 20, "exact level over float64": 20,
+        "cancellation across > 128 bits": 10,
+    }  # fmt: skip
+    assert {name: remarks[name] for name in least if remarks[name] < least[name]} == {}
