@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emu.accelerators import Accelerator, load_accelerator
+    from emu.deviation.run import Replay, replay
     from emu.errors import EmuError, FormatError, MissingExtra, ModelError, OverflowRaised, SpecError
     from emu.formats import Format, NanTo, Overflow, Rounding, load_format
     from emu.formats.codes import as_dtype
@@ -32,6 +33,8 @@ _WHERE = {
     "load_format": "emu.formats",
     "as_dtype": "emu.formats.codes",
     "matmul": "emu.layers",
+    "Replay": "emu.deviation.run",
+    "replay": "emu.deviation.run",
     "Events": "emu.units",
     "Unit": "emu.units",
     "load_unit": "emu.units",
@@ -39,8 +42,8 @@ _WHERE = {
 
 __all__ = [  # noqa: RUF022 (in the order of _WHERE)
     "Accelerator", "load_accelerator", "EmuError", "FormatError", "MissingExtra", "ModelError", "OverflowRaised",
-    "SpecError", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype", "matmul", "Events", "Unit",
-    "load_unit", "__version__",
+    "SpecError", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype", "matmul", "Replay", "replay",
+    "Events", "Unit", "load_unit", "__version__",
 ]  # fmt: skip
 
 

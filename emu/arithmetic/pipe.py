@@ -72,9 +72,9 @@ def run_pipe(pipe: Pipe, x: Value, term: Term, around: Surroundings, stage: int)
     """Send one value through a pipe."""
     for step in pipe:
         if step.factor is not Factor.NONE:
-            before = x
-            x = multiply(x, around.factor(step, term))
-            if x.nan and x.fresh and not before.nan:
+            before, factor = x, around.factor(step, term)
+            x = multiply(before, factor)
+            if x.nan and not before.nan and not factor.nan:
                 around.count(stage, EventKind.NAN_MADE.bit)
         if step.addend is not None:
             downward = step.cast is not None and step.cast.rounding is Rounding.TOWARD_NEGATIVE

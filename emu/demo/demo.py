@@ -78,7 +78,7 @@ def run_demo(
     Args:
         console: where to.
         accelerators: names or paths.
-        backend: as for `emu.replaying`.
+        backend: as for `emu.replay`.
         report: where to write the HTML report of the run that is farthest from IEEE; None: nowhere.
         images: how many of the images; None: all.
 
@@ -105,9 +105,7 @@ def run_demo(
     if report is not None and replays:
         from emu.report import write_report
 
-        farthest = min(
-            zip(rows[1:], replays, strict=True), key=lambda pair: (pair[0].correct, -(pair[0].changed or 0))
-        )
+        farthest = min(zip(rows[1:], replays, strict=True), key=lambda pair: (pair[0].correct, -(pair[0].changed or 0)))
         write_report(report, farthest[1].result)
         console.print(f"report of {farthest[0].name}: {report}", soft_wrap=True)
     return tuple(rows)
@@ -153,9 +151,7 @@ def demo_table(rows: Sequence[DemoRow]) -> Table:
     """The table of the demo."""
     table = plain_table()
     table.title_justify = "left"
-    table.title = (
-        f"Handwritten digits, {rows[0].images} images that the network has never seen" if rows else None
-    )
+    table.title = f"Handwritten digits, {rows[0].images} images that the network has never seen" if rows else None
     table.add_column("arithmetic", no_wrap=True)
     for heading in ("accuracy", "changed", "worst layer", "SQNR", "saturated", "time"):
         table.add_column(heading, justify="left" if heading == "worst layer" else "right", no_wrap=True)

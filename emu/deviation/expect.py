@@ -54,9 +54,7 @@ def first_difference(expected: StoredRun, result: Result, tensors: Tensors) -> D
     for field, word in (("model_sha256", "model"), ("inputs_sha256", "inputs"), ("mode", "mode")):
         there, here = getattr(expected.result, field), getattr(result, field)
         if there != here:
-            raise ModelError(
-                f"{expected.folder}: not comparable, its {word} was {there}, this run's is {here}"
-            )
+            raise ModelError(f"{expected.folder}: not comparable, its {word} was {there}, this run's is {here}")
     for word, stored, made in (
         ("layer", expected.tensors.layers, tensors.layers),
         ("output", expected.tensors.outputs, tensors.outputs),
@@ -64,9 +62,7 @@ def first_difference(expected: StoredRun, result: Result, tensors: Tensors) -> D
         for left, right in itertools.zip_longest(stored, made):
             if left is None or right is None or left[0] != right[0]:
                 there, here = ("none" if x is None else repr(x[0]) for x in (left, right))
-                raise ModelError(
-                    f"{expected.folder}: not comparable, its {word} is {there}, this run's {here}"
-                )
+                raise ModelError(f"{expected.folder}: not comparable, its {word} is {there}, this run's {here}")
             found = tensor_difference(f"{word} {left[0]}", left[1], right[1])
             if found is not None:
                 return found

@@ -155,9 +155,7 @@ def layer_row(run: LayerRun) -> LayerRow:
 
 def output_row(name: str, pair: OutputPair) -> OutputRow | None:
     """The row of one output, or None for one that holds no numbers (strings) or has no axis."""
-    if pair.truth.ndim == 0 or not all(
-        np.issubdtype(x.dtype, np.number) for x in (pair.truth, pair.emulated)
-    ):
+    if pair.truth.ndim == 0 or not all(np.issubdtype(x.dtype, np.number) for x in (pair.truth, pair.emulated)):
         return None
     pairs = metrics.finite_pairs(pair.truth, pair.emulated)
     return OutputRow(

@@ -1,4 +1,4 @@
-"""A replay and its judgement in one call: what `emu.replaying` and the command line use."""
+"""A replay and its judgement in one call: what `emu.replay` and the command line use."""
 
 from __future__ import annotations
 
@@ -74,9 +74,8 @@ def replay(
         on_layer: called with each layer's tensors when it is done.
 
     Raises:
-        SpecError: the accelerator.
+        SpecError: the accelerator, or an unknown mode, truth or backend.
         ModelError: the model or its inputs, before work starts.
-        ValueError: an unknown mode or truth.
     """
     chosen = load_accelerator(accelerator)
     done = run(

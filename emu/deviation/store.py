@@ -64,9 +64,7 @@ def tensors_of(run: ReplayRun) -> Tensors:
     """The bits of a replay that is still in memory."""
     return Tensors(
         layers=tuple((layer.name, layer.emulated) for layer in run.layers),
-        outputs=tuple(
-            (n, pair.emulated) for n, pair in run.outputs.items() if pair.emulated.dtype.kind != "O"
-        ),
+        outputs=tuple((n, pair.emulated) for n, pair in run.outputs.items() if pair.emulated.dtype.kind != "O"),
     )
 
 
@@ -102,9 +100,7 @@ def write_run(folder: Path, result: Result, tensors: Tensors) -> None:
         "sha256": {name: _sha256(folder / name) for name in (LAYERS, TENSORS)},
     }
     with replacing(folder / RUN) as path:
-        path.write_text(
-            json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        path.write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -134,9 +130,7 @@ def read_run(folder: Path) -> StoredRun:
             layers = tuple((name, file[f"layer_{i:04d}"]) for i, name in enumerate(names.layers))
             outputs = tuple((name, file[f"output_{i:04d}"]) for i, name in enumerate(names.outputs))
             if names.sample is not None:
-                sample = Sample(
-                    layer=names.sample, truth=file["sample_truth"], emulated=file["sample_emulated"]
-                )
+                sample = Sample(layer=names.sample, truth=file["sample_truth"], emulated=file["sample_emulated"])
                 result = dataclasses.replace(result, sample=sample)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{folder / TENSORS}: {error}") from None

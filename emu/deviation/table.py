@@ -56,9 +56,7 @@ COLUMNS = (
     Column(name="NaN made", show=lambda r: numbers.count(r.nan_made), keep=5),
     Column(name="overflowed", show=lambda r: numbers.count(r.overflow), keep=6, only_if=lambda r: r.overflow),
     Column(name="wrapped", show=lambda r: numbers.count(r.wrapped), keep=6, only_if=lambda r: r.wrapped),
-    Column(
-        name="not finite", show=lambda r: numbers.count(r.left_out), keep=10, only_if=lambda r: r.left_out
-    ),
+    Column(name="not finite", show=lambda r: numbers.count(r.left_out), keep=10, only_if=lambda r: r.left_out),
 )
 
 

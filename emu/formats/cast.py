@@ -21,8 +21,18 @@ from dataclasses import dataclass, replace
 
 from emu.errors import OverflowRaised, SpecError
 from emu.formats.decode import decode_code
-from emu.formats.enums import EventKind, FormatKind, Ftz, IntegerEncoding, NanEncoding, NanTo, Overflow, Rounding
-from emu.formats.enums import StochasticVariant, Subnormals
+from emu.formats.enums import (
+    EventKind,
+    FormatKind,
+    Ftz,
+    IntegerEncoding,
+    NanEncoding,
+    NanTo,
+    Overflow,
+    Rounding,
+    StochasticVariant,
+    Subnormals,
+)
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.rounding import RandomBits, round_to
 from emu.formats.value import QUIET, Value, infinity, zero
@@ -89,10 +99,12 @@ def check_cast(
         raise refuse("overflow", "only integer and fixed formats wrap", chosen.value, allowed)
     plain = not fmt.symmetric and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT
     if chosen is Overflow.WRAP and not plain:
-        raise refuse("overflow", "only two's complement formats with their full range wrap", chosen.value, ("saturate", "raise"))
-    if not integral and not fmt.infinities and not fmt.has_nan:
-        if chosen in (Overflow.INFINITY, Overflow.INFINITY_ALWAYS, Overflow.NAN):
-            raise refuse("overflow", "the format has neither infinity nor NaN", chosen.value, ("saturate", "raise"))
+        raise refuse(
+            "overflow", "only two's complement formats with their full range wrap", chosen.value, ("saturate", "raise")
+        )
+    neither = not integral and not fmt.infinities and not fmt.has_nan
+    if neither and chosen in (Overflow.INFINITY, Overflow.INFINITY_ALWAYS, Overflow.NAN):
+        raise refuse("overflow", "the format has neither infinity nor NaN", chosen.value, ("saturate", "raise"))
     if chosen is Overflow.NAN and not fmt.has_nan:
         raise refuse("overflow", "the format has no NaN", chosen.value, ("infinity", "saturate", "raise"))
     if rounding is Rounding.EXACT and (integral or ftz is not Ftz.OFF):

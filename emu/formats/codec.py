@@ -91,7 +91,8 @@ def encode(
         random: for `stochastic`, one integer below 2^sr_bits for each value.
         flags: also return uint8 exception flags in SoftFloat's bits.
         nan_to: what NaN becomes in a format without NaN: `error`, `zero`, `negative_zero` or `max`.
-        sr_bits, sr_variant: of `stochastic`.
+        sr_bits: of `stochastic`: N, 1 to 64.
+        sr_variant: of `stochastic`: P3109's A, B or C.
 
     Returns:
         Codes in the smallest unsigned dtype, of the shape of `values`; or (codes, flags).
@@ -111,6 +112,7 @@ def encode(
     if not fmt.has_nan and nan_to == "error":
         _refuse_nan(array, fmt)
     source = _source_format(array)
+    masks: NDArray[np.uint16] | None
     if source is None:
         codes, masks = _encode_exact(array, how, draws)
     else:
@@ -132,7 +134,9 @@ def _cast_of(fmt: Format, rounding: Any, overflow: Any, sr_bits: int | None, sr_
     default = Overflow.SATURATE if fmt.is_integral else None
     mode = _member(Rounding, rounding)
     if mode is Rounding.EXACT:
-        raise FormatError("rounding = 'exact' is for pipes inside units; encode needs a rounding to values of the format")
+        raise FormatError(
+            "rounding = 'exact' is for pipes inside units; encode needs a rounding to values of the format"
+        )
     return check_cast(
         fmt,
         rounding=mode,
@@ -156,7 +160,11 @@ def _draws(random: Any, how: Cast, shape: tuple[int, ...]) -> NDArray[np.uint64]
 
 
 def _refuse_nan(array: NDArray[Any], fmt: Format) -> None:
-    nan = np.isnan(array) if array.dtype.kind == "f" else np.array([x != x for x in array.ravel()] if array.dtype == object else False)
+    nan = (
+        np.isnan(array)
+        if array.dtype.kind == "f"
+        else np.array([x != x for x in array.ravel()] if array.dtype == object else False)
+    )
     if nan.any():
         where = np.unravel_index(int(np.flatnonzero(nan.ravel())[0]), array.shape)
         at = tuple(int(i) for i in where)
@@ -170,7 +178,9 @@ def _source_format(array: NDArray[Any]) -> Format | None:
         return load_format(f"{'u' if array.dtype.kind == 'u' else ''}int{8 * array.itemsize}")
     if array.dtype == object:
         return None
-    raise ValueError(f"values of dtype {array.dtype} cannot be encoded: give float16, float32, float64, integers or Fractions")
+    raise ValueError(
+        f"values of dtype {array.dtype} cannot be encoded: give float16, float32, float64, integers or Fractions"
+    )
 
 
 def exact_value(x: Any) -> Value:
@@ -202,8 +212,11 @@ def _encode_exact(array: NDArray[Any], how: Cast, draws: NDArray[np.uint64] | No
 
 
 def _value_of(number: Any, how: Cast) -> tuple[Value, bool]:
-    """The number as a value; a Fraction that is not dyadic is first rounded to odd far below any grid (exact for all
-    deterministic roundings; a stochastic one sees the discarded fraction to 2^-200)."""
+    """The number as a value, and whether bits of it were set aside.
+
+    A Fraction that is not dyadic is first rounded to odd far below any grid: exact for all deterministic roundings; a
+    stochastic one sees the discarded fraction to 2^-200.
+    """
     if not isinstance(number, Fraction) or number.denominator & (number.denominator - 1) == 0:
         return exact_value(number), False
     fmt = how.format

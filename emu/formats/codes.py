@@ -22,7 +22,11 @@ def native_dtype(fmt: Format) -> np.dtype[Any] | None:
     """The NumPy or ml_dtypes dtype whose bits are this format's codes, or None."""
     if fmt.name in _NUMPY:
         return np.dtype(fmt.name)
-    if fmt.kind is FormatKind.INTEGER and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT and fmt.bits in (8, 16, 32, 64):
+    if (
+        fmt.kind is FormatKind.INTEGER
+        and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT
+        and fmt.bits in (8, 16, 32, 64)
+    ):
         return np.dtype(f"{'' if fmt.signed else 'u'}int{fmt.bits}")
     import ml_dtypes
 

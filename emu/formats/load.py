@@ -28,12 +28,15 @@ _AMBIGUOUS = {
 }
 
 
-def load_format(spec: str | Path | Mapping[str, Any] | Format, *, file: str | None = None, key: str | None = None) -> Format:
+def load_format(
+    spec: str | Path | Mapping[str, Any] | Format, *, file: str | None = None, key: str | None = None
+) -> Format:
     """The format of a built-in name, alias, `eXmY`, `intN`, path to a .toml, or mapping.
 
     Args:
         spec: what to load; a `Format` is returned as it is.
-        file, key: where the name stands, for the error message.
+        file: the file that the name stands in, for the error message.
+        key: and its key there.
 
     Raises:
         SpecError: unknown or ambiguous name (with the nearest one), or a spec that contradicts itself.
@@ -102,7 +105,13 @@ def _unknown(name: str, file: str | None, key: str | None) -> Format:
 def _from_mapping(mapping: Mapping[str, Any], *, file: str, name: str | None = None, prefix: str = "") -> Format:
     kind = mapping.get("kind", FormatKind.FLOAT.value)
     if kind not in KEYS_OF_KIND:
-        raise SpecError("unknown kind of format", file=file, key=f"{prefix}.kind".lstrip("."), value=kind, allowed=sorted(KEYS_OF_KIND))
+        raise SpecError(
+            "unknown kind of format",
+            file=file,
+            key=f"{prefix}.kind".lstrip("."),
+            value=kind,
+            allowed=sorted(KEYS_OF_KIND),
+        )
     keys = convert(dict(mapping), KEYS_OF_KIND[kind], file=file, prefix=prefix)
     return build(keys, keys.name or name or _describe(mapping), file)
 

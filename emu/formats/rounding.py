@@ -53,9 +53,7 @@ def round_to(
     return whole + int(_goes_up(whole, rest, shift, rounding, negative, random)), True
 
 
-def _goes_up(
-    whole: int, rest: int, shift: int, rounding: Rounding, negative: bool, random: RandomBits | None
-) -> bool:
+def _goes_up(whole: int, rest: int, shift: int, rounding: Rounding, negative: bool, random: RandomBits | None) -> bool:
     """Whether the magnitude is rounded away from zero; rest != 0."""
     half = 1 << (shift - 1)
     match rounding:

@@ -1,8 +1,8 @@
 """Islands in double: the float64 truth of everything that is no layer.
 
 * Every float tensor of the model holds doubles here.
-* A node runs in double if the engine has a double kernel for it (`emu.replaying.probe`). Otherwise it runs in its own type
-  between casts, and is listed.
+* A node runs in double if the engine has a double kernel for it (`emu.replaying.probe`). Otherwise it runs in its own
+  type between casts, and is listed.
 * Inputs that an operator's definition fixes to float32 (Resize's scales) are cast down; that does not make it listed.
 * `Cast` to a float type becomes a cast to double. Other nodes that make floats of something else are cast up, exactly.
 * Loops and branches run in their own type, and are listed.

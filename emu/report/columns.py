@@ -76,12 +76,8 @@ COLUMNS = (
         meaning="largest distance from the correctly rounded truth, in steps of the output format",
         cell=_count(lambda r: r.max_ulp),
     ),
-    Column(
-        name="max |Δ|", meaning="largest |emulated − truth|", cell=_real(lambda r: r.max_abs, numbers.short)
-    ),
-    Column(
-        name="bias", meaning="mean of emulated − truth", cell=_real(lambda r: r.mean_error, numbers.short)
-    ),
+    Column(name="max |Δ|", meaning="largest |emulated − truth|", cell=_real(lambda r: r.max_abs, numbers.short)),
+    Column(name="bias", meaning="mean of emulated − truth", cell=_real(lambda r: r.mean_error, numbers.short)),
     Column(
         name="cosine",
         meaning="of the angle between truth and emulated output",
@@ -109,18 +105,14 @@ COLUMNS = (
         meaning="subnormals taken for zero, as operands or as results",
         cell=_count(lambda r: r.flushed),
     ),
-    Column(
-        name="NaN made", meaning="NaNs that arose where there was none", cell=_count(lambda r: r.nan_made)
-    ),
+    Column(name="NaN made", meaning="NaNs that arose where there was none", cell=_count(lambda r: r.nan_made)),
     Column(
         name="not finite",
         meaning="elements that are infinite or NaN on either side: no metric sees them",
         cell=_count(lambda r: r.left_out),
         only_if=lambda r: r.left_out,
     ),
-    Column(
-        name="output", meaning="format of the output", number=False, cell=_text(lambda r: r.output_format)
-    ),
+    Column(name="output", meaning="format of the output", number=False, cell=_text(lambda r: r.output_format)),
     Column(name="unit", meaning="the datapath that computed it", number=False, cell=_text(lambda r: r.unit)),
 )
 

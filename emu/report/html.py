@@ -90,9 +90,7 @@ def render(result: Result) -> str:
         columns=columns,
         lines=[
             (row, row is worst, name, [(column, column.cell(row)) for column in columns[1:]])
-            for row, name in zip(
-                result.rows, fit([row.layer for row in result.rows], NAME_WIDTH), strict=True
-            )
+            for row, name in zip(result.rows, fit([row.layer for row in result.rows], NAME_WIDTH), strict=True)
         ],
         sqnr=plots.sqnr_plot(result.rows),
         ulp=plots.ulp_plot(result.rows),

@@ -88,9 +88,7 @@ def ulp_plot(rows: Sequence[LayerRow]) -> str | None:
                 _shaded_cell(ax, j, i, n / sum(row.ulp_histogram))
     ax.set_xticks(range(len(labels)), labels)
     ax.set_xlim(-0.55, len(labels) - 0.45)
-    ax.set_xlabel(
-        "ULP between the result and the correctly rounded truth (numbers: % of the layer's elements)"
-    )
+    ax.set_xlabel("ULP between the result and the correctly rounded truth (numbers: % of the layer's elements)")
     ax.tick_params(axis="x", length=0)
     bad = worst(rows)
     layer_axis(ax, _names(rows), _place(rows, bad))

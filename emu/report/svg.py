@@ -75,9 +75,7 @@ def _style(ax: Axes) -> None:
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(Ink.MUTED.value)
         spine.set_linewidth(0.6)
-    ax.tick_params(
-        colors=Ink.MUTED.value, labelcolor=Ink.TEXT.value, labelsize=FONT_SIZE, width=0.6, length=2.5
-    )
+    ax.tick_params(colors=Ink.MUTED.value, labelcolor=Ink.TEXT.value, labelsize=FONT_SIZE, width=0.6, length=2.5)
     for text in (ax.xaxis.label, ax.yaxis.label):
         text.set_color(Ink.MUTED.value)
         text.set_fontsize(FONT_SIZE)
@@ -120,8 +118,7 @@ def _inline(svg: str, name: str, description: str) -> str:
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = (
-        re.sub(r'\s(?:xmlns(?::\w+)?|width|height|version)="[^"]*"', "", svg[: svg.index(">")])
-        + svg[svg.index(">") :]
+        re.sub(r'\s(?:xmlns(?::\w+)?|width|height|version)="[^"]*"', "", svg[: svg.index(">")]) + svg[svg.index(">") :]
     )
     svg = svg.replace("xlink:href=", "href=")
     svg = re.sub(r'\bid="', f'id="{name}-', svg)

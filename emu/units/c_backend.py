@@ -12,6 +12,7 @@ from emu.units.ranges import limbs_of
 from emu.units.tables import UnitTables, tables_of
 from emu.units.tiling import Tile, TileResult, run_tiles
 
+
 def run(problem: Problem) -> None:
     """Compute a problem, in place.
 

@@ -31,7 +31,9 @@ def instructions(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, A
     """Every instruction's name and parameters (`body` among them), in the order of the file."""
     unknown = sorted(set(mapping) - _FAMILY_KEYS)
     if unknown:
-        raise SpecError("unknown key of a family file", file=file, key=unknown[0], value=unknown[0], allowed=_FAMILY_KEYS)
+        raise SpecError(
+            "unknown key of a family file", file=file, key=unknown[0], value=unknown[0], allowed=_FAMILY_KEYS
+        )
     out: dict[str, dict[str, Any]] = {}
     for index, row in enumerate(mapping["instruction"]):
         key = f"instruction[{index}]"
@@ -51,12 +53,14 @@ def _expand(row: dict[str, Any], file: str, key: str) -> Iterator[tuple[str, dic
     wanted = list(dict.fromkeys(_PLACEHOLDER.findall(template)))
     missing = [name for name in wanted if name not in row]
     if missing:
-        raise SpecError("placeholder without a key", file=file, key=f"{key}.name", value=missing[0], allowed=sorted(row))
+        raise SpecError(
+            "placeholder without a key", file=file, key=f"{key}.name", value=missing[0], allowed=sorted(row)
+        )
     lists = [name for name in wanted if isinstance(row[name], list)]
     for choice in itertools.product(*(row[name] for name in lists)):
         filled = {**row, **dict(zip(lists, choice, strict=True))}
         parameters = {name: _fill(value, filled) for name, value in filled.items()}
-        yield _PLACEHOLDER.sub(lambda match: str(parameters[match[1]]), template), parameters
+        yield _fill(template, parameters), parameters
 
 
 def _fill(value: Any, row: Mapping[str, Any]) -> Any:
@@ -79,7 +83,9 @@ def expand(mapping: Mapping[str, Any], instruction: str, file: str) -> dict[str,
     body_name = chosen.pop("body", "default")
     bodies = mapping.get("body", {})
     if body_name not in bodies:
-        raise SpecError("no such body", file=file, key=f"instruction {instruction!r}", value=body_name, allowed=sorted(bodies))
+        raise SpecError(
+            "no such body", file=file, key=f"instruction {instruction!r}", value=body_name, allowed=sorted(bodies)
+        )
     common = mapping.get("parameters", {})
     parameters = {**common, **_when(mapping.get("when", {}), common, chosen, file), **chosen}
     body = _substitute(bodies[body_name], parameters, file, f"body.{body_name}")
@@ -87,9 +93,7 @@ def expand(mapping: Mapping[str, Any], instruction: str, file: str) -> dict[str,
     return {**meta, **body}
 
 
-def _when(
-    table: Mapping[str, Any], common: Mapping[str, Any], chosen: Mapping[str, Any], file: str
-) -> dict[str, Any]:
+def _when(table: Mapping[str, Any], common: Mapping[str, Any], chosen: Mapping[str, Any], file: str) -> dict[str, Any]:
     """The parameters of every `when` table that applies, but for those that the instruction gives itself."""
     given = {**common, **chosen}
     out: dict[str, Any] = {}
@@ -106,7 +110,12 @@ def _substitute(value: Any, parameters: Mapping[str, Any], file: str, key: str) 
     if isinstance(value, Mapping):
         out = {}
         for name, inner in value.items():
-            if isinstance(inner, str) and inner.startswith("$") and inner.endswith("?") and inner[1:-1] not in parameters:
+            if (
+                isinstance(inner, str)
+                and inner.startswith("$")
+                and inner.endswith("?")
+                and inner[1:-1] not in parameters
+            ):
                 continue
             out[name] = _substitute(inner, parameters, file, f"{key}.{name}")
         return out

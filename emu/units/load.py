@@ -73,6 +73,10 @@ def _read(spec: str | Mapping[str, Any], folder: Path, depth: int) -> tuple[Unit
         raise SpecError("is no family file: it has no instructions", file=source.label, value=instruction)
     else:
         default_name = source.stem
-    mapping = {"name": default_name, **mapping} if default_name != source.stem else {**mapping, "name": mapping.get("name", default_name)}
+    mapping = (
+        {"name": default_name, **mapping}
+        if default_name != source.stem
+        else {**mapping, "name": mapping.get("name", default_name)}
+    )
     keys = convert(mapping, UnitKeys, file=source.label)
     return keys, Context(file=source.label, folder=source.folder, alias=alias, load=_read, depth=depth)

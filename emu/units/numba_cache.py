@@ -45,11 +45,12 @@ def cache_root() -> Path:
 @contextmanager
 def kernel_cache() -> Iterator[None]:
     """Within this, Numba puts what it compiles into the folder of these very sources."""
-    import numba
+    from numba.core import config
 
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(cache_root() / "numba" / sources_hash())
+    settings = vars(config)
+    before = settings["CACHE_DIR"]
+    settings["CACHE_DIR"] = str(cache_root() / "numba" / sources_hash())
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = before
+        settings["CACHE_DIR"] = before

@@ -36,14 +36,14 @@ class Problem:
     @property
     def m(self) -> int:
         """Rows of a and d."""
-        return self.a.shape[0]
+        return int(self.a.shape[0])
 
     @property
     def n(self) -> int:
         """Columns of b and d."""
-        return self.b.shape[1]
+        return int(self.b.shape[1])
 
     @property
     def k(self) -> int:
         """The length of a dot product."""
-        return self.a.shape[1]
+        return int(self.a.shape[1])

@@ -17,7 +17,10 @@ from emu.formats.model import Format
 from emu.formats.value import Value
 from emu.units.enums import AlignTo, Start
 from emu.units.form import Level, Operand, UnitForm
-from emu.units.schedule import run_length
+from emu.units.schedule import run_count, run_length
+
+MAX_BITS = 1 << 20
+"""Values wider than this are refused: 16384 words for each value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,9 @@ class Range:
 def format_range(fmt: Format) -> Range:
     """The values of a format."""
     if fmt.is_integral:
-        return Range(lsb=-fmt.frac_bits, msb=max(fmt.max_sig, fmt.min_sig).bit_length() - fmt.frac_bits, e_low=0, e_high=0)
+        return Range(
+            lsb=-fmt.frac_bits, msb=max(fmt.max_sig, fmt.min_sig).bit_length() - fmt.frac_bits, e_low=0, e_high=0
+        )
     if fmt.kind is FormatKind.LOG:
         low = -fmt.radix_log2 * fmt.bias
         return Range(lsb=low, msb=fmt.max_q + 1, e_low=low, e_high=fmt.max_q)
@@ -62,7 +67,7 @@ class Analysis:
     """Walks a unit for one K and keeps the widest bounds that any edge had."""
 
     def __init__(self, form: UnitForm, k: int) -> None:
-        self.form = form
+        self.form, self.k = form, k
         self.widest = Range(lsb=0, msb=1, e_low=0, e_high=0)
         piece = min(form.k or k, k)
         self._run(piece * form.terms_per_k)
@@ -83,9 +88,8 @@ class Analysis:
         n = terms
         for level in form.levels:
             inputs = self._see(self._pipe(level.input, edge))
-            length = min(run_length(level, n), max(n, 1))
-            edge = self._see(self._level(level, inputs, c, length))
-            n = -(-n // max(length, 1)) if n else 0
+            edge = self._see(self._level(level, inputs, c, n))
+            n = run_count(level, n)
         edge = self._see(self._pipe(form.output, edge))
         self._see(self._cast(form.d, edge))
 
@@ -126,30 +130,43 @@ class Analysis:
         b = None if form.scale_b is None else format_range(form.scale_b.format)
         chosen = {Factor.A_SCALE: a, Factor.B_SCALE: b}.get(step.factor)
         if chosen is None:
-            assert a is not None and b is not None
+            assert a is not None
+            assert b is not None
             return self._see(self._pipe(form.scale_product, self._see(a * b)))
         return self._see(chosen)
 
     def _cast(self, how: Cast, edge: Range) -> Range:
         target = format_range(how.format)
-        if how.rounding is Rounding.EXACT:
-            return replace(edge, msb=max(edge.msb, target.msb))
+        if how.rounding is Rounding.EXACT:  # what is in range stays; the rest may become the largest finite value
+            largest = replace(target, lsb=how.format.max_q)
+            return replace(edge | largest, msb=target.msb)
         # Wrapping and saturation need a bit more than the format; what is cast must first fit its grid.
         self._see(replace(target, msb=target.msb + 2) | replace(edge, msb=edge.msb + 1))
         return target
 
-    def _level(self, level: Level, inputs: Range, c: Range, length: int) -> Range:
-        acc = inputs if level.start is Start.NONE else inputs | Range(lsb=0, msb=0, e_low=0, e_high=0)
-        if level.start is Start.C:
-            acc |= c
-        if not level.result or level.result[-1].cast is None:
+    def _level(self, level: Level, inputs: Range, c: Range, n: int) -> Range:
+        """What a level with n inputs hands up."""
+        first = Range(lsb=0, msb=0, e_low=0, e_high=0) | (c if level.start is Start.C else inputs)
+        if n == 0:
+            return first
+        length = min(run_length(level, n), n)
+        acc = inputs if level.start is Start.NONE else inputs | first
+        if not level.result:
             # the sum grows over the whole run, and each cut may add one unit in the last place
-            total = self._step(level, acc, length + 1)
-            return self._pipe(level.result, total)
-        for _ in range(3):  # the result's range does not depend on the sum's, so this is a fixed point
-            total = self._step(level, acc, min(level.group, length) + 1)
-            acc |= self._see(self._pipe(level.result, total))
-        return acc
+            return self._step(level, acc, length + 1)
+        group, out = min(level.group, length), acc
+        for step in range(-(-length // group)):  # a cast in the result makes this a fixed point after a few steps
+            made = self._see(self._pipe(level.result, self._step(level, acc, group + 1)))
+            out = made if step == 0 else out | made
+            if acc | made == acc:
+                break
+            acc |= made
+            if self.widest.msb - self.widest.lsb > MAX_BITS:
+                raise ValueError(
+                    f"{self.form.name}: K = {self.k} needs values of more than {MAX_BITS} bits: "
+                    f"the result of a level multiplies or adds without a cast, so it grows with every step"
+                )
+        return out
 
     def _step(self, level: Level, addends: Range, count: int) -> Range:
         e_low, e_high = addends.e_low, addends.e_high

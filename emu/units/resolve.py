@@ -84,7 +84,9 @@ def _normalised(operands: Mapping[str, Any]) -> dict[str, Any]:
     """Operands with a bare format, by name or by its keys, written as `{format = …}`, so that all spellings are one."""
     out: dict[str, Any] = {}
     for name, value in operands.items():
-        bare = isinstance(value, str) or (isinstance(value, Mapping) and "format" not in value and _FORMAT_KEYS & set(value))
+        bare = isinstance(value, str) or (
+            isinstance(value, Mapping) and "format" not in value and _FORMAT_KEYS & set(value)
+        )
         out[name] = {"format": value} if bare else value
     return out
 
@@ -111,7 +113,7 @@ def _with_base(keys: UnitKeys, context: Context) -> UnitKeys:
         lanes=1,
     )
     context.alias = {**inner_context.alias, **context.alias}
-    return _replace(
+    merged: UnitKeys = _replace(
         keys,
         base=None,
         operands={**inner.operands, **keys.operands},
@@ -119,6 +121,7 @@ def _with_base(keys: UnitKeys, context: Context) -> UnitKeys:
         nan=keys.nan or inner.nan,
         level=(*inner.level[:-1], handed, *keys.level),
     )
+    return merged
 
 
 def _replace(struct: Any, **changes: Any) -> Any:
@@ -153,7 +156,9 @@ def _product(keys: ProductKeys, a: Operand, b: Operand, pipes: PipeBuilder) -> P
     table = None
     if keys.table is not None:
         if a.load or b.load or a.daz is not Daz.OFF or b.daz is not Daz.OFF:
-            raise context.error("product.table", "a table is looked up by codes: operands a and b take no load and no daz")
+            raise context.error(
+                "product.table", "a table is looked up by codes: operands a and b take no load and no daz"
+            )
         table = load_table(keys.table, a.format, b.format, context.folder, context.file)
     digits = None if keys.digits is None else _digits(keys.digits, a, b, context)
     result = pipes.pipe(keys.result, "product.result")
@@ -184,9 +189,7 @@ def _levels(keys: tuple[LevelKeys, ...], has_c: bool, rule: NanRule, pipes: Pipe
     return tuple(out)
 
 
-def _level(
-    keys: LevelKeys, key: str, outermost: bool, has_c: bool, rule: NanRule, pipes: PipeBuilder
-) -> Level:
+def _level(keys: LevelKeys, key: str, outermost: bool, has_c: bool, rule: NanRule, pipes: PipeBuilder) -> Level:
     context = pipes.context
     if keys.parts is not None and keys.length != "all":
         raise context.error(key, "give length or parts, not both", allowed=("length", "parts"))
@@ -194,7 +197,9 @@ def _level(
         raise context.error(f"{key}.order", "must be a permutation of 0, 1, …", list(keys.order))
     if keys.align_rounding in (Rounding.EXACT, Rounding.STOCHASTIC):
         allowed = tuple(mode.value for mode in Rounding if mode not in (Rounding.EXACT, Rounding.STOCHASTIC))
-        raise context.error(f"{key}.align_rounding", "an addend is cut deterministically", keys.align_rounding.value, allowed)
+        raise context.error(
+            f"{key}.align_rounding", "an addend is cut deterministically", keys.align_rounding.value, allowed
+        )
     if keys.nan_order is not NanOrder.TERMS_FIRST and rule is not NanRule.FIRST:
         raise context.error(f"{key}.nan_order", 'only with nan.rule = "first"', keys.nan_order.value, ("terms_first",))
     start = keys.start or (Start.C if outermost else Start.ZERO)

@@ -21,6 +21,12 @@ def run_length(level: Level, n: int) -> int:
     return level.length if level.length is not None else max(n, 1)
 
 
+def run_count(level: Level, n: int) -> int:
+    """How many runs a level with n inputs has (the outermost one has one even with none)."""
+    whole, rest = divmod(n, level.lanes * run_length(level, n))
+    return whole * level.lanes + min(rest, level.lanes)
+
+
 def runs(level: Level, n: int) -> list[list[int]]:
     """The inputs of every run, by index, in the order in which they are added."""
     order = _permuted(level.order, n)

@@ -96,7 +96,9 @@ def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult]) -> None:
 def _error(problem: Problem, index: int, status: int) -> Exception:
     m, n = divmod(index, problem.n)
     if status == Status.OVERFLOW_RAISED.code:
-        return OverflowRaised(f"{problem.form.name}: output element ({m}, {n}): a value exceeds the range of its format")
+        return OverflowRaised(
+            f"{problem.form.name}: output element ({m}, {n}): a value exceeds the range of its format"
+        )
     if status == Status.RUNS.code:
         return ValueError(
             f"{problem.form.name}: the outermost level must hand up one result, but K = {problem.k} makes several runs"

@@ -108,7 +108,9 @@ class Unit:
             OverflowRaised: a cast with overflow = "raise" left its range.
         """
         if a_zero is not None or b_zero is not None:
-            raise ValueError(f"{self.name} takes no run-time zero points; a constant one is `operands.a.load = {{ add = … }}`")
+            raise ValueError(
+                f"{self.name} takes no run-time zero points; a constant one is `operands.a.load = {{ add = … }}`"
+            )
         chosen = backend_of(backend)
         whole = self._operands(a, b, c, a_scale, b_scale)
         counts = np.zeros((stage_count(len(self.form.levels)), KINDS), dtype=np.int64)

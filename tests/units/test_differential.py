@@ -61,7 +61,6 @@ def check(one: Draw) -> None:
         raise
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, DRAWS, CHUNK))
 def test_draws(first: int) -> None:
     for number in range(first, first + CHUNK):
@@ -81,8 +80,8 @@ def test_the_draws_hold_what_they_should() -> None:
         remarks.update(one.remarks)
         assert all(np.issubdtype(array.dtype, np.unsignedinteger) for array in one.operands.values())
     least = {
-        "nan": 150, "infinity": 150, "subnormal": 150, "K = 0": 60, "K not a multiple of group": 300,
-        "exact level over bfloat16": 20, "exact level over float32": 20, "exact level over float64": 20,
-        "cancellation across > 128 bits": 10,
+        "nan": 150, "infinity": 100, "subnormal": 300, "K = 0": 60, "K not a multiple of group": 300,
+        "exact level over bfloat16": 50, "exact level over float32": 50, "exact level over float64": 50,
+        "cancellation across > 128 bits": 20,
     }  # fmt: skip
     assert {name: remarks[name] for name in least if remarks[name] < least[name]} == {}

@@ -82,7 +82,7 @@ def cancel(r: Random, a: np.ndarray, b: np.ndarray, fmt: Format) -> None:
     places = list(range(k))
     r.shuffle(places)
     for i, j in zip(places[0 : k - 1 : 2], places[1:k:2], strict=False):
-        if r.random() < 0.75:
+        if r.random() < 0.9:
             b[..., i, :] = b[..., j, :]
             for at in np.ndindex(a.shape[:-1]):
                 negative = _negated(fmt, int(a[(*at, j)]))

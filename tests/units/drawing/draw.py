@@ -68,13 +68,14 @@ def draw(number: int) -> Draw:
     """The draw of a number."""
     r = Random(number)
     k = r.choice([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 21, 24])
-    unit = units.unit(r, k)
+    directed = r.random() < 0.06
+    unit = units.exact_unit(r) if directed else units.unit(r, k)
     if "digits" in unit.get("product", unit.get("base", {}).get("unit", {}).get("product", {})):
         k = min(k, 6)
     m, n, batch = r.choice([1, 1, 1, 2]), r.choice([1, 1, 2, 3]), r.choice([(), (), (), (), (2,)])
     described = {**unit.get("base", {}).get("unit", {}).get("operands", {}), **unit["operands"]}
     meant = {name: _meaning(spec) for name, spec in described.items()}
-    style = r.choice(codes.STYLES)
+    style = "cancelling" if directed else r.choice(codes.STYLES)
     a = codes.array(r, meant["a"], (*batch, m, k), style)
     b = codes.array(r, meant["b"], (*(batch if r.random() < 0.5 else ()), k, n), style)
     if style == "cancelling":

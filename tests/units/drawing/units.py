@@ -78,6 +78,19 @@ def _nan(r: Random, unit: dict[str, Any], names: list[formats.Spec]) -> None:
         unit["nan"] = nan
 
 
+def exact_unit(r: Random) -> dict[str, Any]:
+    """A unit whose innermost level is an exact sum over a format with a wide range of exponents."""
+    wide = r.choice(["bfloat16", "float32", "float64"])
+    operands = {"a": wide, "b": wide, "c": r.choice(["float32", "float64"]), "d": r.choice(["float32", "bfloat16", "float64"])}
+    inner: dict[str, Any] = {"group": r.choice([2, 4, 64])}
+    if r.random() < 0.5:
+        inner["zero_sign"] = r.choice(["ieee", "positive"])
+    if r.random() < 0.3:
+        return {"name": "exact", "operands": operands, "level": [inner]}
+    outer = {"start": "c", "result": pipes.feedback(r)} | (levels.alignment(r) if r.random() < 0.5 else {})
+    return {"name": "exact", "operands": operands, "level": [inner, outer]}
+
+
 def unit(r: Random, k: int) -> dict[str, Any]:
     """A unit that can run K = k."""
     d = formats.result(r)

@@ -1,0 +1,85 @@
+"""`emu list`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+
+@click.command(name="list")
+@click.argument("kind", type=click.Choice(["formats", "units", "schemes", "accelerators"]))
+@click.option("--instructions", is_flag=True, help="Units only: every instruction of every family.")
+def command(kind: str, instructions: bool) -> None:
+    """List what is built in, with what each one is and where it comes from."""
+    from rich.table import Table
+
+    from emu.cli.consoles import output
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    headings, rows = _TABLES[kind](instructions)
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading == headings[0], overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console = output()
+    console.print(table)
+    if kind == "formats":
+        console.print("\nBy rule: intN and uintN; any other eXmY with X ≥ 2 and Y ≥ 1 is IEEE-like.", highlight=False)
+
+
+Rows = tuple[tuple[str, ...], Iterator[tuple[str, ...]]]
+
+
+def _formats(_: bool) -> Rows:
+    from emu.formats import load_format
+    from emu.spec import builtin_names
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for name in builtin_names("formats"):
+            fmt = load_format(name)
+            yield name, ", ".join(fmt.alias), str(fmt.bits), fmt.doc, fmt.source
+
+    return ("name", "aliases", "bits", "what it is", "source"), rows()
+
+
+def _units(instructions: bool) -> Rows:
+    from emu.spec import builtin_names, load_mapping
+    from emu.units import family
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for name in builtin_names("units"):
+            mapping, source = load_mapping("units", name)
+            if not family.is_family(mapping):
+                yield name, "", str(mapping.get("maturity", "")), str(mapping.get("doc", ""))
+                continue
+            table = family.instructions(mapping, source.label)
+            if instructions:
+                for instruction in table:
+                    yield f"{name}:{instruction}", "", str(mapping.get("maturity", "")), str(mapping.get("doc", ""))
+            else:
+                yield name, f"{len(table)} instructions", str(mapping.get("maturity", "")), str(mapping.get("doc", ""))
+
+    return ("name", "family of", "maturity", "what it is"), rows()
+
+
+def _schemes(_: bool) -> Rows:
+    return _simple("schemes")
+
+
+def _accelerators(_: bool) -> Rows:
+    return _simple("accelerators")
+
+
+def _simple(kind: str) -> Rows:
+    from emu.spec import builtin_names, load_mapping
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for name in builtin_names(kind):
+            mapping, _ = load_mapping(kind, name)
+            yield name, str(mapping.get("maturity", "")), str(mapping.get("doc", "")), str(mapping.get("source", ""))
+
+    return ("name", "maturity", "what it is", "source"), rows()
+
+
+_TABLES = {"formats": _formats, "units": _units, "schemes": _schemes, "accelerators": _accelerators}

@@ -1,0 +1,135 @@
+"""`emu show`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+
+@click.command(name="show")
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["format", "unit", "scheme", "accelerator"]),
+    help="Needed only where a name means several things.",
+)
+@click.option(
+    "-k",
+    "--k",
+    "length",
+    type=click.IntRange(min=0),
+    default=4096,
+    show_default=True,
+    help="Units: the K to explain the plan for.",
+)
+def command(name: str, kind: str | None, length: int) -> None:
+    """Show NAME: a format's properties and codes, a unit's datapath, a family's instructions, a scheme, an accelerator.
+
+    NAME is a built-in name, an alias, FAMILY:INSTRUCTION, or (with --kind) a path to a .toml file.
+    """
+    from emu.errors import SpecError, nearest
+
+    kinds: dict[str, Callable[[str, int], None]] = {
+        "format": _format, "unit": _unit, "accelerator": _accelerator, "scheme": _scheme,
+    }  # fmt: skip
+    if kind is not None:
+        kinds[kind](name, length)
+        return
+    found = [candidate for candidate in kinds if _exists(candidate, name)]
+    if len(found) == 1:
+        kinds[found[0]](name, length)
+        return
+    if found:
+        raise SpecError(f"{name!r} is several things: say which with --kind", value=name, allowed=found)
+    everything = _all_names()
+    close = nearest(name, everything)
+    hint = f"; did you mean {close!r}?" if close else ""
+    raise SpecError(f"nothing is called {name!r}{hint} See `emu list formats`, units, schemes, accelerators")
+
+
+def _all_names() -> list[str]:
+    from emu.formats.load import _aliases
+    from emu.spec import builtin_names
+
+    return [
+        *(stem for kind in ("formats", "units", "accelerators", "schemes") for stem in builtin_names(kind)),
+        *_aliases(),
+    ]
+
+
+def _exists(kind: str, name: str) -> bool:
+    from emu.errors import SpecError
+    from emu.formats import load_format
+    from emu.spec import builtin_names
+
+    if kind == "format":
+        try:
+            load_format(name)
+        except SpecError:
+            return False
+        return True
+    return name.partition(":")[0] in builtin_names(f"{kind}s")
+
+
+def _format(name: str, _: int) -> None:
+    from emu.cli.consoles import output
+    from emu.cli.format_table import print_format
+    from emu.formats import load_format
+
+    print_format(output(), load_format(name))
+
+
+def _unit(name: str, length: int) -> None:
+    from emu.spec import load_mapping
+    from emu.units import family, load_unit
+
+    mapping, source = load_mapping("units", name.partition(":")[0])
+    if family.is_family(mapping) and ":" not in name:
+        for key in ("doc", "source", "maturity", "scope"):
+            if mapping.get(key):
+                click.echo(f"{key:<9}{mapping[key]}")
+        click.echo()
+        for instruction in family.instructions(mapping, source.label):
+            click.echo(f"{source.stem}:{instruction}")
+        return
+    click.echo(load_unit(name).explain(length))
+
+
+def _accelerator(name: str, _: int) -> None:
+    from emu.accelerators import load_accelerator
+    from emu.deviation.describe import describe_accelerator, describe_unit
+
+    accelerator = load_accelerator(name)
+    _describe(describe_accelerator(accelerator))
+    units = {plan.unit.name: plan.unit for plan in (accelerator.matrix, *(rule.plan for rule in accelerator.rules))}
+    for unit in units.values():
+        click.echo()
+        _describe(describe_unit(unit))
+
+
+def _describe(description: object) -> None:
+    from emu.deviation.result import Description
+
+    assert isinstance(description, Description)
+    click.echo(description.title)
+    if description.text:
+        click.echo(description.text)
+    for key, text in description.facts:
+        click.echo(f"{key:<9}{text}")
+    click.echo()
+    for line in description.lines:
+        click.echo(line)
+
+
+def _scheme(name: str, _: int) -> None:
+    from emu.schemes import load_scheme
+
+    scheme = load_scheme(name)
+    click.echo(f"scheme {scheme.name}")
+    for key in ("doc", "source", "maturity"):
+        if getattr(scheme, key):
+            click.echo(f"{key:<9}{getattr(scheme, key)}")
+    click.echo()
+    for number, step in enumerate(scheme.steps, start=1):
+        click.echo(f"step {number}   {step}")

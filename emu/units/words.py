@@ -1,0 +1,117 @@
+"""A unit in words: operands, product, levels and output, in the order in which data flows.
+
+Everything is read off the validated form, so the words are about what runs, not about what a file leaves to defaults.
+`emu show`, `Unit.explain` and the reports all print these lines.
+"""
+
+from __future__ import annotations
+
+from emu.arithmetic.pipe import Factor, Pipe, Step
+from emu.formats.cast import Cast
+from emu.formats.enums import Daz, Ftz, Rounding
+from emu.units.enums import AlignTo, NanRule, Start, ZeroSign
+from emu.units.form import Level, Operand, UnitForm
+
+FACTOR_WORDS = {
+    Factor.A_SCALE: "times the scale of a",
+    Factor.B_SCALE: "times the scale of b",
+    Factor.SCALE: "times both scales",
+    Factor.DIGITS: "times the weight of its digits",
+}
+
+
+def unit_words(form: UnitForm) -> list[str]:
+    """The lines that describe a unit."""
+    lines: list[str] = []
+    operands = [("a", form.a), ("b", form.b), *([("c", form.c)] if form.c is not None else [])]
+    lines += [f"{name}        {_operand(operand)}" for name, operand in operands]
+    for name, scale in (("a", form.scale_a), ("b", form.scale_b)):
+        if scale is not None:
+            covers = f"{scale.block} of k" if scale.block else "a row or column"
+            lines.append(f"scale {name}  {scale.format}, one for {covers}")
+    if form.product.table is not None:
+        lines.append("product  looked up in a table by the codes of a and b")
+    elif form.product.digits is not None:
+        digits = form.product.digits
+        lines.append(f"product  {digits.a} × {digits.b} digit products of {digits.width} bits")
+    else:
+        lines.append("product  exact" if not form.product.result else "product")
+    lines += [f"         then {words}" for words in pipe_words(form.product.result)]
+    for i, level in enumerate(form.levels):
+        lines += _level(f"level {i}", level, outermost=i == len(form.levels) - 1)
+    lines += [f"output   {words}" for words in pipe_words(form.output)]
+    lines.append(f"d        {cast_words(form.d)}")
+    if form.nan_rule is not NanRule.DEFAULT:
+        lines.append("NaN      the first NaN operand is passed on")
+    if form.k is not None:
+        lines.append(f"K        {form.k} products in one instruction; longer sums chain them")
+    return lines
+
+
+def _operand(operand: Operand) -> str:
+    daz = "" if operand.daz is Daz.OFF else f", subnormals taken for zero ({operand.daz.value})"
+    return "; ".join((f"{operand.format}{daz}", *pipe_words(operand.load)))
+
+
+def _level(name: str, level: Level, *, outermost: bool) -> list[str]:
+    what = "one term" if level.group == 1 else f"{level.group} terms"
+    adder = f"{what} and the accumulator in one adder"
+    if level.lanes > 1:
+        adder += f", {level.lanes} lanes"
+    words = [adder]
+    if level.start is Start.NONE:
+        words.append("the first step has terms only")
+    if level.start is Start.C and not outermost:
+        words.append("the first run starts at c")
+    words += [f"each input {text}" for text in pipe_words(level.input)]
+    if level.align_bits is not None:
+        words.append(_alignment(level))
+    if level.zero_sign is not ZeroSign.IEEE:
+        words.append("an exact zero sum is +0")
+    results = pipe_words(level.result)
+    words += [f"the sum {text}" for text in results] if results else ["the sum stays exact"]
+    if level.length is not None:
+        words.append(f"handed up every {level.length} inputs")
+    elif level.parts is not None:
+        words.append(f"handed up in {level.parts} parts")
+    return [f"{name}  {words[0]}", *(f"         {text}" for text in words[1:])]
+
+
+def _alignment(level: Level) -> str:
+    to = {
+        AlignTo.ALL: "the largest exponent",
+        AlignTo.TERMS: "the terms' largest exponent",
+        AlignTo.POINT: f"2^{level.align_point}",
+    }[level.align_to]
+    how = "cut off" if level.align_rounding is Rounding.TOWARD_ZERO else f"rounded {level.align_rounding.value}"
+    least = "" if level.align_min_exp is None else f" (at least 2^{level.align_min_exp})"
+    return f"addends keep {level.align_bits} fraction bits below {to}{least}, the rest is {how}"
+
+
+def pipe_words(pipe: Pipe) -> list[str]:
+    """One phrase per thing that a pipe does."""
+    return [words for step in pipe for words in _step(step)]
+
+
+def _step(step: Step) -> list[str]:
+    words = []
+    if step.factor is Factor.CONSTANTS:
+        values = [str(value.fraction()) if value.finite else "a special value" for value in step.constants]
+        words.append(f"times {', '.join(values)}")
+    elif step.factor is not Factor.NONE:
+        words.append(FACTOR_WORDS[step.factor])
+    if step.addend is not None:
+        words.append(f"plus {step.addend.fraction()}")
+    if step.cast is not None:
+        words.append(f"rounded to {cast_words(step.cast)}")
+    return words
+
+
+def cast_words(cast: Cast) -> str:
+    """Format, rounding and overflow, and what else is not as usual."""
+    words = [cast.format.name, cast.rounding.value, f"overflow: {cast.overflow.value}"]
+    if cast.rounding is Rounding.STOCHASTIC:
+        words[1] += f" with {cast.sr_bits} random bits"
+    if cast.ftz is not Ftz.OFF:
+        words.append(f"subnormals flushed ({cast.ftz.value})")
+    return ", ".join(words)

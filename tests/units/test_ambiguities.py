@@ -1,0 +1,229 @@
+"""The numbered ambiguities of the unit language (unit-spec section 4), one directed test each, on every backend."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emu.errors import SpecError
+from tests.oracle.stream import Draws
+
+from .small import codes, dot, dot_code, unit_of
+
+
+def bits(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.uint32)
+
+
+def test_01_exponent_of_a_product_is_that_of_the_operand_fields(backend):
+    # 1.5 * 1.5 = 2.25 counts as 2^0: with two bits below it 0.25 survives, below 2^1 it would not
+    unit = unit_of("float16 float16 float32", {"group": 2, "align_bits": 2})
+    assert dot(unit, [1.5, 0.25], [1.5, 1], backend=backend) == "2.5"
+    leading = unit_of("float16 float16 float32", {"group": 2, "align_bits": 2}, product={"exponent": "leading_bit"})
+    assert dot(leading, [1.5, 0.25], [1.5, 1], backend=backend) == "2.0"
+    # a subnormal has emin: 2^-16 of e5m2 is two bits below 2^-14
+    kept, cut = (unit_of("e5m2 e5m2 float32", {"align_bits": n}) for n in (2, 1))
+    assert dot(kept, [2.0**-16], [1], backend=backend) == repr(2.0**-16)
+    assert dot(cut, [2.0**-16], [1], backend=backend) == "0.0"
+
+
+def test_02_zeros_are_dead_but_cancelled_sums_are_not(backend):
+    dead = unit_of("float16 float16 float16 float32", {"group": 2, "align_bits": 2})
+    assert dot(dead, [0, 0.125], [256, 1], 0.0, backend=backend) == "0.125"
+    pairs = {"group": 2, "length": 2, "start": "none"}
+    live = unit_of("float16 float16 float32", pairs, {"group": 2, "start": "none", "align_bits": 2})
+    assert dot(live, [16, 16, 0.125, 0], [16, -16, 1, 1], backend=backend) == "0.0"
+    assert dot(live, [16, 16, 64, 0], [16, -16, 1, 1], backend=backend) == "64.0"
+    assert dot(live, [16, 0, 0.125, 0], [0, 16, 1, 1], backend=backend) == "0.125"
+
+
+def test_03_integers_have_exponent_zero_whatever_their_size(backend):
+    unit = unit_of("int8 int8 float32", {"group": 2, "align_bits": 1, "input": {"multiply": [1, 0.125]}})
+    assert dot(unit, [101, 1], [1, 1], backend=backend) == "101.0"
+    assert dot(unit, [101, 4], [1, 1], backend=backend) == "101.5"
+
+
+def test_04_addends_are_cut_one_by_one_and_the_sum_is_exact(backend):
+    unit = unit_of("float16 float16 float32", {"group": 16, "align_bits": 0})
+    assert dot(unit, [1, 0.75, 0.75], [1, 1, 1], backend=backend) == "1.0"
+    wide = unit_of("float16 float16 float32", {"group": 16, "align_bits": 3})
+    assert dot(wide, [1.875] * 16, [1] * 16, backend=backend) == "30.0"
+
+
+def test_05_align_min_exp_is_one_more_candidate(backend):
+    unit = unit_of("float16 float16 float32", {"align_bits": 2, "align_min_exp": 4})
+    assert dot(unit, [3], [1], backend=backend) == "0.0"
+    assert dot(unit, [5], [1], backend=backend) == "4.0"
+    assert dot(unit, [0], [1], backend=backend) == "0.0"
+    terms = {"align_bits": 2, "align_to": "terms"}
+    free = unit_of("float16 float16 float32 float32", terms)
+    assert dot(free, [0], [1], 1.0625, backend=backend) == "1.0625"  # no live term: nothing is cut
+    assert dot(free, [4], [1], 1.0625, backend=backend) == "5.0"
+    floor = unit_of("float16 float16 float32 float32", {**terms, "align_min_exp": 2})
+    assert dot(floor, [0], [1], 1.0625, backend=backend) == "1.0"
+
+
+def test_06_align_bits_count_below_the_leading_bit(backend):
+    unit = unit_of("float16 float16 float32", {"group": 2, "align_bits": 13})
+    assert dot(unit, [1, 2.0**-13], [1, 1], backend=backend) == repr(1 + 2.0**-13)
+    assert dot(unit, [1, 2.0**-14], [1, 1], backend=backend) == "1.0"
+
+
+INF, PAYLOAD, ONE = 0x7F800000, 0x7F812345, 0x3F800000
+
+
+def test_07_special_values_are_decided_per_step(backend):
+    step = {"group": 2}
+    first = unit_of("float32 float32 float32", step, nan={"rule": "first"})
+    # infinity * 0 is fresh: it loses to any NaN operand of the step
+    assert dot_code(first, bits(INF, PAYLOAD), bits(0, ONE), backend=backend) == PAYLOAD | 0x400000
+    assert dot_code(first, bits(INF, INF), bits(0, ONE), backend=backend) == 0x7FC00000
+    plain = unit_of("float32 float32 float32", step)
+    assert dot_code(plain, bits(INF, PAYLOAD), bits(0, ONE), backend=backend) == 0x7FC00000
+    # one NaN wins over inf - inf; inf - inf is a NaN, inf + x is not
+    assert dot(plain, [np.inf, -np.inf], [1, 1], backend=backend) == "nan"
+    assert dot(plain, [np.inf, -5], [1, 1], backend=backend) == "inf"
+
+
+def test_07_a_fresh_nan_becomes_an_ordinary_one_at_its_first_cast(backend):
+    one, two = {"length": 1, "start": "none"}, {"group": 2, "start": "none"}
+    cast = {**one, "result": {"format": "float32"}}
+    bare = unit_of("float32 float32 float32", one, two, nan={"rule": "first"})
+    done = unit_of("float32 float32 float32", cast, two, nan={"rule": "first"})
+    a, b = bits(INF, PAYLOAD), bits(0, ONE)
+    assert dot_code(bare, a, b, backend=backend) == PAYLOAD | 0x400000
+    assert dot_code(done, a, b, backend=backend) == 0x7FC00000
+    # a NaN that a load made loses to the other operand's
+    loaded = unit_of("float32 float32 float32", {}, operands={"a": {"load": {"multiply": 0}}}, nan={"rule": "first"})
+    assert dot_code(loaded, bits(INF), bits(PAYLOAD), backend=backend) == PAYLOAD | 0x400000
+
+
+def test_08_start_zero_is_an_addend(backend):
+    zero, none = (unit_of("float16 float16 float32", {"start": start}) for start in ("zero", "none"))
+    assert dot(zero, [-0.0], [1], backend=backend) == "0.0"
+    assert dot(none, [-0.0], [1], backend=backend) == "-0.0"
+
+
+def test_09_the_tail_of_k_is_absent_not_padded(backend):
+    unit = unit_of("float16 float16 float32", {"group": 4, "start": "none"})
+    assert dot(unit, [-0.0] * 3, [1] * 3, backend=backend) == "-0.0"
+    assert dot(unit, [-0.0, -0.0, -0.0, 0.0], [1] * 4, backend=backend) == "0.0"
+
+
+def test_10_length_restarts_at_every_piece_and_the_scale_index_does_not(backend):
+    runs = {"length": 2, "result": {"format": "uint2", "overflow": "saturate"}}
+    unit = unit_of("uint2 uint2 uint8 uint8", runs, {}, k=3)
+    assert dot(unit, [3, 1, 3, 1, 3, 3], [1] * 6, 0, backend=backend) == "12.0"
+    scaled = unit_of(
+        "float16 float16 float32 float32", {"input": {"multiply": "a_scale"}}, k=2,
+        scale={"a": {"format": "e8m0", "block": 4}},
+    )  # fmt: skip
+    scales = np.array([[127, 128]], dtype=np.uint8)  # 1 and 2
+    assert dot(scaled, [1] * 6, [1] * 6, backend=backend, a_scale=scales) == "8.0"
+
+
+@pytest.mark.parametrize(("parts", "group", "k", "total"), [(4, 1, 5, 9), (2, 4, 6, 6), (3, 1, 3, 9), (5, 2, 3, 6)])
+def test_11_parts_may_leave_the_last_run_short_or_missing(backend, parts, group, k, total):
+    # every run of 3s saturates at 3, so the total counts the runs
+    level = {"parts": parts, "group": group, "result": {"format": "uint2", "overflow": "saturate"}}
+    unit = unit_of("uint2 uint2 uint8", level, {})
+    assert dot(unit, [3] * k, [1] * k, backend=backend) == f"{total}.0"
+
+
+def test_12_daz_positive_and_the_sign_of_an_underflow(backend):
+    for daz, wanted in (("off", "-0.0"), ("signed", "-0.0"), ("positive", "0.0")):
+        unit = unit_of("float16 float16 float32", {"start": "none"}, operands={"a": {"daz": daz}})
+        assert dot(unit, [-0.0], [1], backend=backend) == wanted
+        tiny = dot(unit, [-(2.0**-20)], [1], backend=backend)
+        assert tiny == (repr(-(2.0**-20)) if daz == "off" else wanted)
+    for sign, wanted in (("ieee", "-0.0"), ("positive", "-0.0"), ("always_positive", "0.0")):
+        level = {"zero_sign": sign, "result": {"format": "float16", "ftz": "result"}}
+        assert dot(unit_of("float16 float16 float32", level), [-(2.0**-20)], [1], backend=backend) == wanted
+
+
+@pytest.mark.parametrize(
+    ("below", "kept"),
+    [(2.0**-13, {"off", "after_rounding", "result"}), (2.0**-11, {"off", "result"}), (0.5, {"off"})],
+)
+def test_13_flushing_before_rounding_after_it_and_of_the_result(backend, below, kept):
+    for ftz in ("off", "before_rounding", "after_rounding", "result"):
+        unit = unit_of("float32 float32 float32", {"result": {"format": "float16", "ftz": ftz}})
+        flushed = dot(unit, [1 - below], [2.0**-14], backend=backend) == "0.0"
+        assert flushed == (ftz not in kept), ftz
+
+
+def test_14_truncation_and_overflow(backend):
+    for overflow, wanted in (("infinity", "65504.0"), ("infinity_always", "inf"), ("saturate", "65504.0")):
+        result = {"format": "float16", "rounding": "toward_zero", "overflow": overflow}
+        unit = unit_of("float32 float32 float32", {"result": result})
+        assert dot(unit, [1e6], [1], backend=backend) == wanted
+
+
+def test_15_a_step_rounds_once_after_multiply_and_add(backend):
+    x = 1 + 2.0**-10
+    once = {"multiply": x, "add": -(1 + 2.0**-9), "format": "float16"}
+    twice = [{"multiply": x, "format": "float16"}, {"add": -(1 + 2.0**-9), "format": "float16"}]
+    assert dot(unit_of("float16 float16 float16", {}, output=once), [x], [1], backend=backend) == repr(2.0**-20)
+    assert dot(unit_of("float16 float16 float16", {}, output=twice), [x], [1], backend=backend) == "0.0"
+
+
+def test_16_a_chain_needs_c_and_d_of_one_format(backend):
+    unit = unit_of("float16 float16 float16 float32", {}, k=4)
+    assert dot(unit, [1] * 4, [1] * 4, 0.5, backend=backend) == "4.5"
+    with pytest.raises(ValueError, match=r"K = 5 needs a chain.*c is float16 but d is float32"):
+        dot(unit, [1] * 5, [1] * 5, 0.5, backend=backend)
+
+
+def test_17_tf32_ignores_bits_of_the_code(backend):
+    unit = unit_of("tf32 tf32 float32", {})
+    assert dot(unit, bits(0x7F800001), bits(ONE), backend=backend) == "inf"
+    assert dot(unit, bits(0x7F802000), bits(ONE), backend=backend) == "nan"
+    x = bits(0x3F801800)  # 1 + 3 * 2^-12
+    assert dot(unit, x, bits(ONE), backend=backend) == "1.0"
+    rounded = unit_of("float32 float32 float32", {}, operands={"a": {"load": {"format": "tf32"}}})
+    assert dot(rounded, x, bits(ONE), backend=backend) == repr(1 + 2.0**-10)
+
+
+def test_18_random_bits_depend_on_seed_element_and_draw_alone(backend):
+    cast = {"format": "float16", "rounding": "stochastic", "sr_bits": 8, "sr_variant": "A"}
+    unit = unit_of("float32 float32 float32", {"result": cast}, output={"add": 2.0**-12, **cast})
+    x, fraction, seed = 1 + 2.0**-12, 64, 12345  # a quarter of an ulp is discarded, twice
+    a = codes(np.full((2, 3, 1), x), unit.a)
+    got = unit.matmul(a, codes([[1.0] * 4], unit.b), seed=seed, backend=backend)
+    for index, code in enumerate(got.ravel()):
+        draw = Draws(seed, index)
+        ups = [(draw() & 255) + fraction >= 256 for _ in range(2)]
+        assert float(unit.d.decode(code)) == 1 + sum(ups) * 2.0**-10
+    assert len(np.unique(got)) > 1
+
+
+def test_19_toward_negative_makes_a_cancellation_minus_zero(backend):
+    down, even = {"format": "float32", "rounding": "toward_negative"}, {"format": "float16"}
+    for result, wanted in ((down, "-0.0"), ([down, even], "-0.0"), ([even, down], "0.0"), (even, "0.0")):
+        unit = unit_of("float16 float16 float32", {"group": 2, "result": result})
+        assert dot(unit, [1, -1], [1, 1], backend=backend) == wanted
+        assert dot(unit, [0, 0], [1, 1], backend=backend) == "0.0"
+
+
+def test_20_the_sign_of_digits_is_in_the_top_digit(backend):
+    # int2 -2 = digits 0 and -1: half of it, rounded down, is -1, not -(0)
+    planes = {"lanes": 2, "input": {"multiply": 0.5}, "result": {"format": "int8", "rounding": "toward_negative"}}
+    unit = unit_of("int2 uint1 int8", planes, {"input": {"multiply": "digits"}}, product={"digits": 1})
+    assert dot(unit, [-2], [1], backend=backend) == "-2.0"
+    assert dot(unit, [1], [1], backend=backend) == "0.0"
+
+
+def test_a_list_belongs_to_the_inputs_of_a_level():
+    with pytest.raises(SpecError, match=r"output\.multiply: a list is indexed by the input's position in its level"):
+        unit_of("float16 float16 float32", {}, output={"multiply": [1, 2]})
+
+
+def test_leading_bit_holds_for_every_kind_of_product(backend):
+    level = {"group": 2, "align_bits": 2}
+    table = [[8 if a and b else 0 for b in range(4)] for a in range(4)]
+    table[1][1] = 1
+    for exponent, wanted in (("sum", "9.0"), ("leading_bit", "8.0")):
+        unit = unit_of("uint2 uint2 float32", level, product={"table": table, "exponent": exponent})
+        assert dot(unit, [2, 1], [2, 1], backend=backend) == wanted
+
+
