@@ -152,7 +152,7 @@ class _progress:  # noqa: N801 (a context manager that reads as a function)
         assert isinstance(console, Console)
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=console, transient=True,
+            console=console, transient=True, disable=not console.is_terminal,
         )  # fmt: skip
         self._task = self._bar.add_task("reading", total=None)
 

@@ -52,6 +52,7 @@ def test_expect_passes_on_equal_bits_and_fails_on_a_perturbed_one(inputs, tmp_pa
     assert replay(inputs, "--out", str(out)) == 0
     assert replay(inputs, "--expect", str(out), "--backend", "c") == 0
     other = tmp_path / "other.toml"
+    cast = '{ scheme = "cast", per = "tensor" }'
     other.write_text(
         'extends = "hopper-fp8-promoted"\nname = "other"\n'
         f'[matrix]\nunit = "bf16-fma-f32"\nactivations = {cast}\nweights = {cast}\n'

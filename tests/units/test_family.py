@@ -1,0 +1,128 @@
+"""Family files: placeholders, `when`, precedence, aliases, and what is refused."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from emu import load_unit
+from emu.errors import SpecError
+from emu.units.family import expand, instructions
+
+FAMILY = """
+parameters.d = "f32"
+parameters.group = 1
+[alias]
+fp8 = "float8_e4m3fnuz"
+[when.a.f16]
+group = 2
+[when.a.bf16]
+group = 3
+[when.d.f64]
+group = 4
+[body.default]
+k = "$n?"
+operands = { a = "$a", b = "$b", d = "$d" }
+level = [{ group = "$group", result = "$result?" }]
+[body.other]
+operands = { a = "fp8", b = "fp8", d = "f32" }
+level = [{}]
+[[instruction]]
+name = "x{n}.{a}"
+a = ["bf16", "f16"]
+b = "{a}"
+n = [4, 8]
+[[instruction]]
+name = "settled"
+a = "f16"
+b = "f16"
+group = 5
+result = { format = "$cast" }
+cast = "e8m13"
+[[instruction]]
+name = "clash"
+a = "f16"
+b = "f16"
+d = "f64"
+[[instruction]]
+name = "aliased"
+body = "other"
+[[instruction]]
+name = "lost"
+body = "nowhere"
+[[instruction]]
+name = "unset"
+a = "f16"
+"""
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Path:
+    path = tmp_path / "made.toml"
+    path.write_text(FAMILY, encoding="utf-8")
+    return path
+
+
+def test_placeholders_expand_in_the_order_of_the_file(family):
+    table = instructions(tomllib.loads(FAMILY), str(family))
+    assert list(table) == ["x4.bf16", "x8.bf16", "x4.f16", "x8.f16", "settled", "clash", "aliased", "lost", "unset"]
+    assert table["x8.bf16"] == {"a": "bf16", "b": "bf16", "n": 8}
+
+
+def test_parameters_when_and_instruction(family):
+    unit = load_unit(f"{family}:x8.bf16")
+    assert (unit.name, unit.form.k, unit.a.name, unit.b.name, unit.d.name) == (
+        "made:x8.bf16", 8, "bfloat16", "bfloat16", "float32",
+    )  # fmt: skip
+    assert unit.form.levels[0].group == 3 and not unit.form.levels[0].result
+    settled = load_unit(f"{family}:settled")
+    assert settled.form.levels[0].group == 5 and settled.form.k is None
+    cast = settled.form.levels[0].result[0].cast
+    assert cast is not None and cast.format.name == "e8m13"
+
+
+def test_a_family_has_its_own_aliases(family):
+    assert load_unit(f"{family}:aliased").a.name == "float8_e4m3fnuz"
+
+
+@pytest.mark.parametrize(
+    ("instruction", "message"),
+    [
+        ("clash", r"when\.d\.f64\.group: two `when` tables disagree \(got 4\)"),
+        ("lost", r"no such body \(got 'nowhere'\).*default, other"),
+        ("unset", r"parameter without a value \(got 'b'\)"),
+        ("setled", r"no such instruction \(got 'setled'\); did you mean 'settled'\?"),
+    ],
+)
+def test_what_an_instruction_may_not_do(family, instruction, message):
+    with pytest.raises(SpecError, match=message):
+        load_unit(f"{family}:{instruction}")
+
+
+def test_a_family_needs_an_instruction_and_a_plain_unit_has_none(family):
+    with pytest.raises(SpecError, match=r"is a family of 9 instructions: name one, as in made:aliased"):
+        load_unit(str(family))
+    with pytest.raises(SpecError, match="is no family file: it has no instructions"):
+        load_unit("int8-int32:x")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('instruction = [{ name = "{p}" }]', r"instruction\[0\]\.name: placeholder without a key \(got 'p'\)"),
+        ("instruction = [{ body = 'x' }]", r"instruction\[0\]: an instruction is a table with a name"),
+        ('instruction = [{ name = "x" }, { name = "x" }]', r"two instructions have this name"),
+        ('bodies = 1\ninstruction = [{ name = "x" }]', r"unknown key of a family file.*did you mean 'body'"),
+    ],
+)
+def test_what_a_family_may_not_say(text, message):
+    with pytest.raises(SpecError, match=message):
+        instructions(tomllib.loads(text), "made")
+
+
+def test_a_parameter_of_itself_ends():
+    mapping = {"body": {"default": {"k": "$k"}}, "instruction": [{"name": "x", "k": "$k"}]}
+    with pytest.raises(SpecError, match="parameter without a value"):
+        expand(mapping, "x", "made")
