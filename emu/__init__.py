@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emu.accelerators import Accelerator, load_accelerator
     from emu.deviation.run import Replay, replay
-    from emu.errors import EmuError, FormatError, MissingExtra, ModelError, OverflowRaised, SpecError
+    from emu.errors import EmuError, FormatError, ModelError, OverflowRaised, SpecError
     from emu.formats import Format, NanTo, Overflow, Rounding, load_format
     from emu.formats.codes import as_dtype
     from emu.layers import matmul
@@ -22,7 +22,6 @@ _WHERE = {
     "load_accelerator": "emu.accelerators",
     "EmuError": "emu.errors",
     "FormatError": "emu.errors",
-    "MissingExtra": "emu.errors",
     "ModelError": "emu.errors",
     "OverflowRaised": "emu.errors",
     "SpecError": "emu.errors",
@@ -41,7 +40,7 @@ _WHERE = {
 }
 
 __all__ = [  # noqa: RUF022 (in the order of _WHERE)
-    "Accelerator", "load_accelerator", "EmuError", "FormatError", "MissingExtra", "ModelError", "OverflowRaised",
+    "Accelerator", "load_accelerator", "EmuError", "FormatError", "ModelError", "OverflowRaised",
     "SpecError", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype", "matmul", "Replay", "replay",
     "Events", "Unit", "load_unit", "__version__",
 ]  # fmt: skip

@@ -66,9 +66,5 @@ class ModelError(EmuError, ValueError):
     """A model, graph or input file that cannot be run: says the file, the node and the reason."""
 
 
-class MissingExtra(EmuError, ImportError):  # noqa: N818 (reads as what happened)
-    """An optional dependency is not installed: names the extra that brings it."""
-
-
 class OverflowRaised(EmuError, OverflowError):  # noqa: N818 (reads as what happened)
     """A cast with `overflow = "raise"` left its range while a unit was running."""

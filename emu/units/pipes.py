@@ -41,10 +41,11 @@ class PipeBuilder:
 
     def _step(self, keys: StepKeys, key: str, scales: bool) -> Step:
         factor, constants = self._factor(keys, key, scales)
+        cast = self._cast(keys, key)
         if keys.multiply is None and keys.add is None and keys.format is None:
             raise self.context.error(key, "an empty step", allowed=("multiply", "add", "format"))
         addend = None if keys.add is None else self._constant(keys.add, f"{key}.add")
-        return Step(factor=factor, constants=constants, addend=addend, cast=self._cast(keys, key))
+        return Step(factor=factor, constants=constants, addend=addend, cast=cast)
 
     def _factor(self, keys: StepKeys, key: str, scales: bool) -> tuple[Factor, tuple[Value, ...]]:
         if keys.multiply is None:

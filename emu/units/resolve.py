@@ -224,7 +224,7 @@ def _check(form: UnitForm, context: Context) -> None:
         if scale is not None and not used & {factor, Factor.SCALE}:
             raise context.error(f"scale.{name}", 'no pipe multiplies by it; use multiply = "scale" in an input')
         if scale is None and used & {factor, Factor.SCALE}:
-            raise context.error(f"scale.{name}", f'a pipe multiplies by "{factor.value}" but there is no such scale')
+            raise context.error(f"scale.{name}", f'a pipe multiplies by "{factor.value}" or "scale" but there is no such scale')
     if form.scale_product and Factor.SCALE not in used:
         raise context.error("scale.product", 'no pipe multiplies by "scale"')
     if Factor.DIGITS in used and form.product.digits is None:

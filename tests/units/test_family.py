@@ -67,7 +67,7 @@ def family(tmp_path: Path) -> Path:
 
 def test_placeholders_expand_in_the_order_of_the_file(family):
     table = instructions(tomllib.loads(FAMILY), str(family))
-    assert list(table) == ["x4.bf16", "x8.bf16", "x4.f16", "x8.f16", "settled", "clash", "aliased", "lost", "unset"]
+    assert list(table) == ["x4.bf16", "x4.f16", "x8.bf16", "x8.f16", "settled", "clash", "aliased", "lost", "unset"]
     assert table["x8.bf16"] == {"a": "bf16", "b": "bf16", "n": 8}
 
 
