@@ -80,13 +80,14 @@ def infinity(negative: bool) -> Value:
 
 
 def from_fraction(x: Fraction) -> Value:
-    """A dyadic rational as a value whose alignment exponent is that of its leading bit.
+    """A dyadic rational as a value with an odd significand, whose alignment exponent is that of its leading bit.
 
     Raises:
         ValueError: the denominator is no power of two.
     """
     if x.denominator & (x.denominator - 1):
         raise ValueError(f"{x} is no dyadic rational")
-    q = 1 - x.denominator.bit_length()
     sig = abs(x.numerator)
+    zeros = (sig & -sig).bit_length() - 1 if sig else 0
+    sig, q = sig >> zeros, 1 - x.denominator.bit_length() + zeros
     return Value(negative=x < 0, sig=sig, q=q, e=sig.bit_length() - 1 + q if sig else None)

@@ -69,9 +69,7 @@ def draw(number: int) -> Draw:
     r = Random(number)
     k = r.choice([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 21, 24])
     directed = r.random() < 0.06
-    unit = units.exact_unit(r) if directed else units.unit(r, k)
-    if "digits" in unit.get("product", unit.get("base", {}).get("unit", {}).get("product", {})):
-        k = min(k, 6)
+    unit, k = (units.exact_unit(r), k) if directed else units.unit(r, k)
     m, n, batch = r.choice([1, 1, 1, 2]), r.choice([1, 1, 2, 3]), r.choice([(), (), (), (), (2,)])
     described = {**unit.get("base", {}).get("unit", {}).get("operands", {}), **unit["operands"]}
     meant = {name: _meaning(spec) for name, spec in described.items()}

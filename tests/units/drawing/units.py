@@ -91,8 +91,8 @@ def exact_unit(r: Random) -> dict[str, Any]:
     return {"name": "exact", "operands": operands, "level": [inner, outer]}
 
 
-def unit(r: Random, k: int) -> dict[str, Any]:
-    """A unit that can run K = k."""
+def unit(r: Random, k: int) -> tuple[dict[str, Any], int]:
+    """A unit, and a K of at most k that it can run."""
     d = formats.result(r)
     has_c = r.random() < 0.75
     a = formats.operand(r)
@@ -100,6 +100,7 @@ def unit(r: Random, k: int) -> dict[str, Any]:
     made: dict[str, Any] = {"name": "drawn", "operands": {"a": a, "b": b}, "nan_first": r.random() < 0.3}
     plain = dict(made["operands"])
     per_k = _product(r, made)
+    k = min(k, 6) if per_k > 1 else k
     load = 0.0 if made["operands"] != plain or "product" in made and {"table", "digits"} & set(made["product"]) else 0.2
     made["operands"] = {name: _operand(r, spec, load) if load else spec for name, spec in made["operands"].items()}
     c = d if r.random() < 0.7 else formats.result(r)
@@ -115,7 +116,7 @@ def unit(r: Random, k: int) -> dict[str, Any]:
     if r.random() < 0.25:
         made["output"] = pipes.pipe(r)
     _nan(r, made, [c, d])
-    return _with_base(r, made) if r.random() < 0.12 else made
+    return (_with_base(r, made) if r.random() < 0.12 else made), k
 
 
 def _levels(r: Random, made: dict[str, Any], n: int, factors: tuple[str, ...], has_c: bool) -> list[dict[str, Any]]:
