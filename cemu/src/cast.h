@@ -69,7 +69,7 @@ INLINE void set_largest(context *c, const cemu_format *f, int negative, value *x
             return;
         }
         if (bits / 64 + 1 > c->limbs) {
-            c->status = CEMU_TOO_WIDE;
+            fail(c, CEMU_TOO_WIDE);
             return;
         }
         set_small(x, negative, 1, (int32_t)-f->frac_bits, 0);
@@ -125,7 +125,7 @@ INLINE uint32_t cast_nan(context *c, const cemu_format *f, const cemu_cast *how,
 INLINE uint32_t cast_infinity(context *c, const cemu_format *f, const cemu_cast *how, value *x) {
     int negative = x->negative;
     if (how->overflow == CEMU_OVERFLOW_RAISE) {
-        c->status = CEMU_OVERFLOW_RAISED;
+        fail(c, CEMU_OVERFLOW_RAISED);
         return 0;
     }
     int representable = f->infinities && (f->is_signed || !negative);
@@ -156,7 +156,7 @@ INLINE uint32_t overflow_float(context *c, const cemu_format *f, const cemu_cast
     uint32_t events = EVENT(OVERFLOW) | EVENT(INEXACT);
     int saturates = how->overflow == CEMU_OVERFLOW_SATURATE || how->overflow == CEMU_OVERFLOW_SATURATE_PROPAGATE;
     if (how->overflow == CEMU_OVERFLOW_RAISE) {
-        c->status = CEMU_OVERFLOW_RAISED;
+        fail(c, CEMU_OVERFLOW_RAISED);
         return 0;
     }
     if (how->overflow == CEMU_OVERFLOW_INFINITY && directed && representable) {
@@ -206,9 +206,8 @@ INLINE uint32_t cast_float(context *c, const cemu_format *f, const cemu_cast *ho
         return 0;
     }
     int32_t top = top_of(x), emin = (int32_t)f->emin, man = (int32_t)f->man_bits;
-    int tiny_before = below_normal(f, x), tiny_full = 0;
-    if (how->ftz == CEMU_FTZ_AFTER_ROUNDING && top < emin) {
-        /* rounded to full precision, |x| is still tiny unless it is carried up to 2^emin */
+    int tiny_before = below_normal(f, x), tiny_full = top < emin;
+    if (top == emin - 1) { /* rounded to full precision, |x| is still tiny unless it is carried up to 2^emin */
         value full = *x;
         full.limb = c->scratch;
         memcpy(full.limb, x->limb, (size_t)x->n * sizeof *full.limb);
@@ -228,7 +227,7 @@ INLINE uint32_t cast_float(context *c, const cemu_format *f, const cemu_cast *ho
         return events | (events ? EVENT(UNDERFLOW) : 0);
     }
     top = top_of(x);
-    if (events && top < emin) events |= EVENT(UNDERFLOW);
+    if (events && tiny_full) events |= EVENT(UNDERFLOW);
     if (exceeds(f, x)) return overflow_float(c, f, how, 1, x);
     x->live = 1;
     x->e = top > emin ? top : emin;
@@ -239,7 +238,7 @@ INLINE uint32_t cast_float(context *c, const cemu_format *f, const cemu_cast *ho
 INLINE void wrap_integer(context *c, const cemu_format *f, value *x) {
     int32_t words = (int32_t)((f->bits + 63) / 64), high = (int32_t)(f->bits % 64);
     if (words > c->limbs) {
-        c->status = CEMU_TOO_WIDE;
+        fail(c, CEMU_TOO_WIDE);
         return;
     }
     for (int32_t i = x->n; i < words; i++) x->limb[i] = 0;
@@ -287,7 +286,7 @@ INLINE uint32_t cast_integral(context *c, const cemu_format *f, const cemu_cast 
     }
     events |= EVENT(OVERFLOW) | EVENT(INEXACT);
     if (how->overflow == CEMU_OVERFLOW_RAISE) {
-        c->status = CEMU_OVERFLOW_RAISED;
+        fail(c, CEMU_OVERFLOW_RAISED);
         return 0;
     }
     if (how->overflow == CEMU_OVERFLOW_WRAP) {

@@ -44,6 +44,11 @@ INLINE void count_events(context *x, int64_t stage, uint32_t mask) {
     for (; mask; mask &= mask - 1) row[__builtin_ctz(mask)]++;
 }
 
+/* Stop with this error; the first one counts. */
+INLINE void fail(context *c, int64_t status) {
+    if (!c->status) c->status = status;
+}
+
 #define EVENT(name) (1u << CEMU_EVENT_KIND_##name)
 
 INLINE void set_zero(value *x, int negative, int live, int32_t e) {
@@ -115,7 +120,7 @@ INLINE void shift_left(context *c, value *x, int32_t by) {
     if (!x->n || by <= 0) return;
     int32_t words = by / 64, bits = by % 64, n = (bit_length(x) + by + 63) / 64;
     if (n > c->limbs) {
-        c->status = CEMU_TOO_WIDE;
+        fail(c, CEMU_TOO_WIDE);
         return;
     }
     for (int32_t i = n - 1; i >= 0; i--) {
@@ -148,7 +153,7 @@ INLINE void increment(context *c, value *x) {
     for (int32_t i = 0; i < x->n; i++)
         if (++x->limb[i]) return;
     if (x->n >= c->limbs) {
-        c->status = CEMU_TOO_WIDE;
+        fail(c, CEMU_TOO_WIDE);
         return;
     }
     x->limb[x->n++] = 1;
@@ -170,7 +175,7 @@ INLINE void multiply_limbs(context *c, value *x, const value *y) {
         return;
     }
     if (x->n + y->n > 2 * c->limbs) {
-        c->status = CEMU_TOO_WIDE;
+        fail(c, CEMU_TOO_WIDE);
         return;
     }
     uint64_t *out = c->scratch;
@@ -187,7 +192,7 @@ INLINE void multiply_limbs(context *c, value *x, const value *y) {
     int32_t n = x->n + y->n;
     while (n && !out[n - 1]) n--;
     if (n > c->limbs) {
-        c->status = CEMU_TOO_WIDE;
+        fail(c, CEMU_TOO_WIDE);
         return;
     }
     memcpy(x->limb, out, (size_t)n * sizeof *out);
@@ -255,7 +260,7 @@ INLINE void sum_values(context *c, value *out, value *const *terms, int32_t coun
     }
     int32_t words = (width + 63) / 64;
     if (words > c->limbs) {
-        c->status = CEMU_TOO_WIDE;
+        fail(c, CEMU_TOO_WIDE);
         return;
     }
     uint64_t *sum = c->scratch;

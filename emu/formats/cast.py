@@ -210,7 +210,7 @@ def _float(x: Value, how: Cast, random: RandomBits | None) -> tuple[Value, int]:
     lsb = max(x.top, fmt.emin) - fmt.man_bits
     n, inexact = round_to(x.sig, lsb - x.q, how.rounding, x.negative, random)
     rounded = Value(negative=x.negative, sig=n, q=lsb)
-    tiny = n == 0 or rounded.top < fmt.emin
+    tiny = n == 0 or _tiny_after_rounding(x, how, random)
     if n and _flushed(x, rounded, how, random):
         events = EventKind.FLUSHED_OUT.bit | EventKind.INEXACT.bit | EventKind.UNDERFLOW.bit
         return zero(x.negative and fmt.negative_zero), events
@@ -230,10 +230,8 @@ def _flushed(x: Value, rounded: Value, how: Cast, random: RandomBits | None) -> 
     match how.ftz:
         case Ftz.BEFORE_ROUNDING if _below_normal(x, fmt):
             return True
-        case Ftz.AFTER_ROUNDING if x.top < fmt.emin:
-            full, _ = round_to(x.sig, x.top - fmt.man_bits - x.q, how.rounding, x.negative, random)
-            if full.bit_length() + x.top - fmt.man_bits - 1 < fmt.emin:
-                return True
+        case Ftz.AFTER_ROUNDING if _tiny_after_rounding(x, how, random):
+            return True
         case Ftz.RESULT if rounded.top < fmt.emin:
             return True
     if fmt.subnormals is Subnormals.NONE:
@@ -241,6 +239,15 @@ def _flushed(x: Value, rounded: Value, how: Cast, random: RandomBits | None) -> 
     if fmt.subnormals is Subnormals.NORMAL:
         return rounded.sig <= 1 << fmt.man_bits and rounded.q == fmt.emin - fmt.man_bits
     return False
+
+
+def _tiny_after_rounding(x: Value, how: Cast, random: RandomBits | None) -> bool:
+    """IEEE 754's tininess after rounding: |x| rounded to full precision, with unbounded exponent, is below 2^emin."""
+    fmt = how.format
+    if x.top >= fmt.emin:
+        return False
+    full, _ = round_to(x.sig, x.top - fmt.man_bits - x.q, how.rounding, x.negative, random)
+    return full.bit_length() + x.top - fmt.man_bits - 1 < fmt.emin
 
 
 def _below_normal(x: Value, fmt: Format) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from emu.errors import SpecError
 from emu.formats.enums import FormatKind
 from emu.formats.model import Format
-from emu.formats.spec import KEYS_OF_KIND, FloatKeys, IntegerKeys, build
+from emu.formats.spec import KEYS_OF_KIND, build
 from emu.spec import builtin_names, convert, find, load_mapping, read_toml
 
 _INTEGER = re.compile(r"(?P<unsigned>u?)int(?P<bits>[1-9][0-9]{0,3})")
@@ -84,15 +84,13 @@ def _by_name(name: str, file: str | None, key: str | None) -> Format:
 
 @cache
 def _by_rule(name: str) -> Format | None:
-    """intN, uintN and eXmY."""
+    """intN, uintN and eXmY; the limits are those of a format file."""
     if match := _INTEGER.fullmatch(name):
-        keys = IntegerKeys(kind=FormatKind.INTEGER, bits=int(match["bits"]), signed=not match["unsigned"])
-        return build(keys, name, name)
-    if match := _FLOAT.fullmatch(name):
-        exp_bits, man_bits = int(match["exp"]), int(match["man"])
-        if exp_bits >= 2:
-            keys_of_float = FloatKeys(exp_bits=exp_bits, man_bits=man_bits)
-            return build(keys_of_float, name, name)
+        mapping: dict[str, Any] = {"kind": "integer", "bits": int(match["bits"]), "signed": not match["unsigned"]}
+        return _from_mapping(mapping, file=name, name=name)
+    if (match := _FLOAT.fullmatch(name)) and int(match["exp"]) >= 2:
+        mapping = {"exp_bits": int(match["exp"]), "man_bits": int(match["man"])}
+        return _from_mapping(mapping, file=name, name=name)
     return None
 
 

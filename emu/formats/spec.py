@@ -16,6 +16,8 @@ from emu.formats.model import MAX_STORED_BITS, Format
 Count = Annotated[int, msgspec.Meta(ge=0, le=4096)]
 MAX_EXP_BITS = 15
 """Exponent fields are at most this wide: binary128's, far beyond any accelerator's."""
+Bias = Annotated[int, msgspec.Meta(ge=-(1 << 20), le=1 << 20)]
+"""Any integer that leaves room for exponents to add up in the kernels' 32 bits."""
 
 
 class CommonKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +37,7 @@ class FloatKeys(CommonKeys, frozen=True, kw_only=True):
 
     exp_bits: Annotated[int, msgspec.Meta(ge=1, le=MAX_EXP_BITS)]
     man_bits: Count
-    bias: int | None = None
+    bias: Bias | None = None
     signed: bool = True
     subnormals: Subnormals = Subnormals.GRADUAL
     infinities: bool = True
@@ -67,7 +69,7 @@ class LogKeys(CommonKeys, frozen=True, kw_only=True):
 
     radix: Annotated[int, msgspec.Meta(ge=2, le=256)]
     exp_bits: Annotated[int, msgspec.Meta(ge=1, le=MAX_EXP_BITS)]
-    bias: int
+    bias: Bias
     signed: bool = True
     zero: bool = True
     nan: NanEncoding = NanEncoding.NONE

@@ -36,19 +36,18 @@ def is_path(name: str) -> bool:
     return name.endswith(".toml") or "/" in name or "\\" in name
 
 
-def find(kind: str, name: str, *, relative_to: Path | None = None) -> Path:
+def find(kind: str, name: str) -> Path:
     """The file of a built-in, or the path itself.
 
     Args:
         kind: one of `KINDS`.
         name: a built-in's name or a path to a .toml file.
-        relative_to: the folder that relative paths start from (default: the current one).
 
     Raises:
         SpecError: no such built-in or file; lists the names there are.
     """
     if is_path(name):
-        path = (relative_to or Path()) / name
+        path = Path(name)
         if not path.is_file():
             raise SpecError("no such file", file=path)
         return path

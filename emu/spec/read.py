@@ -1,8 +1,10 @@
 """From a file, name or mapping to one plain mapping.
 
 * TOML only, UTF-8, at most 1 MiB: specs are small, and untrusted.
+* A path to another .toml file is relative to the file that it stands in, wherever that file is merged into.
 * `extends = "NAME"` (a built-in of the same kind, or a path relative to the file) is a deep merge: tables merge,
-  everything else, arrays included, replaces. Cycles are an error.
+  everything else, arrays included, replaces. Cycles are an error. What a file says of itself only (`name`, `maturity`,
+  `scope`, the `alias` of a format) is not inherited: a variant is neither its parent nor as well proven.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,9 @@ from emu.errors import SpecError
 from emu.spec.locate import find
 
 MAX_BYTES = 1 << 20
+NOT_INHERITED = ("name", "maturity", "scope")
+PROSE = ("doc", "source", "scope", "name")
+"""Keys whose text is never a path."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,27 +62,63 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def load_mapping(kind: str, spec: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], Source]:
-    """The mapping of a built-in name, a path or a mapping, with `extends` resolved."""
+Localise = Callable[[dict[str, Any], Source], dict[str, Any]]
+"""Makes what a file names relative to itself independent of where it is merged into."""
+
+
+def anchored(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The mapping with every path to a .toml file made absolute, from the folder of its own file."""
+
+    def anchor(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return anchored(value, folder)
+        if isinstance(value, list):
+            return [anchor(item) for item in value]
+        is_file = isinstance(value, str) and value.partition(":")[0].endswith(".toml")
+        return str((folder / value).absolute()) if is_file else value
+
+    return {key: value if key in PROSE else anchor(value) for key, value in mapping.items()}
+
+
+def load_mapping(
+    kind: str,
+    spec: str | Path | Mapping[str, Any],
+    *,
+    folder: Path | None = None,
+    localise: Localise = lambda mapping, _: mapping,
+) -> tuple[dict[str, Any], Source]:
+    """The mapping of a built-in name, a path or a mapping, with `extends` resolved.
+
+    Args:
+        kind: one of `emu.spec.locate.KINDS`.
+        spec: what to load.
+        folder: what relative paths in a mapping start from (default: the current folder).
+        localise: applied to each file's own mapping before it is merged.
+    """
     if isinstance(spec, Mapping):
-        source = Source(label="<mapping>", folder=Path(), stem=str(spec.get("name", "unnamed")))
-        return _resolve(kind, dict(spec), source, ()), source
+        source = Source(label="<mapping>", folder=folder or Path(), stem=str(spec.get("name", "unnamed")))
+        return _resolve(kind, dict(spec), source, (), localise), source
     path = find(kind, str(spec))
     source = Source(label=str(path), folder=path.parent, stem=path.stem)
-    return _resolve(kind, read_toml(path), source, (path.resolve(),)), source
+    return _resolve(kind, read_toml(path), source, (path.resolve(),), localise), source
 
 
-def _resolve(kind: str, mapping: dict[str, Any], source: Source, seen: tuple[Path, ...]) -> dict[str, Any]:
+def _resolve(
+    kind: str, mapping: dict[str, Any], source: Source, seen: tuple[Path, ...], localise: Localise
+) -> dict[str, Any]:
+    mapping = localise(anchored(mapping, source.folder), source)
     parent = mapping.pop("extends", None)
     if parent is None:
         return mapping
     if not isinstance(parent, str):
         raise SpecError("must be the name or path of one spec", file=source.label, key="extends", value=parent)
-    path = find(kind, parent, relative_to=source.folder)
+    path = find(kind, parent)
     if path.resolve() in seen:
         raise SpecError("extends itself", file=source.label, key="extends", value=parent)
     above = Source(label=str(path), folder=path.parent, stem=path.stem)
-    return merge(_resolve(kind, read_toml(path), above, (*seen, path.resolve())), mapping)
+    inherited = _resolve(kind, read_toml(path), above, (*seen, path.resolve()), localise)
+    own = NOT_INHERITED + (("alias",) if kind == "formats" else ())
+    return merge({key: value for key, value in inherited.items() if key not in own}, mapping)
 
 
 def spec_hash(mapping: object) -> str:

@@ -17,6 +17,7 @@ from emu.spec.locate import is_path
 from emu.units.family import expand, instructions, is_family
 from emu.units.resolve import Context, resolve
 from emu.units.spec import UnitKeys
+from emu.units.table import localise
 from emu.units.unit import Unit
 
 
@@ -57,7 +58,7 @@ def _read(spec: str | Mapping[str, Any], folder: Path, depth: int) -> tuple[Unit
         spec, _, instruction = spec.partition(":")
         if is_path(spec):
             spec = str(folder / spec)
-    mapping, source = load_mapping("units", spec)
+    mapping, source = load_mapping("units", spec, folder=folder, localise=localise)
     alias: Mapping[str, Any] = {}
     if is_family(mapping):
         if not instruction:
@@ -73,10 +74,5 @@ def _read(spec: str | Mapping[str, Any], folder: Path, depth: int) -> tuple[Unit
         raise SpecError("is no family file: it has no instructions", file=source.label, value=instruction)
     else:
         default_name = source.stem
-    mapping = (
-        {"name": default_name, **mapping}
-        if default_name != source.stem
-        else {**mapping, "name": mapping.get("name", default_name)}
-    )
-    keys = convert(mapping, UnitKeys, file=source.label)
+    keys = convert({"name": default_name, **mapping}, UnitKeys, file=source.label)
     return keys, Context(file=source.label, folder=source.folder, alias=alias, load=_read, depth=depth)

@@ -79,6 +79,11 @@ class Analysis:
 
     def _see(self, edge: Range) -> Range:
         self.widest |= edge
+        if self.widest.msb - self.widest.lsb > MAX_BITS:
+            raise ValueError(
+                f"{self.form.name}: exact values of K = {self.k} have more than {MAX_BITS} bits; "
+                f"a cast in the right place (the result of a level, an input) would bound them"
+            )
         return edge
 
     def _run(self, terms: int) -> None:
@@ -161,11 +166,6 @@ class Analysis:
             if acc | made == acc:
                 break
             acc |= made
-            if self.widest.msb - self.widest.lsb > MAX_BITS:
-                raise ValueError(
-                    f"{self.form.name}: K = {self.k} needs values of more than {MAX_BITS} bits: "
-                    f"the result of a level multiplies or adds without a cast, so it grows with every step"
-                )
         return out
 
     def _step(self, level: Level, addends: Range, count: int) -> Range:

@@ -14,6 +14,7 @@ from typing import Any
 from emu.arithmetic.pipe import Factor
 from emu.errors import SpecError
 from emu.formats.cast import check_cast
+from emu.formats.decode import decode_code
 from emu.formats.enums import Daz, FormatKind, IntegerEncoding, Rounding
 from emu.formats.load import load_format
 from emu.formats.model import MAX_STORED_BITS, Format
@@ -22,7 +23,7 @@ from emu.units.enums import AlignTo, NanOrder, NanRule, Start
 from emu.units.form import Digits, Level, Operand, Product, ScaleOperand, UnitForm
 from emu.units.pipes import PipeBuilder
 from emu.units.spec import LevelKeys, NanKeys, OperandKeys, OperandsKeys, ProductKeys, ScaleOperandKeys, UnitKeys
-from emu.units.table import load_table
+from emu.units.table import check_table
 
 Loader = Callable[[Any, Path, int], tuple[UnitKeys, "Context"]]
 _FORMAT_KEYS = {"kind", "bits", "exp_bits"}
@@ -55,7 +56,7 @@ def resolve(keys: UnitKeys, context: Context) -> UnitForm:
     """
     flat = _with_base(keys, context)
     nan = flat.nan or NanKeys()
-    codes = {context.format(name, f"nan.code.{name}").name: code for name, code in nan.code.items()}
+    codes = _nan_codes(nan, context)
     pipes = PipeBuilder(context=context, nan_codes=codes)
     operands = convert(_normalised(flat.operands), OperandsKeys, file=context.file, prefix="operands")
     a, b = _operand(operands.a, "a", pipes), _operand(operands.b, "b", pipes)
@@ -78,6 +79,17 @@ def resolve(keys: UnitKeys, context: Context) -> UnitForm:
     )  # fmt: skip
     _check(form, context)
     return form
+
+
+def _nan_codes(keys: NanKeys, context: Context) -> dict[str, int]:
+    """Default NaN by format name; each must be a NaN of its format."""
+    out: dict[str, int] = {}
+    for name, code in keys.code.items():
+        fmt = context.format(name, f"nan.code.{name}")
+        if not (0 <= code < 1 << fmt.bits <= 1 << MAX_STORED_BITS and decode_code(fmt, code).nan):
+            raise context.error(f"nan.code.{name}", f"this code is no NaN of {fmt.name}", hex(code))
+        out[fmt.name] = code
+    return out
 
 
 def _normalised(operands: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,7 +171,9 @@ def _product(keys: ProductKeys, a: Operand, b: Operand, pipes: PipeBuilder) -> P
             raise context.error(
                 "product.table", "a table is looked up by codes: operands a and b take no load and no daz"
             )
-        table = load_table(keys.table, a.format, b.format, context.folder, context.file)
+        if isinstance(keys.table, str):
+            raise context.error("product.table", "a file is named in the body itself, not by a parameter", keys.table)
+        table = check_table(keys.table, a.format, b.format, context.file)
     digits = None if keys.digits is None else _digits(keys.digits, a, b, context)
     result = pipes.pipe(keys.result, "product.result")
     return Product(result=result, exponent=keys.exponent, table=table, digits=digits)
@@ -224,7 +238,9 @@ def _check(form: UnitForm, context: Context) -> None:
         if scale is not None and not used & {factor, Factor.SCALE}:
             raise context.error(f"scale.{name}", 'no pipe multiplies by it; use multiply = "scale" in an input')
         if scale is None and used & {factor, Factor.SCALE}:
-            raise context.error(f"scale.{name}", f'a pipe multiplies by "{factor.value}" or "scale" but there is no such scale')
+            raise context.error(
+                f"scale.{name}", f'a pipe multiplies by "{factor.value}" or "scale" but there is no such scale'
+            )
     if form.scale_product and Factor.SCALE not in used:
         raise context.error("scale.product", 'no pipe multiplies by "scale"')
     if Factor.DIGITS in used and form.product.digits is None:

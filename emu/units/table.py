@@ -7,24 +7,36 @@ spec's own folder only, and has at most 64 MiB.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from emu.errors import SpecError
 from emu.formats.model import Format
+from emu.spec import Source
 
 MAX_BYTES = 64 << 20
 MAX_BITS = 12
 MAX_PRODUCT = 1 << 62
 
 
-def load_table(
-    keys: str | tuple[tuple[int, ...], ...], a: Format, b: Format, folder: Path, file: str
-) -> tuple[tuple[int, ...], ...]:
-    """The table as nested tuples.
+Rows = tuple[tuple[int, ...], ...]
+
+
+def localise(mapping: dict[str, Any], source: Source) -> dict[str, Any]:
+    """A unit file's mapping with every table file's name replaced by the table, read from the file's own folder."""
+    out = {key: localise(value, source) if isinstance(value, dict) else value for key, value in mapping.items()}
+    product = out.get("product")
+    if isinstance(product, dict) and isinstance(product.get("table"), str) and product["table"][:1] != "$":
+        out["product"] = {**product, "table": _read(product["table"], source)}
+    return out
+
+
+def check_table(rows: Rows, a: Format, b: Format, file: str) -> Rows:
+    """The table, if it has an entry for every pair of codes.
 
     Raises:
-        SpecError: not there, outside the folder, not integers, or not 2^bits(a) by 2^bits(b).
+        SpecError: it is not 2^bits(a) by 2^bits(b), or holds a product that is too large.
     """
 
     def refuse(reason: str, value: object = None) -> SpecError:
@@ -32,7 +44,6 @@ def load_table(
 
     if a.bits > MAX_BITS or b.bits > MAX_BITS:
         raise refuse(f"a table takes operands of at most {MAX_BITS} bits, not {a.name} and {b.name}")
-    rows = _read(keys, folder, refuse) if isinstance(keys, str) else keys
     shape = (len(rows), *sorted({len(row) for row in rows}))
     if shape != (1 << a.bits, 1 << b.bits):
         raise refuse(f"must be {1 << a.bits} by {1 << b.bits} for {a.name} by {b.name}", shape)
@@ -41,9 +52,11 @@ def load_table(
     return rows
 
 
-def _read(name: str, folder: Path, refuse: object) -> tuple[tuple[int, ...], ...]:
-    error = refuse
-    assert callable(error)
+def _read(name: str, source: Source) -> Rows:
+    def error(reason: str, value: object) -> SpecError:
+        return SpecError(reason, file=source.label, key="product.table", value=value)
+
+    folder = source.folder
     path = (folder / name).resolve()
     if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
         raise error("a table file lies in the spec's own folder", name)

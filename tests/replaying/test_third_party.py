@@ -117,7 +117,7 @@ def features(path: Path, config: dict[str, Any]) -> NDArray[np.int32]:
 
 
 FILES = {
-    "python": REPOSITORY / "emu" / "replay" / "driver.py",
+    "python": REPOSITORY / "emu" / "replaying" / "driver.py",
     "toml": REPOSITORY / "pyproject.toml",
     "c": REPOSITORY / "cemu" / "src" / "matmul.c",
 }

@@ -64,7 +64,7 @@ REFUSED = [
     (level(start="none"), r"operands\.c: no level starts at c"),
     ({"scale": {"a": {"format": "e8m0"}}}, r"scale\.a: no pipe multiplies by it"),
     ({"scale": {"product": {"format": "f16"}}}, r'scale\.product: no pipe multiplies by "scale"'),
-    ({"nan": {"code": {"f32": 0x3F800000}}, **level(result={"format": "f32"})}, r"nan\.code: this code is no NaN"),
+    ({"nan": {"code": {"f32": 0x3F800000}}, **level(result={"format": "f32"})}, r"nan\.code\.f32: this code is no NaN"),
     ({"nan": {"rule": "last"}}, r"nan\.rule: unknown value \(got 'last'\).*Allowed: default, first"),
     ({"product": {"digits": 1}}, r"product\.digits: digits need two's complement integer operands.*a is float16"),
     ({"product": {"table": [[0]], "digits": 1}}, r"product: give table or digits, not both"),

@@ -54,6 +54,7 @@ from emu.units.kernels.wide import (
     any_below,
     bit_length,
     copy_value,
+    fail,
     get_bit,
     increment,
     low_bits,
@@ -156,7 +157,7 @@ def set_largest(env: Env, f: Int, negative: Int, s: Int) -> None:
             set_zero(env, s, 0, 1, 0)
             return
         if bits // 64 + 1 > env.limb.shape[1]:
-            env.state[STATUS] = TOO_WIDE
+            fail(env, TOO_WIDE)
             return
         set_small(env, s, negative, ONE, -env.t[f + F_FRAC_BITS], 0)
         shift_left(env, s, bits)
@@ -221,7 +222,7 @@ def cast_nan(env: Env, f: Int, how: Int, s: Int) -> Int:
 def cast_infinity(env: Env, f: Int, how: Int, s: Int) -> Int:
     negative = env.meta[s, NEGATIVE]
     if env.t[how + C_OVERFLOW] == RAISE:
-        env.state[STATUS] = RAISED
+        fail(env, RAISED)
         return 0
     representable = env.t[f + F_INFINITIES] and (env.t[f + F_IS_SIGNED] or not negative)
     if env.t[how + C_OVERFLOW] == SATURATE or (env.t[how + C_OVERFLOW] == PROPAGATE and not representable):
@@ -261,7 +262,7 @@ def overflow_float(env: Env, f: Int, how: Int, directed: bool, s: Int) -> Int:
     events = OVERFLOW | INEXACT
     saturates = env.t[how + C_OVERFLOW] == SATURATE or env.t[how + C_OVERFLOW] == PROPAGATE
     if env.t[how + C_OVERFLOW] == RAISE:
-        env.state[STATUS] = RAISED
+        fail(env, RAISED)
         return 0
     if env.t[how + C_OVERFLOW] == TO_INFINITY and directed and representable:
         mode = env.t[how + C_ROUNDING]
@@ -313,8 +314,8 @@ def cast_float(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
         set_zero(env, s, zero_sign, 0, 0)
         return 0
     top = top_of(env, s)
-    tiny_before, tiny_full = below_normal(env, f, s), False
-    if env.t[how + C_FTZ] == FTZ_AFTER and top < env.t[f + F_EMIN]:
+    tiny_before, tiny_full = below_normal(env, f, s), top < env.t[f + F_EMIN]
+    if top == env.t[f + F_EMIN] - 1:  # rounded to full precision, still tiny unless it is carried up to 2^emin
         full = SCALE_B_SLOT  # free while a cast runs: scales are loaded anew at every use
         copy_value(env, full, s)
         round_shift(env, full, top - env.t[f + F_MAN_BITS] - meta[s, Q], env.t[how + C_ROUNDING], how, draw)
@@ -331,7 +332,7 @@ def cast_float(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
         set_zero(env, s, zero_sign, 0, 0)
         return events | UNDERFLOW if events else events
     top = top_of(env, s)
-    if events and top < env.t[f + F_EMIN]:
+    if events and tiny_full:
         events |= UNDERFLOW
     if exceeds(env, f, s):
         return overflow_float(env, f, how, True, s)
@@ -344,7 +345,7 @@ def cast_float(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
 def wrap_integer(env: Env, f: Int, s: Int) -> None:
     words, high = (env.t[f + F_BITS] + 63) // 64, env.t[f + F_BITS] % 64
     if words > env.limb.shape[1]:
-        env.state[STATUS] = TOO_WIDE
+        fail(env, TOO_WIDE)
         return
     for i in range(env.meta[s, N], words):
         env.limb[s, i] = ZERO
@@ -395,7 +396,7 @@ def cast_integral(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
         return events
     events |= OVERFLOW | INEXACT
     if env.t[how + C_OVERFLOW] == RAISE:
-        env.state[STATUS] = RAISED
+        fail(env, RAISED)
         return 0
     if env.t[how + C_OVERFLOW] == WRAP:
         wrap_integer(env, f, s)

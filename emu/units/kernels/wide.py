@@ -45,6 +45,13 @@ def word_length(word: Word) -> Int:
 
 
 @kernel
+def fail(env: Env, status: Int) -> None:
+    """Stop with this error; the first one counts."""
+    if env.state[STATUS] == 0:
+        env.state[STATUS] = status
+
+
+@kernel
 def count_events(env: Env, stage: Int, mask: Int) -> None:
     kind = 0
     while mask:
@@ -150,7 +157,7 @@ def shift_left(env: Env, s: Int, by: Int) -> None:
     words, bits = by // 64, by % 64
     n = (bit_length(env, s) + by + 63) // 64
     if n > env.limb.shape[1]:
-        env.state[STATUS] = TOO_WIDE
+        fail(env, TOO_WIDE)
         return
     for i in range(n - 1, -1, -1):
         at = i - words
@@ -183,7 +190,7 @@ def increment(env: Env, s: Int) -> None:
         if env.limb[s, i]:
             return
     if n >= env.limb.shape[1]:
-        env.state[STATUS] = TOO_WIDE
+        fail(env, TOO_WIDE)
         return
     env.limb[s, n] = ONE
     env.meta[s, N] = n + 1
@@ -221,7 +228,7 @@ def multiply_limbs(env: Env, x: Int, y: Int) -> None:
         return
     out, capacity = env.scratch, env.limb.shape[1]
     if nx + ny > 2 * capacity:
-        env.state[STATUS] = TOO_WIDE
+        fail(env, TOO_WIDE)
         return
     for i in range(nx + ny):
         out[i] = ZERO
@@ -242,7 +249,7 @@ def multiply_limbs(env: Env, x: Int, y: Int) -> None:
     while n > 0 and out[n - 1] == ZERO:
         n -= 1
     if n > capacity:
-        env.state[STATUS] = TOO_WIDE
+        fail(env, TOO_WIDE)
         return
     for i in range(n):
         env.limb[x, i] = out[i]
@@ -306,7 +313,7 @@ def sum_values(env: Env, out: Int, first: Int, count: Int) -> None:
         return
     words = (width + 63) // 64
     if words > limb.shape[1]:
-        env.state[STATUS] = TOO_WIDE
+        fail(env, TOO_WIDE)
         return
     total_words = env.scratch
     for j in range(words):

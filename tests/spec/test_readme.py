@@ -1,0 +1,202 @@
+"""spec/README.md is the page that users write specs from: every key and value of the language is on it, in the section
+that it belongs to, and every example on it does what the page says. So the page cannot drift from the code."""
+
+from __future__ import annotations
+
+import doctest
+import inspect
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+
+import emu.accelerators.keys
+import emu.accelerators.plan
+import emu.formats.enums
+import emu.formats.spec
+import emu.schemes.enums
+import emu.schemes.load
+import emu.units.enums
+import emu.units.spec
+from emu.errors import SpecError
+from emu.formats import load_format
+from emu.formats.enums import Vocabulary
+from emu.spec import builtin_names
+from emu.units import family, load_unit
+
+PAGE = (Path(__file__).parents[2] / "spec" / "README.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+MARK = re.compile(r"# (?P<kind>format|unit|family|scheme|accelerator)(, refused at (?P<key>\S+))?$")
+
+STRUCTS = {
+    emu.formats.spec: "Formats",
+    emu.units.spec: "Units",
+    emu.schemes.load: "Schemes",
+    emu.accelerators.keys: "Accelerators",
+}
+SECTION_OF_STRUCT = {emu.units.spec.StepKeys: "Pipes"}
+ENUMS = {
+    emu.formats.enums: "Formats",
+    emu.units.enums: "Units",
+    emu.schemes.enums: "Accelerators",
+    emu.accelerators.keys: "Accelerators",
+    emu.accelerators.plan: "Accelerators",
+}
+SECTION_OF_ENUM = {
+    emu.formats.enums.Rounding: "Rounding and overflow",
+    emu.formats.enums.Overflow: "Rounding and overflow",
+    emu.formats.enums.Ftz: "Pipes",
+    emu.formats.enums.StochasticVariant: "Pipes",
+    emu.formats.enums.Daz: "Units",
+    emu.formats.enums.EventKind: "Evaluation",
+    emu.schemes.enums.StepKind: "Schemes",
+    emu.schemes.enums.ScaleRule: "Schemes",
+}
+
+
+def prose() -> str:
+    """The page without its code blocks."""
+    return BLOCK.sub("", PAGE)
+
+
+def section(title: str) -> str:
+    """The text under one second-level heading."""
+    found = re.search(rf"^## {re.escape(title)}\n(?P<text>.*?)(?=^## |\Z)", prose(), re.DOTALL | re.MULTILINE)
+    assert found, f"spec/README.md has no section {title!r}"
+    return found["text"]
+
+
+def quoted(text: str) -> set[str]:
+    """What stands in backticks: whole, and the last part of a dotted path; of a table, its keys too."""
+    spans = re.findall(r"`([^`]+)`", text)
+    out = {span.strip('"') for span in spans}
+    out |= {span.rpartition(".")[2] for span in spans}
+    out |= {key for span in spans if span.startswith("{") for key in re.findall(r"\w+", span)}
+    return out
+
+
+def own(module: ModuleType, base: type) -> Iterator[type]:
+    """The classes that a module defines itself."""
+    for _, cls in inspect.getmembers(module, inspect.isclass):
+        if issubclass(cls, base) and cls is not base and cls.__module__ == module.__name__:
+            yield cls
+
+
+def structs() -> list[tuple[type, str]]:
+    """Every struct of keys, and the section that explains it."""
+    return [
+        (cls, SECTION_OF_STRUCT.get(cls, title))
+        for module, title in STRUCTS.items()
+        for cls in own(module, msgspec.Struct)
+    ]
+
+
+def enums() -> list[tuple[type[Vocabulary], str]]:
+    """Every closed vocabulary of the language, and the section that explains it."""
+    return [
+        (cls, SECTION_OF_ENUM.get(cls, title)) for module, title in ENUMS.items() for cls in own(module, Vocabulary)
+    ]
+
+
+def blocks(language: str) -> list[str]:
+    """The code blocks in one language."""
+    return [match["text"] for match in BLOCK.finditer(PAGE) if match["language"] == language]
+
+
+@pytest.mark.parametrize(("struct", "title"), structs(), ids=lambda x: getattr(x, "__qualname__", x))
+def test_every_key_is_explained(struct, title):
+    missing = {field.encode_name for field in msgspec.structs.fields(struct)} - quoted(section(title))
+    assert not missing, f"keys of {struct.__name__} that section {title!r} does not name"
+
+
+@pytest.mark.parametrize(("vocabulary", "title"), enums(), ids=lambda x: getattr(x, "__qualname__", x))
+def test_every_value_is_explained(vocabulary, title):
+    missing = {member.value for member in vocabulary} - quoted(section(title))
+    assert not missing, f"values of {vocabulary.__name__} that section {title!r} does not name"
+
+
+@pytest.mark.parametrize("vocabulary", [emu.formats.enums.Rounding, emu.formats.enums.Overflow])
+def test_every_alias_of_a_value_is_named_and_no_other(vocabulary):
+    table = section("Rounding and overflow")
+    rows = {
+        cells[0].strip("` "): {name.casefold() for name in re.findall(r"`([^`]+)`", cells[1])}
+        for cells in (line.strip("|").split("|") for line in table.splitlines() if line.startswith("| `"))
+        if cells[0].strip("` ") in {member.value for member in vocabulary}
+    }
+    for member in vocabulary:
+        assert rows[member.value] == {name for name, value in vocabulary.aliases().items() if value == member.value}
+
+
+def test_every_key_of_a_family_file_is_explained():
+    assert not family._FAMILY_KEYS - quoted(section("Family files"))
+
+
+def test_every_built_in_format_is_named_with_its_aliases():
+    names = quoted(section("Formats"))
+    for name in builtin_names("formats"):
+        assert {name, *load_format(name).alias} <= names
+    listed = {cell.strip("` ") for line in section("Formats").splitlines() for cell in line.split("|")[1:4:2]}
+    assert {name for name in listed if re.match(r"(u?float|bfloat|dlfloat|tensorfloat)\d", name)} == set(
+        builtin_names("formats")
+    )
+
+
+def test_every_maturity_is_explained():
+    allowed = {"validated", "documented", "reconstructed"}
+    assert allowed <= quoted(prose())
+
+
+def load_family(text: str, folder: Path) -> list[Any]:
+    """Every instruction of a family file."""
+    path = folder / "family.toml"
+    path.write_text(text, encoding="utf-8")
+    names = family.instructions(tomllib.loads(text), str(path))
+    return [load_unit(f"{path}:{name}") for name in names]
+
+
+LOADERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "format": load_format,
+    "unit": load_unit,
+    "scheme": emu.schemes.load.load_scheme,
+    "accelerator": emu.load_accelerator,
+}
+
+
+@pytest.mark.parametrize("text", blocks("toml"), ids=lambda text: re.sub(r"\W+", "-", " ".join(text.split("\n")[:2])))
+def test_every_example_does_what_the_page_says(text, tmp_path):
+    mark = MARK.match(text.split("\n")[0])
+    assert mark, "the first line of an example says what kind of file it is"
+    if mark["kind"] == "family":
+        assert load_family(text, tmp_path)
+    elif mark["key"]:
+        with pytest.raises(SpecError) as refusal:
+            LOADERS[mark["kind"]](tomllib.loads(text))
+        assert refusal.value.key == mark["key"]
+    else:
+        loaded = LOADERS[mark["kind"]](tomllib.loads(text))
+        assert loaded.name == tomllib.loads(text)["name"]
+
+
+def test_the_family_example_makes_the_instructions_that_the_page_lists(tmp_path):
+    (text,) = (block for block in blocks("toml") if block.startswith("# family"))
+    for unit in load_family(text, tmp_path):
+        assert unit.name.partition(":")[2] in quoted(section("Family files"))
+    (count,) = re.findall(r"makes (\w+) instructions", section("Family files"))
+    assert count == "five"
+    assert len(load_family(text, tmp_path)) == 5
+
+
+def test_the_python_examples_print_what_the_page_shows():
+    (text,) = blocks("python")
+    test = doctest.DocTestParser().get_doctest(text, {}, "spec/README.md", "spec/README.md", 0)
+    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
+
+
+def test_every_kind_of_file_has_an_example():
+    kinds = {mark["kind"] for text in blocks("toml") if (mark := MARK.match(text.split("\n")[0]))}
+    assert kinds == {*LOADERS, "family"}
