@@ -7,6 +7,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("emu", deadline=None)  # the machine may be busy; time is not what these tests are about
+settings.load_profile("emu")
 
 BACKENDS = ("reference", "numba", "c")
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"

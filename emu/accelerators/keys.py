@@ -5,7 +5,7 @@ Nothing is resolved here: units, schemes and formats are names or tables as they
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ from emu.accelerators.plan import BiasPlacement, KOrder
 from emu.formats import Overflow, Rounding
 from emu.formats.enums import Vocabulary
 from emu.schemes import Granularity, Range
+from emu.spec.about import AboutKeys
 
 FormatKeys = str | dict[str, Any]
 """A format's name, or its keys as a table."""
@@ -120,15 +121,10 @@ class FallbackKeys(Keys, frozen=True, kw_only=True):
     ops: FallbackOps = FallbackOps.REFERENCE
 
 
-class AcceleratorKeys(Keys, frozen=True, kw_only=True):
+class AcceleratorKeys(AboutKeys, frozen=True, kw_only=True):
     """A whole accelerator."""
 
     matrix: MatrixKeys
-    name: str | None = None
-    doc: str = ""
-    source: str = ""
-    maturity: Literal["validated", "documented", "reconstructed", ""] = ""
-    scope: str = ""
     vector: VectorKeys | None = None
     rule: tuple[RuleKeys, ...] = ()
     fallback: FallbackKeys = FallbackKeys()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import click
 
+from emu.cli import options
 from emu.errors import FormatError
 
 
 @click.command(name="decode")
 @click.argument("codes", nargs=-1, required=True)
-@click.option(
-    "--format", "-f", "name", required=True, metavar="F", help="A format: name, alias, eXmY, intN or a .toml file."
-)
+@options.FORMAT
 def command(codes: tuple[str, ...], name: str) -> None:
     """Print the values of CODES, given as 0x…, 0b… or decimal bit patterns."""
     from emu.cli.consoles import output

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from emu.cli import options
+
 
 @click.command(name="demo")
 @click.option(
@@ -15,13 +17,7 @@ import click
     metavar="NAME|FILE",
     help="Instead of the three built-in ones; may be repeated.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice(["reference", "numba", "c"]),
-    default="c",
-    show_default=True,
-    help="Bits do not depend on it.",
-)
+@options.BACKEND
 @click.option("--images", type=click.IntRange(min=1), help="How many of the images (default: all 450).")
 @click.option(
     "--report",

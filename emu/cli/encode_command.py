@@ -6,14 +6,13 @@ from fractions import Fraction
 
 import click
 
+from emu.cli import options
 from emu.errors import FormatError
 
 
 @click.command(name="encode", context_settings={"ignore_unknown_options": True})
 @click.argument("values", nargs=-1, required=True)
-@click.option(
-    "--format", "-f", "name", required=True, metavar="F", help="A format: name, alias, eXmY, intN or a .toml file."
-)
+@options.FORMAT
 @click.option(
     "--rounding",
     "-r",

@@ -80,7 +80,13 @@ def print_format(console: Console, fmt: Format) -> None:
     if fmt.alias:
         title += f" ({', '.join(fmt.alias)})"
     console.print(title, highlight=False, style="bold")
-    for key, text in (("doc", fmt.doc), ("source", fmt.source), ("maturity", fmt.maturity), *properties(fmt)):
+    for key, text in (
+        ("doc", fmt.doc),
+        ("source", fmt.source),
+        ("maturity", fmt.maturity),
+        ("scope", fmt.scope),
+        *properties(fmt),
+    ):
         if text:
             console.print(f"{key:<20}{text}", highlight=False)
     if fmt.bits <= MAX_TABLE_BITS:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emu.cli import options
 from emu.cli.main import EXIT_DIFFERENT
 
 if TYPE_CHECKING:
@@ -52,13 +53,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     metavar="X.npz",
     help="Inputs from which static activation scales are chosen.",
 )
-@click.option(
-    "--backend",
-    type=click.Choice(["reference", "numba", "c"]),
-    default="c",
-    show_default=True,
-    help="Bits do not depend on it.",
-)
+@options.BACKEND
 @click.option("--out", type=FOLDER, help="Store the run: layers.parquet, run.json and the bits of every layer.")
 @click.option("--report", type=FILE, help="Write a self-contained HTML report.")
 @click.option(

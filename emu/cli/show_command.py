@@ -127,7 +127,7 @@ def _scheme(name: str, _: int) -> None:
 
     scheme = load_scheme(name)
     click.echo(f"scheme {scheme.name}")
-    for key in ("doc", "source", "maturity"):
+    for key in ("doc", "source", "maturity", "scope"):
         if getattr(scheme, key):
             click.echo(f"{key:<9}{getattr(scheme, key)}")
     click.echo()

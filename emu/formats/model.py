@@ -59,6 +59,7 @@ class Format:
     doc: str = field(default="", compare=False)
     source: str = field(default="", compare=False)
     maturity: str = field(default="", compare=False)
+    scope: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return self.name

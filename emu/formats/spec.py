@@ -12,6 +12,7 @@ import msgspec
 from emu.errors import SpecError
 from emu.formats.enums import FormatKind, IntegerEncoding, NanEncoding, NanTo, Subnormals
 from emu.formats.model import MAX_STORED_BITS, Format
+from emu.spec.about import AboutKeys
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=4096)]
 MAX_EXP_BITS = 15
@@ -20,14 +21,10 @@ Bias = Annotated[int, msgspec.Meta(ge=-(1 << 20), le=1 << 20)]
 """Any integer that leaves room for exponents to add up in the kernels' 32 bits."""
 
 
-class CommonKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CommonKeys(AboutKeys, frozen=True, kw_only=True):
     """Keys of every format."""
 
-    name: str | None = None
     alias: tuple[str, ...] = ()
-    doc: str = ""
-    source: str = ""
-    maturity: str = ""
     kind: FormatKind = FormatKind.FLOAT
     nan_to: NanTo = NanTo.ZERO
 
@@ -91,7 +88,7 @@ def build(keys: CommonKeys, name: str, file: str) -> Format:
     """
     common = {
         "name": name, "alias": keys.alias, "doc": keys.doc, "source": keys.source,
-        "maturity": keys.maturity, "nan_to": keys.nan_to, "kind": keys.kind,
+        "maturity": keys.maturity, "scope": keys.scope, "nan_to": keys.nan_to, "kind": keys.kind,
     }  # fmt: skip
     match keys:
         case FloatKeys():

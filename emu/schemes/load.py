@@ -17,6 +17,7 @@ from emu.formats import Overflow, Rounding
 from emu.schemes.enums import ScaleRule, StepKind
 from emu.schemes.scheme import EncodeStep, ScaleStep, Scheme, Step
 from emu.spec import convert, load_mapping
+from emu.spec.about import AboutKeys
 
 
 class StepKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,14 +29,10 @@ class StepKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     overflow: Overflow | None = None
 
 
-class SchemeKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SchemeKeys(AboutKeys, frozen=True, kw_only=True):
     """Keys of a scheme file."""
 
     step: tuple[StepKeys, ...]
-    name: str | None = None
-    doc: str = ""
-    source: str = ""
-    maturity: str = ""
 
 
 _KEYS_OF = {StepKind.SCALE: ("rule",), StepKind.ENCODE: ("rounding", "overflow")}
@@ -51,7 +48,10 @@ def load_scheme(spec: str | Path | Mapping[str, Any]) -> Scheme:
     keys = convert(mapping, SchemeKeys, file=source.label)
     steps = tuple(_step(step, index, source.label) for index, step in enumerate(keys.step))
     _check_order(keys, source.label)
-    return Scheme(name=keys.name or source.stem, steps=steps, doc=keys.doc, source=keys.source, maturity=keys.maturity)
+    return Scheme(
+        name=keys.name or source.stem, steps=steps, doc=keys.doc, source=keys.source, maturity=keys.maturity,
+        scope=keys.scope,
+    )  # fmt: skip
 
 
 def _step(keys: StepKeys, index: int, file: str) -> Step:

@@ -105,6 +105,7 @@ class Scheme:
     doc: str = ""
     source: str = ""
     maturity: str = ""
+    scope: str = ""
 
     @property
     def scales(self) -> bool:

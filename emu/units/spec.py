@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from emu.formats.enums import Daz, Ftz, Overflow, Rounding, StochasticVariant
+from emu.spec.about import AboutKeys
 from emu.units.enums import NanOrder, NanRule, ProductExponent, Start, ZeroSign
 
 MAX_COUNT = 1 << 20
@@ -119,14 +120,9 @@ class BaseKeys(Keys, frozen=True, kw_only=True):
     parts: Positive | None = None
 
 
-class UnitKeys(Keys, frozen=True, kw_only=True):
+class UnitKeys(AboutKeys, frozen=True, kw_only=True):
     """A whole unit."""
 
-    name: str | None = None
-    doc: str = ""
-    source: str = ""
-    maturity: Literal["validated", "documented", "reconstructed", ""] = ""
-    scope: str = ""
     k: Positive | None = None
     base: BaseKeys | None = None
     operands: dict[str, Any] = {}
