@@ -14,8 +14,9 @@ from typing import Any
 from emu.errors import SpecError
 from emu.spec import convert, load_mapping, spec_hash
 from emu.spec.locate import is_path
+from emu.units.context import Context
 from emu.units.family import expand, instructions, is_family
-from emu.units.resolve import Context, resolve
+from emu.units.resolve import resolve
 from emu.units.spec import UnitKeys
 from emu.units.table import localise
 from emu.units.unit import Unit

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.cast import Cast, check_cast
 from emu.formats.enums import Ftz, Rounding, StochasticVariant
 from emu.formats.value import Value, from_fraction
+from emu.units.context import Context
 from emu.units.spec import PipeKeys, StepKeys
-
-if TYPE_CHECKING:
-    from emu.units.resolve import Context
 
 _CAST_KEYS = ("rounding", "overflow", "ftz", "sr_bits", "sr_variant")
 MAX_CONSTANT_BITS = 64

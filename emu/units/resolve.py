@@ -6,46 +6,26 @@ and the resolutions in spec/README.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from emu.arithmetic.pipe import Factor
-from emu.errors import SpecError
 from emu.formats.cast import check_cast
 from emu.formats.decode import decode_code
 from emu.formats.enums import Daz, FormatKind, IntegerEncoding, Rounding
-from emu.formats.load import load_format
-from emu.formats.model import MAX_STORED_BITS, Format
+from emu.formats.model import MAX_STORED_BITS
 from emu.spec import convert
+from emu.units.context import Context
 from emu.units.enums import AlignTo, NanOrder, NanRule, Start
 from emu.units.form import Digits, Level, Operand, Product, ScaleOperand, UnitForm
 from emu.units.pipes import PipeBuilder
 from emu.units.spec import LevelKeys, NanKeys, OperandKeys, OperandsKeys, ProductKeys, ScaleOperandKeys, UnitKeys
 from emu.units.table import check_table
 
-Loader = Callable[[Any, Path, int], tuple[UnitKeys, "Context"]]
 _FORMAT_KEYS = {"kind", "bits", "exp_bits"}
 MAX_LEVELS = 64
 MAX_BASE_DEPTH = 8
-
-
-class Context:
-    """What a unit file means by its names: its label, folder, and its own format aliases."""
-
-    def __init__(self, *, file: str, folder: Path, alias: Mapping[str, Any], load: Loader, depth: int = 0) -> None:
-        self.file, self.folder, self.alias, self.load, self.depth = file, folder, dict(alias), load, depth
-
-    def format(self, name: str | Mapping[str, Any] | Format, key: str) -> Format:
-        """A format by name (the family's aliases first) or by its keys."""
-        if isinstance(name, str) and name in self.alias:
-            return load_format(self.alias[name], file=self.file, key=f"alias.{name}")
-        return load_format(name, file=self.file, key=key)
-
-    def error(self, key: str, reason: str, value: object = None, allowed: tuple[str, ...] = ()) -> SpecError:
-        """A SpecError that names this file."""
-        return SpecError(reason, file=self.file, key=key, value=value, allowed=allowed)
 
 
 def resolve(keys: UnitKeys, context: Context) -> UnitForm:

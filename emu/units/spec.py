@@ -125,7 +125,7 @@ class UnitKeys(AboutKeys, frozen=True, kw_only=True):
 
     k: Positive | None = None
     base: BaseKeys | None = None
-    operands: dict[str, Any] = {}
+    operands: dict[str, Any] = msgspec.field(default_factory=dict)
     scale: ScaleKeys = ScaleKeys()
     product: ProductKeys | None = None
     level: tuple[LevelKeys, ...] = ()

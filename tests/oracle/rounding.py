@@ -248,7 +248,7 @@ class Cast:
         low, high = fmt.lowest.m, fmt.highest.m
         if not low <= n <= high:
             if self.overflow == "raise":
-                raise OverflowError(f"overflow of {fmt.name or fmt.kind}: {n} is not in {low}..{high}")
+                raise OverflowError(f"overflow of {fmt.name or fmt.kind}: not in {low}..{high}")
             wrap = self.overflow == "wrap"
             n = (n - low) % (1 << fmt.int_bits) + low if wrap else min(max(n, low), high)
         return Num(n, -fmt.frac_bits, None if x.e is None else 0, n < 0)

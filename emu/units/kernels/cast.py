@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emu.formats.enums import EventKind, Ftz, IntegerEncoding, NanEncoding, NanTo, Overflow, Rounding, StochasticVariant
+from emu.formats.enums import EventKind, Ftz, IntegerEncoding, NanEncoding, NanTo, Overflow
 from emu.units.kernels.codec import IEEE, NEGATIVE_ZERO, NO_SUBNORMALS, NORMAL, decode, is_integral
 from emu.units.kernels.environment import (
     FRESH,
@@ -27,8 +27,6 @@ from emu.units.kernels.layout import (
     C_NAN_CODE,
     C_OVERFLOW,
     C_ROUNDING,
-    C_SR_BITS,
-    C_SR_VARIANT,
     F_BIAS,
     F_BITS,
     F_EMIN,
@@ -45,6 +43,7 @@ from emu.units.kernels.layout import (
     F_SYMMETRIC,
     format_at,
 )
+from emu.units.kernels.rounding import EXACT, JAM, RTN, RTO, RTP, RTZ, round_shift
 from emu.units.kernels.wide import (
     ALL,
     ONE,
@@ -55,14 +54,11 @@ from emu.units.kernels.wide import (
     bit_length,
     copy_value,
     fail,
-    get_bit,
-    increment,
     low_bits,
     set_infinity,
     set_small,
     set_zero,
     shift_left,
-    shift_right,
     top_of,
     trim,
     word_below,
@@ -73,79 +69,12 @@ RAISED = Status.OVERFLOW_RAISED.code
 TWOS = IntegerEncoding.TWOS_COMPLEMENT.code
 NO_NAN = NanEncoding.NONE.code
 TO_MAX, TO_NEGATIVE_ZERO = NanTo.MAX.code, NanTo.NEGATIVE_ZERO.code
-RNE, RNA, RNZ, RNP, RNN = (mode.code for mode in list(Rounding)[:5])
-RTZ, RTP, RTN = Rounding.TOWARD_ZERO.code, Rounding.TOWARD_POSITIVE.code, Rounding.TOWARD_NEGATIVE.code
-RAZ, RTO, JAM = Rounding.AWAY_FROM_ZERO.code, Rounding.TO_ODD.code, Rounding.JAMMING.code
-STOCHASTIC, EXACT = Rounding.STOCHASTIC.code, Rounding.EXACT.code
 TO_INFINITY, SATURATE, PROPAGATE = Overflow.INFINITY.code, Overflow.SATURATE.code, Overflow.SATURATE_PROPAGATE.code
 TO_NAN, WRAP, RAISE = Overflow.NAN.code, Overflow.WRAP.code, Overflow.RAISE.code
 FTZ_BEFORE, FTZ_AFTER, FTZ_RESULT = Ftz.BEFORE_ROUNDING.code, Ftz.AFTER_ROUNDING.code, Ftz.RESULT.code
-VARIANT_A, VARIANT_B = StochasticVariant.A.code, StochasticVariant.B.code
 INEXACT, UNDERFLOW, OVERFLOW = EventKind.INEXACT.bit, EventKind.UNDERFLOW.bit, EventKind.OVERFLOW.bit
 INVALID, SATURATED, WRAPPED = EventKind.INVALID.bit, EventKind.SATURATED.bit, EventKind.WRAPPED.bit
 FLUSHED_OUT, NAN_MADE = EventKind.FLUSHED_OUT.bit, EventKind.NAN_MADE.bit
-
-
-@kernel
-def stochastic_up(env: Env, s: Int, shift: Int, how: Int, draw: Word) -> bool:
-    """P3109's variants; sums of up to 65 bits are compared by their carry out of N bits."""
-    bits = env.t[how + C_SR_BITS]
-    head, after = word_below(env, s, shift), np.uint64(get_bit(env, s, shift - 65))
-    mask = low_bits(bits)
-    whole = head >> np.uint64(64 - bits)
-    if env.t[how + C_SR_VARIANT] == VARIANT_A:
-        return whole > mask - draw
-    half = head >> np.uint64(63 - bits) & ONE if bits < 64 else after
-    if env.t[how + C_SR_VARIANT] == VARIANT_B:  # 2 (whole + R) + half + 1 >= 2 * 2^N
-        return whole > mask - draw or (whole == mask - draw and half == ONE)
-    if half and (any_below(env, s, shift - bits - 1) or whole & ONE):
-        if whole == mask:
-            return True
-        whole += ONE
-    return whole > mask - draw
-
-
-@kernel
-def round_shift(env: Env, s: Int, shift: Int, rounding: Int, how: Int, draw: Word) -> Int:
-    meta = env.meta
-    if meta[s, N] == 0:
-        return 0
-    if shift <= 0:
-        shift_left(env, s, -shift)
-        if rounding == JAM and not env.limb[s, 0] & ONE:
-            env.limb[s, 0] |= ONE
-            return 1
-        return 0
-    half, below, odd = get_bit(env, s, shift - 1), any_below(env, s, shift - 1), get_bit(env, s, shift)
-    negative, up = meta[s, NEGATIVE], False
-    inexact = half | below
-    if rounding == RNE:
-        up = half and (below or odd)
-    elif rounding == RNA:
-        up = half == 1
-    elif rounding == RNZ:
-        up = half and below
-    elif rounding == RNP:
-        up = half and (below or not negative)
-    elif rounding == RNN:
-        up = half and (below or negative)
-    elif rounding == RTP:
-        up = inexact and not negative
-    elif rounding == RTN:
-        up = inexact and negative
-    elif rounding == RAZ:
-        up = inexact == 1
-    elif rounding == RTO:
-        up = inexact and not odd
-    elif rounding == JAM:
-        inexact |= 1 - odd
-        up = odd == 0
-    elif rounding == STOCHASTIC:
-        up = inexact and stochastic_up(env, s, shift, how, draw)
-    shift_right(env, s, shift)
-    if up:
-        increment(env, s)
-    return inexact
 
 
 @kernel

@@ -7,7 +7,7 @@ import numpy as np
 
 from emu.arithmetic.pipe import Factor
 from emu.units.events import SCALE as SCALE_STAGE
-from emu.units.kernels.cast import NAN_MADE, RTN, STOCHASTIC, cast_value
+from emu.units.kernels.cast import NAN_MADE, cast_value
 from emu.units.kernels.codec import decode
 from emu.units.kernels.environment import (
     A_BLOCKS,
@@ -62,6 +62,7 @@ from emu.units.kernels.layout import (
     step_at,
 )
 from emu.units.kernels.philox import philox_bits
+from emu.units.kernels.rounding import RTN, STOCHASTIC
 from emu.units.kernels.wide import ONE, count_events, multiply_value, set_small, sum_values
 
 NO_FACTOR, CONSTANTS = Factor.NONE.code, Factor.CONSTANTS.code

@@ -7,7 +7,7 @@ import numpy as np
 
 from emu.formats.enums import EventKind
 from emu.units.enums import AlignTo, NanOrder, NanRule, ZeroSign
-from emu.units.kernels.cast import JAM, NAN_MADE, round_shift
+from emu.units.kernels.cast import NAN_MADE
 from emu.units.kernels.environment import FINITE, FRESH, KIND, LIVE, NAN_VALUE, NEGATIVE, SCALE_SLOT, TERMS_AT, E, N, Q
 from emu.units.kernels.jit import Env, Int, kernel
 from emu.units.kernels.layout import (
@@ -28,6 +28,7 @@ from emu.units.kernels.layout import (
     U_NAN_RULE,
 )
 from emu.units.kernels.pipe import run_plain_pipe
+from emu.units.kernels.rounding import JAM, round_shift
 from emu.units.kernels.wide import QUIET, copy_value, count_events, is_zero, set_infinity, set_nan, sum_values
 
 TRUNCATED = EventKind.TRUNCATED.bit
