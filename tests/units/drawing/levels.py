@@ -22,7 +22,7 @@ def dealing(r: Random, n: int, outermost: bool) -> tuple[dict[str, Any], int]:
         keys["order"] = r.sample(range(size), size)
     if outermost:
         if r.random() < 0.2:
-            keys["length"] = max(n, 1) + r.randint(0, 3)
+            keys["length"] = max(n, 16) + r.randint(0, 3)  # a short last piece of K can make more runs than n
         elif r.random() < 0.1:
             keys["parts"] = 1
         elif n <= 1 and r.random() < 0.1:
