@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from emu.errors import EmuError, FormatError, ModelError, OverflowRaised, SpecError
     from emu.formats import Format, NanTo, Overflow, Rounding, load_format
     from emu.formats.codes import as_dtype
-    from emu.layers import matmul
+    from emu.layers.matrix import matmul
     from emu.units import Events, Unit, load_unit
 
 _WHERE = {
@@ -31,7 +31,7 @@ _WHERE = {
     "Rounding": "emu.formats",
     "load_format": "emu.formats",
     "as_dtype": "emu.formats.codes",
-    "matmul": "emu.layers",
+    "matmul": "emu.layers.matrix",
     "Replay": "emu.deviation.run",
     "replay": "emu.deviation.run",
     "Events": "emu.units",

@@ -77,7 +77,7 @@ INLINE uint64_t encode(const cemu_format *f, const value *x) {
         return (x->negative ? ~sig + 1 : sig) & low_bits(f->bits);
     }
     int64_t field_bits = f->exp_bits + f->man_bits;
-    uint64_t sign = (uint64_t)(x->negative && f->is_signed) << field_bits, word;
+    uint64_t sign = x->negative && f->is_signed ? UINT64_C(1) << field_bits : 0, word;
     if (x->kind == NAN_VALUE) {
         if (f->nan == CEMU_NAN_ENCODING_NEGATIVE_ZERO) word = UINT64_C(1) << field_bits;
         else if (f->nan == CEMU_NAN_ENCODING_IEEE)

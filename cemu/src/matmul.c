@@ -186,10 +186,12 @@ static uint64_t run_element(context *c, const workspace *w, int64_t m, int64_t n
         int from = 0;
         for (int64_t level = 0; level < u->levels; level++, from = !from)
             run_level(c, w, level, s->level + level, from, &c->load_a, &at);
+        if (c->status) return 0; /* what raised left values of the later levels unset */
         value *x = w->bank[from];
         int64_t stage = CEMU_STAGE_FIRST_LEVEL + u->levels;
         run_pipe(c, &u->output, x, &at, stage);
         count_events(c, stage, draw_and_cast(c, &u->d, x));
+        if (c->status) return 0;
         if (x->kind == NAN_VALUE && u->nan_rule == CEMU_NAN_RULE_DEFAULT) d = (uint64_t)u->d.nan_code;
         else d = encode(c->t->formats + u->d.format, x);
     }

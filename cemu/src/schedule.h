@@ -28,16 +28,14 @@ static inline void free_schedule(schedule *s) {
     s->level = NULL;
 }
 
-static inline int64_t input_at(const cemu_level *l, const int64_t *orders, int64_t n, int64_t position) {
-    /* the input that `order` brings to a position; a short last block keeps the positions there are */
-    int64_t size = l->order_length;
-    if (!size) return position;
-    int64_t start = position / size * size, rank = position - start;
-    for (int64_t i = 0; i < size; i++) {
-        int64_t input = start + orders[l->first_order + i];
-        if (input < n && rank-- == 0) return input;
-    }
-    return -1;
+/* The inputs in the order that `order` brings them to; a short last block keeps the positions there are. */
+static inline void permute(const cemu_level *l, const int64_t *orders, int64_t n, int64_t *out) {
+    int64_t size = l->order_length ? l->order_length : 1, at = 0;
+    for (int64_t start = 0; start < n; start += size)
+        for (int64_t i = 0; i < size; i++) {
+            int64_t input = start + (l->order_length ? orders[l->first_order + i] : 0);
+            if (input < n) out[at++] = input;
+        }
 }
 
 static inline int64_t schedule_level(const cemu_level *l, const int64_t *orders, int64_t n, level_schedule *out) {
@@ -49,18 +47,24 @@ static inline int64_t schedule_level(const cemu_level *l, const int64_t *orders,
     int64_t lanes = l->lanes, block = length > INT64_MAX / lanes ? INT64_MAX : lanes * length;
     out->index = malloc((size_t)(n + 1) * sizeof *out->index);
     out->first = malloc((size_t)(n + 2) * sizeof *out->first);
-    if (!out->index || !out->first) return CEMU_NO_MEMORY;
+    int64_t *permuted = malloc((size_t)(n + 1) * sizeof *permuted);
+    if (!out->index || !out->first || !permuted) {
+        free(permuted);
+        return CEMU_NO_MEMORY;
+    }
+    permute(l, orders, n, permuted);
     int64_t at = 0, runs = 0;
     for (int64_t start = 0; start < n; start += block) {
         int64_t stop = n - start > block ? start + block : n;
         for (int64_t lane = 0; lane < lanes && start + lane < stop; lane++) {
             out->first[runs++] = at;
-            for (int64_t i = start + lane; i < stop; i += lanes) out->index[at++] = input_at(l, orders, n, i);
+            for (int64_t i = start + lane; i < stop; i += lanes) out->index[at++] = permuted[i];
         }
         if (n - start <= block) break;
     }
     out->first[runs] = at;
     out->runs = runs;
+    free(permuted);
     return CEMU_OK;
 }
 

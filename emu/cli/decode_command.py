@@ -21,7 +21,7 @@ def command(codes: tuple[str, ...], name: str) -> None:
 
     fmt = load_format(name)
     if fmt.bits > MAX_STORED_BITS:
-        raise FormatError(f"{fmt.name} has {fmt.bits} bits: only formats of at most {MAX_STORED_BITS} have codes")
+        raise FormatError(f"{fmt.name} has {fmt.bits} bits: only formats of at most {MAX_STORED_BITS} bits have codes")
     digits = (fmt.bits + 3) // 4
     console = output()
     for code in [parse(text, fmt.bits, fmt.name) for text in codes]:

@@ -23,7 +23,7 @@ from emu.formats.decode import decode_code
 from emu.formats.encode import encode_value
 from emu.formats.enums import FLAG_OF_EVENT, EventKind, NanTo, Overflow, Rounding, StochasticVariant
 from emu.formats.load import load_format
-from emu.formats.model import Format
+from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.native import cast_codes
 from emu.formats.rounding import RandomBits
 from emu.formats.value import Value, from_fraction
@@ -61,7 +61,8 @@ def decode_exact(fmt: Format, codes: ArrayLike) -> NDArray[Any]:
 def fits_float64(fmt: Format) -> bool:
     """Whether every value of the format is a float64."""
     if fmt.is_integral:
-        return max(fmt.max_sig, fmt.min_sig).bit_length() <= 53 or fmt.max_sig < 1 << 53
+        top = max(fmt.max_sig, fmt.min_sig).bit_length() - 1 - fmt.frac_bits
+        return fmt.max_sig < 1 << 53 and -fmt.frac_bits >= -1074 and top <= 1023
     lowest = fmt.emin - fmt.man_bits
     if fmt.kind.value == "log":
         lowest = -fmt.radix_log2 * fmt.bias
@@ -105,6 +106,8 @@ def encode(
         OverflowRaised: beyond the range with overflow = "raise".
         ValueError: values of another kind, or `random` of another shape.
     """
+    if fmt.bits > MAX_STORED_BITS:
+        raise FormatError(f"{fmt.name} has {fmt.bits} bits: only formats of at most {MAX_STORED_BITS} bits have codes")
     target = fmt if nan_to == "error" else replace(fmt, nan_to=_member(NanTo, nan_to))
     how = _cast_of(target, rounding, overflow, sr_bits, sr_variant)
     array = np.asarray(values)

@@ -20,7 +20,7 @@ _NUMPY = ("float16", "float32", "float64")
 
 def native_dtype(fmt: Format) -> np.dtype[Any] | None:
     """The NumPy or ml_dtypes dtype whose bits are this format's codes, or None."""
-    if fmt.name in _NUMPY:
+    if fmt.name in _NUMPY and _is_builtin(fmt):
         return np.dtype(fmt.name)
     if (
         fmt.kind is FormatKind.INTEGER
@@ -31,7 +31,18 @@ def native_dtype(fmt: Format) -> np.dtype[Any] | None:
     import ml_dtypes
 
     scalar = getattr(ml_dtypes, fmt.name, None)
-    return None if scalar is None else np.dtype(scalar)
+    return np.dtype(scalar) if scalar is not None and _is_builtin(fmt) else None
+
+
+def _is_builtin(fmt: Format) -> bool:
+    """Whether this is the format that the name stands for, and not another one of that name."""
+    from emu.errors import SpecError
+    from emu.formats.load import load_format
+
+    try:
+        return load_format(fmt.name) == fmt
+    except SpecError:
+        return False
 
 
 def as_codes(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[np.uint64]:
@@ -52,7 +63,8 @@ def as_codes(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[np.u
         return _checked(given, fmt, what)
     if given.dtype.kind in "iO" or given.dtype == np.bool_:
         return _from_integers(given, fmt, what)
-    if given.dtype == native_dtype(fmt):
+    native = native_dtype(fmt)
+    if native is not None and given.dtype == native:
         width = given.dtype.itemsize
         return _checked(np.ascontiguousarray(given).view(f"u{width}") & _mask(fmt, width), fmt, what)
     raise ValueError(
@@ -75,6 +87,10 @@ def _checked(codes: NDArray[Any], fmt: Format, what: str) -> NDArray[np.uint64]:
 
 def _from_integers(values: NDArray[Any], fmt: Format, what: str) -> NDArray[np.uint64]:
     """Signed integers: values of an integer format, or codes (which are never negative)."""
+    if values.dtype == object and not all(isinstance(x, int | np.integer) for x in values.ravel()):
+        raise ValueError(
+            f"{what}: objects that are no integers hold values, not codes of {fmt.name}; encode them first"
+        )
     integral = fmt.kind is FormatKind.INTEGER and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT
     low, high = (-fmt.min_sig, fmt.max_sig) if integral else (0, (1 << fmt.bits) - 1)
     if values.size:

@@ -205,7 +205,7 @@ class EventKind(Vocabulary):
     INEXACT = "inexact"
     """a cast changed a finite value"""
     UNDERFLOW = "underflow"
-    """a cast to a float changed a nonzero value that is tiny after rounding"""
+    """a cast to a float changed a nonzero value that is tiny after rounding, or flushed one"""
     OVERFLOW = "overflow"
     """a finite value, rounded, lies beyond the target's range"""
     INVALID = "invalid"

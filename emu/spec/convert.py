@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -102,8 +102,3 @@ def _value_at(mapping: Any, path: str) -> object:
         except (KeyError, IndexError, TypeError, ValueError):
             return None
     return mapping
-
-
-def literal_values(literal: object) -> tuple[str, ...]:
-    """The strings of a `Literal` type."""
-    return tuple(str(value) for value in get_args(literal))

@@ -51,6 +51,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SpecError("is not UTF-8 text", file=path) from error
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"is not TOML: {error}", file=path) from error
+    except RecursionError as error:
+        raise SpecError("is nested too deeply", file=path) from error
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

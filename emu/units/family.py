@@ -14,12 +14,33 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from emu.errors import SpecError
+from emu.spec import convert
+from emu.spec.about import AboutKeys
+from emu.units.substitute import Substitution
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
-_FAMILY_KEYS = {"name", "doc", "source", "maturity", "scope", "alias", "parameters", "when", "body", "instruction"}
 _META = ("doc", "source", "maturity", "scope")
 MAX_INSTRUCTIONS = 10_000
+
+
+class InstructionKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table; every other key is a parameter."""
+
+    name: str
+    body: str = "default"
+
+
+class FamilyKeys(AboutKeys, frozen=True, kw_only=True):
+    """A family file, before anything is put into its bodies."""
+
+    alias: dict[str, str | dict[str, Any]] = msgspec.field(default_factory=dict)
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
+    when: dict[str, dict[str, dict[str, Any]]] = msgspec.field(default_factory=dict)
+    body: dict[str, dict[str, Any]]
+    instruction: tuple[InstructionKeys, ...]
 
 
 def is_family(mapping: Mapping[str, Any]) -> bool:
@@ -29,16 +50,10 @@ def is_family(mapping: Mapping[str, Any]) -> bool:
 
 def instructions(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, Any]]:
     """Every instruction's name and parameters (`body` among them), in the order of the file."""
-    unknown = sorted(set(mapping) - _FAMILY_KEYS)
-    if unknown:
-        raise SpecError(
-            "unknown key of a family file", file=file, key=unknown[0], value=unknown[0], allowed=_FAMILY_KEYS
-        )
+    convert(mapping, FamilyKeys, file=file)
     out: dict[str, dict[str, Any]] = {}
     for index, row in enumerate(mapping["instruction"]):
         key = f"instruction[{index}]"
-        if not isinstance(row, Mapping) or not isinstance(row.get("name"), str):
-            raise SpecError("an instruction is a table with a name", file=file, key=key)
         for name, parameters in _expand(dict(row), file, key):
             if name in out:
                 raise SpecError("two instructions have this name", file=file, key=f"{key}.name", value=name)
@@ -81,14 +96,14 @@ def expand(mapping: Mapping[str, Any], instruction: str, file: str) -> dict[str,
         raise SpecError("no such instruction", file=file, key="instruction", value=instruction, allowed=sorted(table))
     chosen = dict(table[instruction])
     body_name = chosen.pop("body", "default")
-    bodies = mapping.get("body", {})
+    bodies = mapping["body"]
     if body_name not in bodies:
         raise SpecError(
             "no such body", file=file, key=f"instruction {instruction!r}", value=body_name, allowed=sorted(bodies)
         )
     common = mapping.get("parameters", {})
     parameters = {**common, **_when(mapping.get("when", {}), common, chosen, file), **chosen}
-    body = _substitute(bodies[body_name], parameters, file, f"body.{body_name}")
+    body = Substitution(parameters, file).run(bodies[body_name], f"body.{body_name}")
     meta = {key: mapping[key] for key in _META if key in mapping}
     return {**meta, **body}
 
@@ -98,32 +113,9 @@ def _when(table: Mapping[str, Any], common: Mapping[str, Any], chosen: Mapping[s
     given = {**common, **chosen}
     out: dict[str, Any] = {}
     for name, cases in table.items():
-        held = cases.get(str(given[name]), {}) if name in given and isinstance(cases, Mapping) else {}
+        held = cases.get(str(given[name]), {}) if name in given else {}
         for key, value in held.items():
             if key not in chosen and out.setdefault(key, value) != value:
                 where = f"when.{name}.{given[name]}.{key}"
                 raise SpecError("two `when` tables disagree", file=file, key=where, value=value)
     return out
-
-
-def _substitute(value: Any, parameters: Mapping[str, Any], file: str, key: str) -> Any:
-    if isinstance(value, Mapping):
-        out = {}
-        for name, inner in value.items():
-            if (
-                isinstance(inner, str)
-                and inner.startswith("$")
-                and inner.endswith("?")
-                and inner[1:-1] not in parameters
-            ):
-                continue
-            out[name] = _substitute(inner, parameters, file, f"{key}.{name}")
-        return out
-    if isinstance(value, list):
-        return [_substitute(inner, parameters, file, f"{key}[{index}]") for index, inner in enumerate(value)]
-    if isinstance(value, str) and value.startswith("$"):
-        name = value[1:].removesuffix("?")
-        if name not in parameters:
-            raise SpecError("parameter without a value", file=file, key=key, value=name, allowed=sorted(parameters))
-        return _substitute(parameters[name], {k: v for k, v in parameters.items() if k != name}, file, key)
-    return value

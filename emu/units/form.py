@@ -102,9 +102,9 @@ class Level:
         return bool(casts) and casts[0].rounding is Rounding.TOWARD_NEGATIVE
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class UnitForm:
-    """A whole unit, resolved."""
+    """A whole unit, resolved. Forms are compared by identity: what is derived from one is kept per object."""
 
     name: str
     k: int | None

@@ -5,6 +5,7 @@ It is compiled once per machine (a minute on first use), then read from the cach
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -24,10 +25,13 @@ Schedule = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Inputs of all runs, first input of each run, and per level: where its inputs and runs begin, and how many runs."""
 
 
+_DECLARING = threading.Lock()
+
+
 @cache
 def _kernel() -> Any:
-    """The compiled kernel."""
-    with kernel_cache():
+    """The compiled kernel. Only one thread declares it: the cache folder is a setting of the whole process."""
+    with _DECLARING, kernel_cache():
         from emu.units.kernels.matmul import run_tile
 
         return run_tile

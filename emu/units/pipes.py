@@ -14,6 +14,7 @@ from emu.units.spec import PipeKeys, StepKeys
 
 _CAST_KEYS = ("rounding", "overflow", "ftz", "sr_bits", "sr_variant")
 MAX_CONSTANT_BITS = 64
+MAX_CONSTANT_EXPONENT = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,10 @@ class PipeBuilder:
             value = from_fraction(Fraction(number))
         except (OverflowError, ValueError) as error:
             raise self.context.error(key, "a constant is finite", number) from error
+        if value.sig and abs(value.top) > MAX_CONSTANT_EXPONENT:
+            raise self.context.error(
+                key, f"a constant lies between 2^-{MAX_CONSTANT_EXPONENT} and 2^{MAX_CONSTANT_EXPONENT}"
+            )
         if value.sig.bit_length() > MAX_CONSTANT_BITS:
             raise self.context.error(key, f"a constant has at most {MAX_CONSTANT_BITS} significant bits", number)
         minus_zero = isinstance(number, float) and number == 0 and str(number).startswith("-")

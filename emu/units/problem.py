@@ -32,6 +32,13 @@ class Problem:
     first_index: int
     """linear index of d[0, 0] in the whole result, for the random stream"""
     seed: int
+    shape: tuple[int, ...]
+    """of the whole result, batch included"""
+
+    def element(self, m: int, n: int) -> tuple[int, ...]:
+        """Where d[m, n] stands in the whole result, for error messages."""
+        linear = self.first_index + m * self.n + n
+        return tuple(int(i) for i in np.unravel_index(linear, self.shape))
 
     @property
     def m(self) -> int:

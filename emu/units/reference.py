@@ -299,4 +299,4 @@ def run(problem: Problem) -> None:
             try:
                 problem.d[m, n] = element.run(None if problem.c is None else int(problem.c[m, n]))
             except OverflowRaised as error:
-                raise OverflowRaised(f"{form.name}: output element ({m}, {n}): {error}") from None
+                raise OverflowRaised(f"{form.name}: output element {problem.element(m, n)}: {error}") from None

@@ -7,7 +7,6 @@ and the resolutions in spec/README.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from emu.arithmetic.pipe import Factor
@@ -173,13 +172,14 @@ def _levels(keys: tuple[LevelKeys, ...], has_c: bool, rule: NanRule, pipes: Pipe
     context = pipes.context
     if not keys:
         raise context.error("level", "a unit has at least one level (an empty [[level]] is an exact sum)")
+    total = sum(level.repeat for level in keys)
+    if total > MAX_LEVELS:
+        raise context.error("level", f"a unit has at most {MAX_LEVELS} levels", total)
     out: list[Level] = []
     for index, level in enumerate(keys):
         for copy in range(level.repeat):
             outermost = index == len(keys) - 1 and copy == level.repeat - 1
             out.append(_level(level, f"level[{index}]", outermost, has_c, rule, pipes))
-    if len(out) > MAX_LEVELS:
-        raise context.error("level", f"a unit has at most {MAX_LEVELS} levels", len(out))
     return tuple(out)
 
 
@@ -228,8 +228,3 @@ def _check(form: UnitForm, context: Context) -> None:
     starts = [level.start for level in form.levels]
     if form.c is not None and Start.C not in starts:
         raise context.error("operands.c", 'no level starts at c; leave c out, or give a level start = "c"')
-
-
-def with_name(form: UnitForm, name: str) -> UnitForm:
-    """The same unit under another name."""
-    return replace(form, name=name)

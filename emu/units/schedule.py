@@ -11,7 +11,9 @@ For n inputs of a level (unit-spec sections 1 and 2, `deal`):
 
 from __future__ import annotations
 
-from emu.units.form import Level
+from functools import lru_cache
+
+from emu.units.form import Level, UnitForm
 
 
 def run_length(level: Level, n: int) -> int:
@@ -65,3 +67,18 @@ def level_runs(levels: tuple[Level, ...], terms: int) -> list[list[list[int]]]:
         out.append(of_level)
         n = len(of_level)
     return out
+
+
+@lru_cache(maxsize=4096)
+def check_runs(form: UnitForm, k: int) -> None:
+    """Whether the outermost level hands up one result for this K, in the last piece of K too.
+
+    Raises:
+        ValueError: it would hand up several; names the unit and K.
+    """
+    piece = min(form.k or k, k)
+    for size in {piece, k % piece if piece else 0}:
+        try:
+            level_runs(form.levels, size * form.terms_per_k)
+        except ValueError as error:
+            raise ValueError(f"{form.name}: K = {k}: {error}") from None

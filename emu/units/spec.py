@@ -91,7 +91,7 @@ class LevelKeys(Keys, frozen=True, kw_only=True):
     length: Positive | Literal["all"] = "all"
     parts: Positive | None = None
     lanes: Positive = 1
-    order: tuple[int, ...] = ()
+    order: Annotated[tuple[int, ...], msgspec.Meta(max_length=4096)] = ()
     repeat: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     start: Start | None = None
     input: PipeKeys = ()

@@ -65,7 +65,7 @@ def _read(name: str, source: Source) -> Rows:
     if path.stat().st_size > MAX_BYTES:
         raise error(f"a table file has at most {MAX_BYTES} bytes", name)
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False, mmap_mode="r")  # a header that lies about its size is an error
     except (OSError, ValueError) as failure:
         raise error(f"is no .npy file ({failure})", name) from failure
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "iu":

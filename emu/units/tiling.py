@@ -96,13 +96,8 @@ def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult]) -> None:
 def _error(problem: Problem, index: int, status: int) -> Exception:
     m, n = divmod(index, problem.n)
     if status == Status.OVERFLOW_RAISED.code:
-        return OverflowRaised(
-            f"{problem.form.name}: output element ({m}, {n}): a value exceeds the range of its format"
-        )
-    if status == Status.RUNS.code:
-        return ValueError(
-            f"{problem.form.name}: the outermost level must hand up one result, but K = {problem.k} makes several runs"
-        )
+        where = problem.element(m, n)
+        return OverflowRaised(f"{problem.form.name}: output element {where}: a value exceeds the range of its format")
     if status == Status.NO_MEMORY.code:
         return MemoryError(f"{problem.form.name}: no memory for a tile with K = {problem.k}")
     return AssertionError(f"kernel status {status} at ({m}, {n}) of {problem.form.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emu.formats.codes import as_codes, smallest
+from emu.formats.enums import FormatKind
 from emu.formats.model import Format
 from emu.units.backends import Backend, backend_of, runner
 from emu.units.events import KINDS, Events, stage_count, stage_names
 from emu.units.form import ScaleOperand, UnitForm
 from emu.units.problem import Problem
+from emu.units.schedule import check_runs
 
 MAX_SEED = 1 << 64
 
@@ -101,7 +104,8 @@ class Unit:
             backend: `reference`, `numba` or `c` (default). All give the same bits.
 
         Returns:
-            Codes [..., M, N] in the smallest unsigned dtype, or (codes, Events). K = 0 gives the cast of c.
+            Codes [..., M, N] in the smallest unsigned dtype, or (codes, Events). K = 0 gives the cast of what the
+            outermost level starts from: c, or +0.
 
         Raises:
             ValueError: shapes, dtypes or codes that do not fit; K longer than one instruction where c and d differ.
@@ -128,9 +132,10 @@ class Unit:
             if self.form.stochastic:
                 raise ValueError(f"{self.name} rounds stochastically: pass a seed")
             return 0
-        if not 0 <= seed < MAX_SEED:
-            raise ValueError(f"seed {seed} is outside 0 to 2^64 - 1")
-        return int(seed)
+        number = operator.index(seed)
+        if not 0 <= number < MAX_SEED:
+            raise ValueError(f"seed {number} is outside 0 to 2^64 - 1")
+        return number
 
     def _operands(self, a: Any, b: Any, c: Any, a_scale: Any, b_scale: Any) -> _Operands:
         codes_a, codes_b = as_codes(a, self.a, "a"), as_codes(b, self.b, "b")
@@ -146,6 +151,7 @@ class Unit:
             )
         if self.form.k is not None and k > self.form.k and self.form.c is None:
             raise ValueError(f"K = {k} needs a chain of {self.name} (k = {self.form.k}), which has no operand c")
+        check_runs(self.form, k)
         batch = np.broadcast_shapes(codes_a.shape[:-2], codes_b.shape[:-2])
         scales_a = _scales(a_scale, self.scale_a, "a_scale", k)
         scales_b = _scales(b_scale, self.scale_b, "b_scale", k)
@@ -168,6 +174,8 @@ class Unit:
             if c is not None:
                 raise ValueError(f"{self.name} has no accumulator input: c must be None")
             return None
+        if c is None and self.c.kind is FormatKind.LOG and not self.c.has_zero:
+            raise ValueError(f"{self.name}: {self.c} has no zero to start from: pass c")
         codes = np.zeros((1, 1), dtype=np.uint64) if c is None else as_codes(c, self.c, "c")
         try:
             return np.broadcast_to(codes, shape)
@@ -227,7 +235,7 @@ class _Operands:
             yield Problem(
                 form=form, a=a[i], b=b[i], c=None if c is None else c[i],
                 a_scale=None if sa is None else sa[i], b_scale=None if sb is None else sb[i],
-                d=d[i], events=events, first_index=i * rows * n, seed=seed,
+                d=d[i], events=events, first_index=i * rows * n, seed=seed, shape=self.shape,
             )  # fmt: skip
 
 

@@ -67,10 +67,14 @@ def test_c_is_python(first):
         assert [(int(code), int(mask)) for code, mask in zip(out, masks, strict=True)] == wanted, (number, fmt, how)
 
 
-@pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "e4m3", "e5m2", "float8_e4m3fnuz", "dlfloat16", "e2m1"])
+@pytest.mark.parametrize(
+    "name", ["float16", "bfloat16", "float32", "e4m3", "e5m2", "float8_e4m3fnuz", "dlfloat16", "e2m1"]
+)
 def test_a_cast_to_its_own_format_is_the_identity(name):
     fmt = load_format(name)
-    words = np.arange(1 << fmt.bits, dtype=np.uint64) if fmt.bits <= 16 else np.arange(0, 1 << 32, 99991, dtype=np.uint64)
+    words = (
+        np.arange(1 << fmt.bits, dtype=np.uint64) if fmt.bits <= 16 else np.arange(0, 1 << 32, 99991, dtype=np.uint64)
+    )
     for rounding in (Rounding.TIES_TO_EVEN, Rounding.TOWARD_NEGATIVE, Rounding.TO_ODD):
         out, masks = cast_codes(words, fmt, check_cast(fmt, rounding=rounding), want_masks=True)
         changed = out != words
@@ -94,7 +98,10 @@ def test_exact_leaves_the_significand_alone():
     assert cast(x, how) == (x, 0)
     big = decode_code(load_format("float32"), 0x47800000)
     assert cast(big, how)[0].inf
-    assert cast(big, check_cast(load_format("float16"), rounding=Rounding.EXACT, overflow=Overflow.SATURATE))[0].sig == 2047
+    assert (
+        cast(big, check_cast(load_format("float16"), rounding=Rounding.EXACT, overflow=Overflow.SATURATE))[0].sig
+        == 2047
+    )
 
 
 def test_log_formats_are_read_only():

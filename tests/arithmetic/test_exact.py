@@ -17,7 +17,9 @@ from emu.formats.value import FRESH_NAN, Value, from_fraction, infinity, zero
 from tests.oracle.rounding import round_fraction
 from tests.oracle.stream import Draws
 
-DYADIC = st.builds(lambda n, q: Fraction(n) * Fraction(2) ** q, st.integers(-(1 << 70), 1 << 70), st.integers(-200, 200))
+DYADIC = st.builds(
+    lambda n, q: Fraction(n) * Fraction(2) ** q, st.integers(-(1 << 70), 1 << 70), st.integers(-200, 200)
+)
 GRID = [mode for mode in Rounding if mode not in (Rounding.EXACT, Rounding.STOCHASTIC)]
 NAN = Value(nan=True, payload=3 << 62)
 

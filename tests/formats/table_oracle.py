@@ -51,7 +51,7 @@ class Table:
         index = below + up
         over = (index >= len(self.values)) | (size >= self.beyond)
         codes = np.append(self.codes, 0)[index]
-        return self._signed(np.where(over, self._overflow(size, negative, rounding), codes), negative, over, size)
+        return self._signed(np.where(over, self._overflow(size, negative, rounding), codes), negative, over)
 
     def _goes_up(
         self, size: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], index: NDArray[np.int64],
@@ -82,7 +82,7 @@ class Table:
         return np.where(outward | np.isinf(size), special, largest)
 
     def _signed(
-        self, codes: NDArray[np.int64], negative: NDArray[np.bool_], over: NDArray[np.bool_], size: NDArray[np.float64]
+        self, codes: NDArray[np.int64], negative: NDArray[np.bool_], over: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
         fmt = self.fmt
         if fmt.is_integer:

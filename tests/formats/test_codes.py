@@ -42,7 +42,11 @@ def test_taken(fmt, array, expected):
 @pytest.mark.parametrize(
     ("fmt", "array", "message"),
     [
-        ("e4m3", np.array([1.0]), "weights: an array of float64 holds values, not codes of float8_e4m3fn; encode it first"),
+        (
+            "e4m3",
+            np.array([1.0]),
+            "weights: an array of float64 holds values, not codes of float8_e4m3fn; encode it first",
+        ),
         ("e4m3", np.array([1.0], ml_dtypes.float8_e5m2), "an array of float8_e5m2 holds values"),
         ("float16", np.array([1.0], np.float32), "an array of float32 holds values"),
         ("e4m3", np.array([256], np.uint16), "weights: code 0x100 does not fit the 8 bits of float8_e4m3fn"),
@@ -82,7 +86,9 @@ def test_a_format_without_a_dtype():
         emu.as_dtype([0], "dlfloat16")
 
 
-@pytest.mark.parametrize(("fmt", "dtype"), [("e2m1", np.uint8), ("float16", np.uint16), ("tf32", np.uint32), ("int33", np.uint64)])
+@pytest.mark.parametrize(
+    ("fmt", "dtype"), [("e2m1", np.uint8), ("float16", np.uint16), ("tf32", np.uint32), ("int33", np.uint64)]
+)
 def test_results_have_the_smallest_dtype(fmt, dtype):
     assert load_format(fmt).encode([1.0]).dtype == dtype
 

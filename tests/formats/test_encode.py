@@ -11,12 +11,12 @@ from functools import cache
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from emu import load_format
 from emu.formats.cast import default_nan_code
-from emu.formats.enums import FormatKind
+from emu.formats.enums import FormatKind, Subnormals
 from tests.compare import assert_same_bits
 from tests.oracle.rounding import encode as oracle_encode
 
@@ -92,7 +92,9 @@ def test_numpy_from_float64(name):
 @pytest.mark.parametrize("name", [*TARGETS, "float32", "float64", "tf32"])
 def test_round_trip(name):
     fmt = load_format(name)
-    bits = np.random.default_rng(7).integers(0, 1 << fmt.bits if fmt.bits < 64 else (1 << 64) - 1, 50_000, dtype=np.uint64)
+    bits = np.random.default_rng(7).integers(
+        0, 1 << fmt.bits if fmt.bits < 64 else (1 << 64) - 1, 50_000, dtype=np.uint64
+    )
     codes = np.arange(1 << fmt.bits, dtype=np.uint64) if fmt.bits <= 16 else bits
     values = fmt.decode(codes)
     again = fmt.encode(values, **KEPT_NAN)
@@ -127,6 +129,9 @@ def test_idempotent(name, rounding, x):
 @given(st.sampled_from(TARGETS), st.floats(allow_nan=False, allow_infinity=False))
 def test_roundings_bracket_the_number(name, x):
     fmt = load_format(name)
+    assume(
+        fmt.subnormals is not Subnormals.NORMAL or abs(x) >= 2.0 ** (fmt.emin + 1)
+    )  # DLFloat flushes below its least
     down, up = (fmt.decode(fmt.encode(np.array([x]), r, "saturate"))[0] for r in ("toward_negative", "toward_positive"))
     if abs(x) <= fmt.max_finite and (x >= 0 or fmt.signed):
         assert down <= x <= up

@@ -55,7 +55,10 @@ def test_by_rule():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fp8", r"ambiguous format name \(got 'fp8'\) Allowed: float8_e4m3fn, float8_e4m3, float8_e4m3fnuz, float8_e5m2"),
+        (
+            "fp8",
+            r"ambiguous format name \(got 'fp8'\) Allowed: float8_e4m3fn, float8_e4m3, float8_e4m3fnuz, float8_e5m2",
+        ),
         ("BF8", r"ambiguous format name \(got 'BF8'\) Allowed: float8_e5m2, float8_e5m2fnuz"),
         ("float8_e4m3fm", r"unknown format .*\(got 'float8_e4m3fm'\); did you mean 'float8_e4m3fn(uz)?'\? Allowed: "),
         ("e1m2", r"unknown format \(a name, an alias, intN, uintN, eXmY with X >= 2 and Y >= 1"),
@@ -95,12 +98,21 @@ BASE = {"exp_bits": 4, "man_bits": 3}
         ({**BASE, "signed": False, "negative_zero": True}, r"negative_zero: .*or it has no sign"),
         ({"exp_bits": 1, "man_bits": 3}, r"exp_bits: no normal number is left after NaN and infinity"),
         ({"kind": "integer"}, r"bits: required key is missing"),
-        ({"kind": "integer", "bits": 8, "signed": False, "symmetric": True}, r"signed: symmetric and sign_magnitude are for"),
+        (
+            {"kind": "integer", "bits": 8, "signed": False, "symmetric": True},
+            r"signed: symmetric and sign_magnitude are for",
+        ),
         ({"kind": "integer", "bits": 1, "symmetric": True}, r"bits: leaves no value but zero"),
         ({"kind": "integer", "bits": 8, "encoding": "ones"}, r"encoding: unknown value \(got 'ones'\)"),
         ({"kind": "fixed", "bits": 8}, r"frac_bits: required key is missing"),
-        ({"kind": "log", "radix": 3, "exp_bits": 3, "bias": 0}, r"radix: the radix of a log format is a power of two \(got 3\)"),
-        ({"kind": "log", "radix": 2, "exp_bits": 3, "bias": 0, "nan": "ieee"}, r'nan: a log format has nan = "none" or'),
+        (
+            {"kind": "log", "radix": 3, "exp_bits": 3, "bias": 0},
+            r"radix: the radix of a log format is a power of two \(got 3\)",
+        ),
+        (
+            {"kind": "log", "radix": 2, "exp_bits": 3, "bias": 0, "nan": "ieee"},
+            r'nan: a log format has nan = "none" or',
+        ),
         ({"kind": "log", "radix": 2, "exp_bits": 3, "bias": 0, "nan": "top_code"}, r'nan = "top_code" is for unsigned'),
         ({"kind": "codebok"}, r"kind: unknown kind of format \(got 'codebok'\)"),
     ],

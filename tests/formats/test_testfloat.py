@@ -1,4 +1,4 @@
-"""Conversions with flags against recorded outputs of Berkeley SoftFloat, where the full vectors lie beside the repository."""
+"""Conversions with flags against recorded outputs of Berkeley SoftFloat, where they lie beside the repository."""
 
 from __future__ import annotations
 

@@ -52,7 +52,9 @@ def test_every_instruction_of_a_gpu_family_is_recorded():
 
 @pytest.mark.slow
 @needs_full
-@pytest.mark.parametrize("arch", sorted({row["arch"] for row in recordings.manifest("mma", "instructions")}) or ["none"])
+@pytest.mark.parametrize(
+    "arch", sorted({row["arch"] for row in recordings.manifest("mma", "instructions")}) or ["none"]
+)
 def test_all_gpu_instructions(arch):
     rows = [row for row in recordings.manifest("mma", "instructions") if row["arch"] == arch]
     assert rows

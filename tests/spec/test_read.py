@@ -83,7 +83,9 @@ def test_built_ins_are_found_by_name(tmp_path: Path, monkeypatch):
     for kind in KINDS[:2]:
         assert builtin_names(kind) == tuple(sorted(path.stem for path in (spec_root() / kind).glob("*.toml")))
     assert find("formats", "float16") == spec_root() / "formats" / "float16.toml"
-    with pytest.raises(SpecError, match=r"unknown name in units \(got 'int8-int23'\); did you mean 'int8-int32'\? Allowed: "):
+    with pytest.raises(
+        SpecError, match=r"unknown name in units \(got 'int8-int23'\); did you mean 'int8-int32'\? Allowed: "
+    ):
         load_unit("int8-int23")
 
 
@@ -96,7 +98,9 @@ def test_what_counts_as_a_path(name, path):
 
 def test_relative_paths_start_from_the_file(folder, tmp_path, monkeypatch):
     (folder / "deep").mkdir()
-    (folder / "deep" / "unit.toml").write_text('base = { unit = "../below.toml" }\noperands.c = "int32"\n[[level]]', "utf-8")
+    (folder / "deep" / "unit.toml").write_text(
+        'base = { unit = "../below.toml" }\noperands.c = "int32"\n[[level]]', "utf-8"
+    )
     monkeypatch.chdir(folder / "deep")
     assert load_unit("../deep/unit.toml").form.levels[0].group == 4
     assert load_unit("deep/unit.toml", folder=tmp_path).form.levels[0].group == 4

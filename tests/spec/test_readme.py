@@ -133,7 +133,7 @@ def test_every_alias_of_a_value_is_named_and_no_other(vocabulary):
 
 
 def test_every_key_of_a_family_file_is_explained():
-    assert not family._FAMILY_KEYS - quoted(section("Family files"))
+    assert not set(family.FamilyKeys.__struct_fields__) - quoted(section("Family files"))
 
 
 def test_every_built_in_format_is_named_with_its_aliases():

@@ -20,7 +20,10 @@ def codes(values: Any, fmt: Format) -> Any:
     if isinstance(values, np.ndarray) and values.dtype.kind == "u":
         return values
     if fmt.kind is FormatKind.LOG:
-        table = {float(x): code for code, x in reversed(list(enumerate(fmt.decode(np.arange(1 << fmt.bits, dtype=np.uint32)))))}
+        table = {
+            float(x): code
+            for code, x in reversed(list(enumerate(fmt.decode(np.arange(1 << fmt.bits, dtype=np.uint32)))))
+        }
         return np.vectorize(table.__getitem__, otypes=[np.uint8])(np.asarray(values, float))
     return fmt.encode(np.asarray(values, float))
 

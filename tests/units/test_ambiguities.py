@@ -225,5 +225,3 @@ def test_leading_bit_holds_for_every_kind_of_product(backend):
     for exponent, wanted in (("sum", "9.0"), ("leading_bit", "8.0")):
         unit = unit_of("uint2 uint2 float32", level, product={"table": table, "exponent": exponent})
         assert dot(unit, [2, 1], [2, 1], backend=backend) == wanted
-
-

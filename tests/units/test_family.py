@@ -111,15 +111,31 @@ def test_a_family_needs_an_instruction_and_a_plain_unit_has_none(family):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('instruction = [{ name = "{p}" }]', r"instruction\[0\]\.name: placeholder without a key \(got 'p'\)"),
-        ("instruction = [{ body = 'x' }]", r"instruction\[0\]: an instruction is a table with a name"),
-        ('instruction = [{ name = "x" }, { name = "x" }]', r"two instructions have this name"),
-        ('bodies = 1\ninstruction = [{ name = "x" }]', r"unknown key of a family file.*did you mean 'body'"),
+        (
+            'body = {}\ninstruction = [{ name = "{p}" }]',
+            r"instruction\[0\]\.name: placeholder without a key \(got 'p'\)",
+        ),
+        ("body = {}\ninstruction = [{ body = 'x' }]", r"instruction\[0\]\.name: required key is missing"),
+        ('body = {}\ninstruction = [{ name = "x" }, { name = "x" }]', r"two instructions have this name"),
+        ('bodies = 1\ninstruction = [{ name = "x" }]', r"bodies: unknown key.*did you mean 'body'"),
+        ("body = {}\ninstruction = 5", r"instruction: expected array"),
+        ('body = {}\nparameters = 3\ninstruction = [{ name = "x" }]', r"parameters: expected table"),
+        ('body = {}\nwhen = [1]\ninstruction = [{ name = "x" }]', r"when: expected table"),
+        ('body = { default = 3 }\ninstruction = [{ name = "x" }]', r"expected table"),
+        ('body = {}\ninstruction = [{ name = "x", body = ["y"] }]', r"instruction\[0\]\.body: expected str"),
+        ('body = {}\nalias = 3\ninstruction = [{ name = "x" }]', r"alias: expected table"),
     ],
 )
 def test_what_a_family_may_not_say(text, message):
     with pytest.raises(SpecError, match=message):
         instructions(tomllib.loads(text), "made")
+
+
+def test_a_small_file_cannot_ask_for_a_huge_body():
+    parameters = {f"p{i}": [f"$p{i + 1}"] * 10 for i in range(8)} | {"p8": 1}
+    mapping = {"parameters": parameters, "body": {"default": {"k": "$p0"}}, "instruction": [{"name": "x"}]}
+    with pytest.raises(SpecError, match="at most 10000 values"):
+        expand(mapping, "x", "made")
 
 
 def test_a_parameter_of_itself_ends():

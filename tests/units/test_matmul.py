@@ -16,7 +16,9 @@ from tests.compare import assert_same_bits
 
 from .small import unit_of
 
-PLAIN = unit_of("e4m3 e4m3 float32 float32", {"group": 4, "align_bits": 13, "result": {"format": "e8m13", "rounding": "RTZ"}})
+PLAIN = unit_of(
+    "e4m3 e4m3 float32 float32", {"group": 4, "align_bits": 13, "result": {"format": "e8m13", "rounding": "RTZ"}}
+)
 SCALED = unit_of(
     "e2m1 e2m1 float32 float32", {"input": {"multiply": "scale"}},
     scale={"a": {"format": "e8m0", "block": 4}, "b": {"format": "ue4m3"}},
@@ -98,7 +100,12 @@ INTS = unit_of("int8 int8 int32", {})
         (PLAIN, (A, B), {"a_scale": A}, "this unit takes no a_scale"),
         (PLAIN, (A, B), {"a_zero": A}, "takes no run-time zero points"),
         (SCALED, (A, B), {}, "this unit needs a_scale: codes of float8_e8m0fnu, 1 for K = 3"),
-        (SCALED, (A, B), {**ZERO_SCALES, "b_scale": np.zeros((2, 2), np.uint8)}, "b_scale must have shape [..., 1, 2], not (2, 2)"),
+        (
+            SCALED,
+            (A, B),
+            {**ZERO_SCALES, "b_scale": np.zeros((2, 2), np.uint8)},
+            "b_scale must have shape [..., 1, 2], not (2, 2)",
+        ),
         (INTS, (A, B, A), {}, "small has no accumulator input: c must be None"),
         (INTS, (A + 0.0, B), {}, "a: an array of float64 holds values"),
         (INTS, (A.astype(np.int64) + 200, B), {}, "a: value 200 is outside int8's range -128 to 127"),
@@ -145,7 +152,9 @@ def test_rows_and_columns_stand_alone(backend):
     for i, j in np.ndindex(2, 4):
         assert_same_bits(PLAIN.matmul(a[i, j : j + 1], b, c[i, j : j + 1], backend=backend)[0], whole[i, j], PLAIN.d)
     for n in range(5):
-        assert_same_bits(PLAIN.matmul(a, b[:, n : n + 1], c[..., n : n + 1], backend=backend)[..., 0], whole[..., n], PLAIN.d)
+        assert_same_bits(
+            PLAIN.matmul(a, b[:, n : n + 1], c[..., n : n + 1], backend=backend)[..., 0], whole[..., n], PLAIN.d
+        )
 
 
 def test_a_batch_is_numbered_through(backend):
@@ -171,9 +180,11 @@ def test_events_name_stage_and_kind(backend):
     assert events.of("level 0") == {"inexact": 1, "overflow": 1, "saturated": 1, "truncated": 3}
     assert events.total(EventKind.SATURATED) == 1
     assert (events + events).total(EventKind.TRUNCATED) == 6
-    assert list(events.table())[0] == ("operand", "flushed_in", 1)
+    assert next(iter(events.table())) == ("operand", "flushed_in", 1)
     with pytest.raises(ValueError, match="events of different units do not add"):
-        _ = events + INTS.matmul([[1]], [[1]], events=True)[1].__class__(stages=("x",), counts=np.zeros((1, 10), np.int64))
+        _ = events + INTS.matmul([[1]], [[1]], events=True)[1].__class__(
+            stages=("x",), counts=np.zeros((1, 10), np.int64)
+        )
 
 
 def test_built_in_names_load_once():

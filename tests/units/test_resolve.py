@@ -38,7 +38,10 @@ REFUSED = [
     (level(nan_order="accumulator_first"), r'level\[0\]\.nan_order: only with nan.rule = "first"'),
     (level(zero_sign="negative"), r"level\[0\]\.zero_sign: unknown value \(got 'negative'\).*Allowed: always_positive"),
     (level(result={}), r"level\[0\]\.result: an empty step.*Allowed: multiply, add, format"),
-    (level(result={"format": "f33"}), r"level\[0\]\.result\.format: unknown format .*\(got 'f33'\); did you mean 'f32'\?"),
+    (
+        level(result={"format": "f33"}),
+        r"level\[0\]\.result\.format: unknown format .*\(got 'f33'\); did you mean 'f32'\?",
+    ),
     (level(result={"rounding": "RNE"}), r"level\[0\]\.result\.rounding: has no effect without a format"),
     (level(result={"format": "f32", "rounding": "RNX"}), r"result\.rounding: unknown value \(got 'RNX'\)"),
     (level(result=[{"add": 1}, {"multiply": "scales"}]), r"level\[0\]\.result\[1\]\.multiply.*did you mean 'scale'\?"),
@@ -47,15 +50,27 @@ REFUSED = [
     (level(input={"multiply": []}), r"level\[0\]\.input\.multiply: an empty list"),
     (level(input={"multiply": float("inf")}), r"level\[0\]\.input\.multiply: a constant is finite"),
     (level(input={"add": (1 << 64) + 1}), r"level\[0\]\.input\.add: a constant has at most 64 significant bits"),
-    (level(input={"multiply": "scale"}), r'scale\.a: a pipe multiplies by "a_scale" or "scale" but there is no such scale'),
+    (
+        level(input={"multiply": "scale"}),
+        r'scale\.a: a pipe multiplies by "a_scale" or "scale" but there is no such scale',
+    ),
     (level(input={"multiply": "digits"}), r'product\.digits: a pipe multiplies by "digits" but operands are not split'),
     (level(result={"format": "f32", "overflow": "wrap"}), r"result\.overflow: only integer and fixed formats wrap"),
-    (level(result={"format": "int8", "overflow": "nan"}), r"result\.overflow: integer and fixed formats have no infinity"),
+    (
+        level(result={"format": "int8", "overflow": "nan"}),
+        r"result\.overflow: integer and fixed formats have no infinity",
+    ),
     (level(result={"format": "e2m1", "overflow": "infinity"}), r"overflow: the format has neither infinity nor NaN"),
     (level(result={"format": "int8", "ftz": "result"}), r"result\.ftz: integer and fixed formats have no subnormals"),
     (level(result={"format": "int8", "rounding": "exact"}), r"result\.rounding: exact is a range check"),
-    (level(result={"format": "f32", "rounding": "exact", "ftz": "result"}), r"result\.rounding: exact is a range check"),
-    (level(result={"format": "f32", "rounding": "SR"}), r"result\.sr_bits: stochastic rounding needs sr_bits from 1 to 64"),
+    (
+        level(result={"format": "f32", "rounding": "exact", "ftz": "result"}),
+        r"result\.rounding: exact is a range check",
+    ),
+    (
+        level(result={"format": "f32", "rounding": "SR"}),
+        r"result\.sr_bits: stochastic rounding needs sr_bits from 1 to 64",
+    ),
     (level(result={"format": "f32", "sr_bits": 4}), r'result\.sr_bits: only rounding = "stochastic" draws random bits'),
     (level(result={"format": "f32", "rounding": "SR", "sr_bits": 65}), r"result\.sr_bits: .*<= 64"),
     (level(result={"format": "log4"}), r"result\.format: a cast to a log format is not supported"),
@@ -97,7 +112,10 @@ def test_refused(keys, message):
         ({**FLOAT, "a": "int65"}, r"operands\.a: an operand has at most 64 bits \(got 'int65'\)"),
         ({**FLOAT, "d": "log4"}, r"operands\.d.*a cast to a log format is not supported"),
         ({**FLOAT, "a": {"exp_bits": 5}}, r"operands\.a\.man_bits: required key is missing"),
-        ({**FLOAT, "a": {"kind": "flot", "bits": 3}}, r"operands\.a\.kind: unknown kind of format.*did you mean 'float'"),
+        (
+            {**FLOAT, "a": {"kind": "flot", "bits": 3}},
+            r"operands\.a\.kind: unknown kind of format.*did you mean 'float'",
+        ),
     ],
 )
 def test_operands_refused(operands, message):
@@ -110,7 +128,10 @@ def test_operands_refused(operands, message):
     [
         ({"table": [[0] * 4] * 3}, r"product\.table: must be 4 by 4 for int2 by int2"),
         ({"table": [[0] * 4] * 3 + [[0] * 3]}, r"product\.table: must be 4 by 4"),
-        ({"table": [[0] * 4] * 3 + [[0, 0, 0, 1 << 62]]}, r"product\.table: a product must lie between -2\^62 and 2\^62"),
+        (
+            {"table": [[0] * 4] * 3 + [[0, 0, 0, 1 << 62]]},
+            r"product\.table: a product must lie between -2\^62 and 2\^62",
+        ),
         ({"table": "/etc/hostname"}, r"product\.table: a table file lies in the spec's own folder"),
         ({"table": "../table.npy"}, r"product\.table: a table file lies in the spec's own folder"),
         ({"table": "absent.npy"}, r"product\.table: no such file"),
@@ -137,7 +158,12 @@ def test_a_table_comes_from_the_folder_of_the_spec(tmp_path: Path, backend):
 
 
 def test_base_levels_come_first_and_start_at_zero():
-    inner = {"operands": FLOAT, "k": 4, "level": [{"group": 4, "align_bits": 13, "lanes": 2}], "product": {"exponent": "sum"}}
+    inner = {
+        "operands": FLOAT,
+        "k": 4,
+        "level": [{"group": 4, "align_bits": 13, "lanes": 2}],
+        "product": {"exponent": "sum"},
+    }
     unit = load(operands={"d": "f16"}, base={"unit": inner, "length": 8}, level=[{"result": {"format": "f32"}}])
     below, above = unit.form.levels
     assert (below.group, below.length, below.lanes, below.start.value) == (4, 8, 1, "zero")

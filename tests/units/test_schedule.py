@@ -55,7 +55,9 @@ def test_every_input_once_and_in_its_lane(n, group, lanes, length, parts, order)
     length = length or n or 1
     expected = []
     for block in range(0, n, lanes * length):
-        expected += [permuted[i] for lane in range(lanes) for i in range(block + lane, min(block + lanes * length, n), lanes)]
+        expected += [
+            permuted[i] for lane in range(lanes) for i in range(block + lane, min(block + lanes * length, n), lanes)
+        ]
     assert [i for run in dealt for i in run] == expected
     assert all(len(run) <= length for run in dealt)
 

@@ -217,7 +217,11 @@ def run_element(env: Env, piece: Int, whole: Schedule, tail: Schedule, ks: Ints,
             ks, other_ks = other_ks, ks
         stage = FIRST_LEVEL + env.t[U_LEVELS]
         run_plain_pipe(env, U_OUTPUT, source, stage, SCALE_SLOT)
+        if env.state[STATUS]:  # what raised left values of the later levels unset
+            return ZERO
         count_events(env, stage, draw_and_cast(env, U_D, source))
+        if env.state[STATUS]:
+            return ZERO
         if env.meta[source, KIND] == NAN_VALUE and env.t[U_NAN_RULE] == DEFAULT_NAN:
             d = np.uint64(env.t[U_D + C_NAN_CODE])
         else:

@@ -11,7 +11,7 @@ from tests.oracle.codes import Format
 from tests.oracle.rounding import encode
 from tests.oracle.values import Inf, NaN, Num
 
-STYLES = ("uniform", "finite", "near", "cancelling", "special", "boundary", "integers")
+STYLES = ("uniform", "finite", "near", "cancelling", "special", "boundary", "integers", "zeros")
 
 
 @lru_cache(maxsize=512)
@@ -48,18 +48,18 @@ def _near_one(r: Random, fmt: Format) -> int:
     x = r.gauss(0, 1) * 2.0 ** r.randint(-3, 3)
     if not fmt.signed:
         x = abs(x)
-    code = encode(x, fmt, overflow="saturate")
-    return code
+    return encode(x, fmt, overflow="saturate")
 
 
 def one(r: Random, fmt: Format, style: str) -> int:
     """One code."""
-    if style == "special" and r.random() < 0.6 or style == "boundary" and r.random() < 0.25:
+    if (style == "special" and r.random() < 0.6) or (style == "boundary" and r.random() < 0.25):
         return r.choice(special_codes(fmt))
     if style in ("near", "boundary") or (style == "special" and r.random() < 0.5):
         return _near_one(r, fmt)
-    if style == "integers":
-        x = r.randint(-8 if fmt.signed else 0, 8)
+    if style in ("integers", "zeros"):
+        x = r.randint(-8, 8) if style == "integers" else r.choice([0.0, -0.0, 0.0, -0.0, 1, -1])
+        x = x if fmt.signed else abs(x)
         return encode(x, fmt, overflow="saturate") if fmt.kind != "log" else r.getrandbits(fmt.bits)
     code = r.getrandbits(fmt.bits)
     if style in ("finite", "cancelling") and r.random() < 0.97:

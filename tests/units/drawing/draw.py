@@ -38,7 +38,9 @@ def toml(unit: dict[str, Any]) -> str:
     lines = []
     for key, value in unit.items():
         if key == "level":
-            lines += [line for level in value for line in ("[[level]]", *(f"{k} = {_inline(v)}" for k, v in level.items()))]
+            lines += [
+                line for level in value for line in ("[[level]]", *(f"{k} = {_inline(v)}" for k, v in level.items()))
+            ]
         else:
             lines.insert(0, f"{key} = {_inline(value)}")
     return "\n".join(lines)
@@ -86,7 +88,9 @@ def draw(number: int) -> Draw:
         if side in ("a", "b"):
             blocks = -(-k // scale["block"]) if "block" in scale else 1
             shape = (m, blocks) if side == "a" else (blocks, n)
-            operands[f"{side}_scale"] = codes.array(r, _meaning(scale), shape, r.choice(["near", "near", "finite", "special"]))
+            operands[f"{side}_scale"] = codes.array(
+                r, _meaning(scale), shape, r.choice(["near", "near", "finite", "special"])
+            )
     seed = r.getrandbits(r.choice([8, 64])) if _stochastic(unit) else None
     return Draw(number=number, unit=unit, operands=operands, seed=seed, remarks=_remarks(unit, operands, meant, k))
 
@@ -124,7 +128,9 @@ def _cancels(a: np.ndarray, b: np.ndarray, fmt_a: Format, fmt_b: Format) -> int:
     first = b.reshape(-1, *b.shape[-2:])[0]
     row = [fmt_a.decode(int(code)) for code in a.reshape(-1, k)[0]]
     column = [fmt_b.decode(int(code)) for code in first[:, 0]]
-    products = [(x.m * y.m, x.q + y.q) for x, y in zip(row, column, strict=True) if isinstance(x, Num) and isinstance(y, Num)]
+    products = [
+        (x.m * y.m, x.q + y.q) for x, y in zip(row, column, strict=True) if isinstance(x, Num) and isinstance(y, Num)
+    ]
     products = [(m, q) for m, q in products if m]
     if len(products) < len(row) or len(products) < 3:
         return 0

@@ -1,4 +1,4 @@
-"""Random formats: built-in names, names by rule, and inline tables with odd rules for NaN, infinities and subnormals."""
+"""Random formats: built-in names, names by rule, and inline tables with odd rules for NaN, infinity and subnormals."""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ def level(
 ) -> tuple[dict[str, Any], int]:
     """One level for n inputs, and how many results it hands up."""
     keys, handed = dealing(r, n, outermost)
-    if r.random() < 0.35:
-        keys["start"] = r.choice(["zero", "none", "c"] if not outermost else ["c", "none", "zero"])
+    if r.random() < 0.45:
+        keys["start"] = r.choice(["zero", "none", "none", "c"])
     if r.random() < 0.45:
         keys |= alignment(r)
     elif r.random() < 0.15:

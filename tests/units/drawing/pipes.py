@@ -73,7 +73,9 @@ def step(r: Random, spec: formats.Spec | None, factors: list[str], *, listed: bo
 def pipe(r: Random, factors: tuple[str, ...] = (), *, listed: bool = False) -> Any:
     """A pipe: one step as a table, or a list of up to three. Only a level's input may multiply by lists."""
     count = r.choice([1, 1, 1, 2, 3])
-    steps = [step(r, formats.target(r) if r.random() < 0.8 else None, list(factors), listed=listed) for _ in range(count)]
+    steps = [
+        step(r, formats.target(r) if r.random() < 0.8 else None, list(factors), listed=listed) for _ in range(count)
+    ]
     return steps[0] if count == 1 and r.random() < 0.7 else steps
 
 
@@ -81,5 +83,7 @@ def feedback(r: Random) -> Any:
     """The result of a level: almost always one cast to an accumulator format."""
     if r.random() < 0.15:
         return pipe(r)
-    spec = r.choice(["float32", "float16", "bfloat16", "e8m13", "dlfloat16", "float64", formats.target(r), formats.target(r)])
+    spec = r.choice(
+        ["float32", "float16", "bfloat16", "e8m13", "dlfloat16", "float64", formats.target(r), formats.target(r)]
+    )
     return cast(r, spec)

@@ -81,7 +81,12 @@ def _nan(r: Random, unit: dict[str, Any], names: list[formats.Spec]) -> None:
 def exact_unit(r: Random) -> dict[str, Any]:
     """A unit whose innermost level is an exact sum over a format with a wide range of exponents."""
     wide = r.choice(["bfloat16", "float32", "float64"])
-    operands = {"a": wide, "b": wide, "c": r.choice(["float32", "float64"]), "d": r.choice(["float32", "bfloat16", "float64"])}
+    operands = {
+        "a": wide,
+        "b": wide,
+        "c": r.choice(["float32", "float64"]),
+        "d": r.choice(["float32", "bfloat16", "float64"]),
+    }
     inner: dict[str, Any] = {"group": r.choice([2, 4, 64])}
     if r.random() < 0.5:
         inner["zero_sign"] = r.choice(["ieee", "positive"])
@@ -101,7 +106,9 @@ def unit(r: Random, k: int) -> tuple[dict[str, Any], int]:
     plain = dict(made["operands"])
     per_k = _product(r, made)
     k = min(k, 6) if per_k > 1 else k
-    load = 0.0 if made["operands"] != plain or "product" in made and {"table", "digits"} & set(made["product"]) else 0.2
+    load = (
+        0.0 if made["operands"] != plain or ("product" in made and {"table", "digits"} & set(made["product"])) else 0.2
+    )
     made["operands"] = {name: _operand(r, spec, load) if load else spec for name, spec in made["operands"].items()}
     c = d if r.random() < 0.7 else formats.result(r)
     if has_c and c == d and k > 1 and r.random() < 0.3:
@@ -122,10 +129,11 @@ def unit(r: Random, k: int) -> tuple[dict[str, Any], int]:
 def _levels(r: Random, made: dict[str, Any], n: int, factors: tuple[str, ...], has_c: bool) -> list[dict[str, Any]]:
     count = r.choice(LEVELS)
     tree = r.random() < 0.1
+    scaled = 0 if r.random() < 0.7 else r.randrange(count)
     out: list[dict[str, Any]] = []
     for index in range(count):
         outermost = index == count - 1
-        used = factors if index == 0 else ()
+        used = factors if index == scaled else ()
         if made.get("product", {}).get("digits") and index in (0, count - 1) and r.random() < 0.6:
             used = (*used, "digits")
         given = n
@@ -134,7 +142,7 @@ def _levels(r: Random, made: dict[str, Any], n: int, factors: tuple[str, ...], h
             keys = {**_kept(keys), "group": 2, "length": 2, "start": "none", "repeat": r.randint(2, 4)}
             n = -(-given // 2 ** keys["repeat"])
         out.append(keys)
-    _use_scales(r, out[0], factors)
+    _use_scales(r, out[scaled], factors)
     if has_c:
         _start_at_c(out)
     return out

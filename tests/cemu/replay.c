@@ -1,0 +1,88 @@
+/* Runs problems that a test has dumped: tables, operands, expected codes and events. Every array is allocated to its
+ * exact size, so that a sanitizer sees any access beyond it. Each problem runs whole, then tile by tile. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cemu.h"
+
+typedef struct {
+    int64_t formats, steps, constants, levels, orders, table, stages;
+    int64_t m, n, k, a_blocks, b_blocks, has_c, has_a_scale, has_b_scale, first_index, seed, limbs, status;
+} header;
+
+static void *take(FILE *file, int64_t count, size_t size) {
+    void *array = malloc(count ? (size_t)count * size : 1);
+    if (!array || fread(array, size, (size_t)count, file) != (size_t)count) exit(2);
+    return array;
+}
+
+static int64_t run(const cemu_tables *tables, cemu_problem *p, int64_t m, int64_t n, int64_t rows, int64_t columns) {
+    for (p->row = 0; p->row < m; p->row += rows)
+        for (p->column = 0; p->column < n; p->column += columns) {
+            p->row_end = p->row + rows < m ? p->row + rows : m;
+            p->column_end = p->column + columns < n ? p->column + columns : n;
+            p->count_a = p->column == 0;
+            p->count_b = p->row == 0;
+            int64_t status = cemu_matmul(tables, p);
+            if (status) return status;
+        }
+    return CEMU_OK;
+}
+
+static int replay(FILE *file, int64_t number) {
+    header h;
+    if (fread(&h, sizeof h, 1, file) != 1) exit(2);
+    size_t word = sizeof(uint64_t);
+    cemu_unit *unit = take(file, 1, sizeof *unit);
+    cemu_format *formats = take(file, h.formats, sizeof *formats);
+    cemu_step *steps = take(file, h.steps, sizeof *steps);
+    cemu_constant *constants = take(file, h.constants, sizeof *constants);
+    cemu_level *levels = take(file, h.levels, sizeof *levels);
+    int64_t *orders = take(file, h.orders, word), *table = take(file, h.table, word);
+    uint64_t *a = take(file, h.m * h.k, word), *b = take(file, h.k * h.n, word);
+    uint64_t *c = take(file, h.has_c * h.m * h.n, word);
+    uint64_t *a_scale = take(file, h.has_a_scale * h.m * h.a_blocks, word);
+    uint64_t *b_scale = take(file, h.has_b_scale * h.b_blocks * h.n, word);
+    uint64_t *wanted = take(file, h.m * h.n, word);
+    int64_t cells = h.stages * CEMU_EVENT_KINDS, *wanted_events = take(file, cells, word);
+    uint64_t *d = calloc((size_t)(h.m * h.n), word);
+    int64_t *events = calloc((size_t)cells, word);
+    cemu_tables tables = {unit, formats, steps, constants, levels, orders, table};
+    cemu_problem problem = {
+        .m = h.m, .n = h.n, .k = h.k, .a_blocks = h.a_blocks, .b_blocks = h.b_blocks, .a = a, .b = b,
+        .c = h.has_c ? c : NULL, .a_scale = h.has_a_scale ? a_scale : NULL, .b_scale = h.has_b_scale ? b_scale : NULL,
+        .d = d, .first_index = h.first_index, .seed = (uint64_t)h.seed, .limbs = h.limbs, .events = events,
+    };
+    int bad = 0;
+    for (int64_t side = h.m + h.n; side > 0; side = side > 1 ? 1 : 0) {
+        memset(d, 0xff, (size_t)(h.m * h.n) * word);
+        memset(events, 0, (size_t)cells * word);
+        int64_t status = run(&tables, &problem, h.m, h.n, side, side);
+        if (status != h.status) {
+            printf("problem %" PRId64 ": status %" PRId64 ", expected %" PRId64 "\n", number, status, h.status);
+            bad = 1;
+        } else if (!status && memcmp(d, wanted, (size_t)(h.m * h.n) * word)) {
+            printf("problem %" PRId64 ": codes differ in tiles of %" PRId64 "\n", number, side);
+            bad = 1;
+        } else if (!status && memcmp(events, wanted_events, (size_t)cells * word)) {
+            printf("problem %" PRId64 ": events differ in tiles of %" PRId64 "\n", number, side);
+            bad = 1;
+        }
+    }
+    void *all[] = {unit, formats, steps, constants, levels, orders, table, a, b, c, a_scale, b_scale, wanted,
+                   wanted_events, d, events};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    return bad;
+}
+
+int main(int argc, char **argv) {
+    FILE *file = argc == 2 ? fopen(argv[1], "rb") : NULL;
+    int64_t count, bad = 0;
+    if (!file || fread(&count, sizeof count, 1, file) != 1) return 2;
+    for (int64_t i = 0; i < count; i++) bad += replay(file, i);
+    fclose(file);
+    printf("%" PRId64 " problems, %" PRId64 " bad\n", count, bad);
+    return bad != 0;
+}

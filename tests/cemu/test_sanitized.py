@@ -1,0 +1,122 @@
+"""The C sources by themselves: no warnings, no undefined behaviour, no access beyond an array, no leak.
+
+Both programs are compiled here, with sanitizers, from the sources: one fills in a unit by hand, the other replays
+drawn problems whose codes and events the reference backend has computed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emu import load_unit
+from emu.errors import OverflowRaised
+from emu.units.problem import Problem
+from emu.units.ranges import limbs_of
+from emu.units.reference import run
+from emu.units.tables import tables_of
+from emu.units.tiling import Status
+from tests.units.drawing import draw
+
+HERE = Path(__file__).parent
+CEMU = HERE.parents[1] / "cemu"
+FLAGS = ["-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
+DRAWS = range(3000, 3300)
+
+
+def compiled(program: str, folder: Path) -> Path:
+    """A program and cemu's sources, with sanitizers that stop at the first finding."""
+    out = folder / program
+    sources = sorted(str(path) for path in (CEMU / "src").glob("*.c"))
+    command = [
+        "gcc",
+        *FLAGS,
+        "-fno-sanitize-recover=all",
+        f"-I{CEMU / 'include'}",
+        str(HERE / f"{program}.c"),
+        *sources,
+    ]
+    done = subprocess.run([*command, "-o", str(out)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return out
+
+
+def test_a_unit_filled_in_by_hand(tmp_path: Path):
+    done = subprocess.run([str(compiled("standalone", tmp_path))], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "passed", ""), done.stdout + done.stderr
+
+
+def words(*numbers: int) -> bytes:
+    return np.array(numbers, dtype=np.int64).tobytes()
+
+
+def dumped(problem: Problem, file: BytesIO) -> None:
+    """Write a problem as replay.c reads it."""
+    status = Status.OK
+    try:
+        run(problem)
+    except OverflowRaised:
+        status = Status.OVERFLOW_RAISED
+    t, p = tables_of(problem.form), problem
+    seed = p.seed - (1 << 64) if p.seed >> 63 else p.seed
+    file.write(words(
+        len(t.formats), len(t.steps), len(t.constants), len(t.levels), t.orders.size, t.table.size, len(p.events),
+        p.m, p.n, p.k, 0 if p.a_scale is None else p.a_scale.shape[1], 0 if p.b_scale is None else p.b_scale.shape[0],
+        p.c is not None, p.a_scale is not None, p.b_scale is not None, p.first_index, seed, limbs_of(p.form, p.k),
+        status.code,
+    ))  # fmt: skip
+    for array in (
+        t.unit,
+        t.formats,
+        t.steps,
+        t.constants,
+        t.levels,
+        t.orders,
+        t.table,
+        p.a,
+        p.b,
+        p.c,
+        p.a_scale,
+        p.b_scale,
+    ):
+        file.write(b"" if array is None else np.ascontiguousarray(array).tobytes())
+    file.write(p.d.tobytes() + p.events.tobytes())
+
+
+def problems(number: int) -> list[Problem]:
+    """The two-dimensional products of a draw."""
+    one = draw(number)
+    unit = load_unit(one.unit)
+    names = ("a", "b", "c", "a_scale", "b_scale")
+    whole = unit._operands(*(one.operands.get(name) for name in names))
+    out = np.zeros(whole.shape, dtype=np.uint64)
+    events = np.zeros((len(unit.form.levels) + 4, 10), dtype=np.int64)
+    found = list(whole.problems(unit.form, out, events, one.seed or 0))
+    return [Problem(**{**vars(p), "events": np.zeros_like(events)}) for p in found]
+
+
+def test_drawn_problems_under_sanitizers(tmp_path: Path):
+    file, count = BytesIO(), 0
+    for number in DRAWS:
+        for problem in problems(number):
+            dumped(problem, file)
+            count += 1
+    path = tmp_path / "problems.bin"
+    path.write_bytes(words(count) + file.getvalue())
+    done = subprocess.run([str(compiled("replay", tmp_path)), str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == f"{count} problems, 0 bad\n"
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("compiler_flags", [["-O3"], ["-O2", "-Wconversion"]])
+def test_the_header_stands_alone(tmp_path: Path, compiler_flags):
+    source = tmp_path / "use.c"
+    source.write_text('#include "cemu.h"\nint main(void) { return CEMU_OK; }\n', encoding="utf-8")
+    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", *compiler_flags, f"-I{CEMU / 'include'}", str(source)]
+    subprocess.run([*command, "-o", str(tmp_path / "use")], check=True)
