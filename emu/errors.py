@@ -51,8 +51,7 @@ class SpecError(EmuError, ValueError):
             text += f" (got {value!r})"
         if self.allowed:
             close = nearest(value, self.allowed) if isinstance(value, str) else None
-            if close is not None:
-                text += f"; did you mean {close!r}?"
+            text += "." if close is None else f"; did you mean {close!r}?"
             shown = ", ".join(self.allowed[:24]) + (", …" if len(self.allowed) > 24 else "")
             text += f" Allowed: {shown}"
         super().__init__(text)

@@ -25,7 +25,6 @@ from emu.formats.enums import (
     EventKind,
     FormatKind,
     Ftz,
-    IntegerEncoding,
     NanEncoding,
     NanTo,
     Overflow,
@@ -97,8 +96,7 @@ def check_cast(
     if not integral and chosen is Overflow.WRAP:
         allowed = tuple(mode.value for mode in Overflow if mode is not Overflow.WRAP)
         raise refuse("overflow", "only integer and fixed formats wrap", chosen.value, allowed)
-    plain = not fmt.symmetric and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT
-    if chosen is Overflow.WRAP and not plain:
+    if chosen is Overflow.WRAP and not fmt.can_wrap:
         raise refuse(
             "overflow", "only two's complement formats with their full range wrap", chosen.value, ("saturate", "raise")
         )

@@ -140,10 +140,17 @@ class Format:
             return math.inf
 
     @property
+    def can_wrap(self) -> bool:
+        """Whether the format is all of the integers modulo 2^bits: two's complement, full range."""
+        return self.is_integral and not self.symmetric and self.encoding is IntegerEncoding.TWOS_COMPLEMENT
+
+    @property
     def default_overflow(self) -> Overflow:
-        """DESIGN section 2: wrap for integers and fixed (in units), saturate without inf and NaN, else infinity."""
+        """In units: integers and fixed wrap, but those that cannot (symmetric, sign-magnitude) saturate; so do floats
+        without inf and NaN; other floats follow `infinity`.
+        """
         if self.is_integral:
-            return Overflow.WRAP
+            return Overflow.WRAP if self.can_wrap else Overflow.SATURATE
         return Overflow.INFINITY if self.infinities or self.has_nan else Overflow.SATURATE
 
     @property

@@ -57,9 +57,9 @@ def test_by_rule():
     [
         (
             "fp8",
-            r"ambiguous format name \(got 'fp8'\) Allowed: float8_e4m3fn, float8_e4m3, float8_e4m3fnuz, float8_e5m2",
+            r"ambiguous format name \(got 'fp8'\)\. Allowed: float8_e4m3fn, float8_e4m3, float8_e4m3fnuz, float8_e5m2",
         ),
-        ("BF8", r"ambiguous format name \(got 'BF8'\) Allowed: float8_e5m2, float8_e5m2fnuz"),
+        ("BF8", r"ambiguous format name \(got 'BF8'\)\. Allowed: float8_e5m2, float8_e5m2fnuz"),
         ("float8_e4m3fm", r"unknown format .*\(got 'float8_e4m3fm'\); did you mean 'float8_e4m3fn(uz)?'\? Allowed: "),
         ("e1m2", r"unknown format \(a name, an alias, intN, uintN, eXmY with X >= 2 and Y >= 1"),
         ("e5m0", r"unknown format"),
@@ -85,7 +85,7 @@ BASE = {"exp_bits": 4, "man_bits": 3}
         ({**BASE, "mantisa": 1}, r"<mapping>: mantisa: unknown key \(got 'mantisa'\)"),
         ({**BASE, "man_bit": 1}, r"unknown key \(got 'man_bit'\); did you mean 'man_bits'\?"),
         ({**BASE, "nan": "iee"}, r"nan: unknown value \(got 'iee'\); did you mean 'ieee'\? Allowed: all_ones, ieee"),
-        ({**BASE, "subnormals": True}, r"subnormals: .*got bool \(got True\) Allowed: gradual, none, normal"),
+        ({**BASE, "subnormals": True}, r"subnormals: .*got bool \(got True\)\. Allowed: gradual, none, normal"),
         ({**BASE, "exp_bits": "4"}, r"exp_bits: expected int, got str \(got '4'\)"),
         ({**BASE, "exp_bits": 16}, r"exp_bits: expected int <= 15 \(got 16\)"),
         ({**BASE, "bias": 1 << 21}, r"bias: expected int .*1048576"),

@@ -44,9 +44,7 @@ def window(x_shape: tuple[int, ...], w_shape: tuple[int, ...], attrs: Mapping[st
     dilations = tuple(attrs.get("dilations", (1,) * axes))
     reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilations, strict=True)]
     before, after = _pads(size, reach, strides, attrs)
-    out = tuple(
-        (n + p + q - r) // s + 1 for n, p, q, r, s in zip(size, before, after, reach, strides, strict=True)
-    )
+    out = tuple((n + p + q - r) // s + 1 for n, p, q, r, s in zip(size, before, after, reach, strides, strict=True))
     return Window(kernel, strides, dilations, tuple(before), out, attrs.get("group", 1))
 
 
@@ -76,9 +74,7 @@ def _kernel_positions(channels: int, kernel: tuple[int, ...], k_order: str) -> I
         raise ValueError(f"k_order = {k_order!r}: c_kh_kw or kh_kw_c")
 
 
-def conv_terms(
-    x: np.ndarray, w: np.ndarray, attrs: Mapping[str, Any], zero: int, k_order: str
-) -> Iterator[Terms]:
+def conv_terms(x: np.ndarray, w: np.ndarray, attrs: Mapping[str, Any], zero: int, k_order: str) -> Iterator[Terms]:
     """x codes [N, C, ...], w codes [O, C / group, ...]."""
     geometry = window(x.shape, w.shape, attrs)
     channels, per_group = w.shape[1], w.shape[0] // geometry.group

@@ -167,8 +167,7 @@ def layer(
     Formats may be names, which the unit's own formats resolve.
     """
     act, weight, output = (
-        f if isinstance(f, Format) else unit.formats.get(f)
-        for f in (act_format, weight_format, output_format)
+        f if isinstance(f, Format) else unit.formats.get(f) for f in (act_format, weight_format, output_format)
     )
     x, w = _operands(op, x, w, attrs)
     a, s_a = quantise(x, act, _axes(op, per_act, x.ndim, True))
@@ -211,9 +210,7 @@ def _bias_code(unit: Executor, bias: np.float32, pair: tuple[np.float32, np.floa
     return encode(float(bias), unit.format_of("c"))
 
 
-def epilogue(
-    unit: Executor, d: int, pair: tuple[np.float32, np.float32], bias: np.float32 | None
-) -> np.float32:
+def epilogue(unit: Executor, d: int, pair: tuple[np.float32, np.float32], bias: np.float32 | None) -> np.float32:
     """y = decode(d); times s_a * s_b; + bias: float32, each step rounded once."""
     with np.errstate(all="ignore"):
         y = float32(unit.d.decode(d))

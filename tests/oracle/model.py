@@ -180,7 +180,7 @@ class Builder:
             parts=spec.get("parts"),
             length=None if length == "all" else length,
         )
-        return replace(unit, levels=unit.levels[:-1] + (top,))
+        return replace(unit, levels=(*unit.levels[:-1], top))
 
     def _format(self, spec: str | Mapping[str, Any]) -> Format:
         return self.formats.get(spec, self.alias)

@@ -30,9 +30,7 @@ class UnknownUnitError(KeyError):
     """No such file, or no such instruction in it."""
 
 
-def read_unit(
-    unit: str | Path | Mapping[str, Any], root: str | Path | None
-) -> tuple[dict[str, Any], Path | None]:
+def read_unit(unit: str | Path | Mapping[str, Any], root: str | Path | None) -> tuple[dict[str, Any], Path | None]:
     """The flat mapping of a unit, and the folder its own files (tables) are relative to."""
     if isinstance(unit, Mapping):
         folder = Path(root) if root is not None else None
@@ -129,9 +127,4 @@ def _substitute(value: Any, parameters: Mapping[str, Any]) -> Any:
 
 
 def _unset(value: Any, parameters: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(value, str)
-        and value.startswith("$")
-        and value.endswith("?")
-        and value[1:-1] not in parameters
-    )
+    return isinstance(value, str) and value.startswith("$") and value.endswith("?") and value[1:-1] not in parameters

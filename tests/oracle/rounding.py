@@ -89,9 +89,7 @@ def round_ratio(n: int, d: int, rounding: str, negative: bool, random: Random | 
     return down + tie_up[rounding]
 
 
-def round_multiple(
-    m: int, q: int, lsb: int, rounding: str, negative: bool, random: Random | None = None
-) -> int:
+def round_multiple(m: int, q: int, lsb: int, rounding: str, negative: bool, random: Random | None = None) -> int:
     """The signed integer n such that n * 2^lsb is m * 2^q rounded."""
     shift = lsb - q
     if shift <= 0:
@@ -111,9 +109,10 @@ def round_fraction(x: Fraction, lsb: int, rounding: str, random: Random | None =
 
 
 def default_overflow(fmt: Format, inside: bool = True) -> str:
-    """The overflow of a format: inside a unit integers wrap, elsewhere they saturate."""
+    """The overflow of a format: inside a unit integers wrap if they are a ring, else and elsewhere they saturate."""
     if fmt.is_integer:
-        return "wrap" if inside else "saturate"
+        ring = not fmt.symmetric and fmt.encoding == "twos_complement"
+        return "wrap" if inside and ring else "saturate"
     return "infinity" if fmt.infinities or fmt.has_nan else "saturate"
 
 
@@ -187,9 +186,7 @@ class Cast:
         """What becomes of an infinity."""
         if self.overflow == "raise":
             raise OverflowError(f"infinity into {self.format.name}")
-        if self.overflow == "saturate" or (
-            self.overflow == "saturate_propagate" and not self.format.infinities
-        ):
+        if self.overflow == "saturate" or (self.overflow == "saturate_propagate" and not self.format.infinities):
             return self._bound(negative)
         if self.overflow == "saturate_propagate" and negative and not self.format.signed:
             return self._bound(negative)

@@ -52,9 +52,7 @@ def _convolved(x: np.ndarray, w: np.ndarray, attrs: dict[str, Any]) -> np.ndarra
     group, (sh, sw) = attrs.get("group", 1), attrs.get("strides", (1, 1))
     dh, dw = attrs.get("dilations", (1, 1))
     pads = attrs.get("pads", (0, 0, 0, 0))
-    if (
-        attrs.get("auto_pad") == "SAME_UPPER"
-    ):  # ceil(6/2) = 3 rows of reach 3, ceil(7/2) = 4 columns of reach 2
+    if attrs.get("auto_pad") == "SAME_UPPER":  # ceil(6/2) = 3 rows of reach 3, ceil(7/2) = 4 columns of reach 2
         pads = (0, 0, 1, 1)
     if attrs.get("auto_pad") == "SAME_LOWER":
         pads = (1, 1, 1, 0)

@@ -186,12 +186,8 @@ def test_family_reading(tmp_path: Path) -> None:
 
 
 def test_extends_is_a_deep_merge(tmp_path: Path) -> None:
-    (tmp_path / "below.toml").write_text(
-        'operands = { a = "int8", b = "int8" }\nlevel = [{ group = 4 }]', "utf-8"
-    )
-    (tmp_path / "above.toml").write_text(
-        'extends = "below"\noperands = { b = "int4" }\nlevel = [{}]', "utf-8"
-    )
+    (tmp_path / "below.toml").write_text('operands = { a = "int8", b = "int8" }\nlevel = [{ group = 4 }]', "utf-8")
+    (tmp_path / "above.toml").write_text('extends = "below"\noperands = { b = "int4" }\nlevel = [{}]', "utf-8")
     flat, _ = read_unit("above", tmp_path)
     assert flat == {"operands": {"a": "int8", "b": "int4"}, "level": [{}]}
 
@@ -223,9 +219,7 @@ def test_no_products() -> None:
     assert run.matmul(empty, empty.T, codes([[2.5]], "f32")) == code(2.5, "f32")
     assert Executor(exact_unit(level=[{"length": 2}]), formats()).matmul(empty, empty.T) == 0
     with pytest.raises(ValueError, match="K = 3"):
-        Executor(exact_unit(level=[{"length": 2}]), formats()).matmul(
-            np.zeros((1, 3), int), np.zeros((3, 1), int)
-        )
+        Executor(exact_unit(level=[{"length": 2}]), formats()).matmul(np.zeros((1, 3), int), np.zeros((3, 1), int))
 
 
 @needs_units
@@ -248,9 +242,7 @@ def test_stochastic_is_seeded_by_element() -> None:
     d = run.matmul(a, b, c, seed=11)
     assert len(np.unique(d)) > 1
     assert np.array_equal(d, run.matmul(a, b, c, seed=11))
-    assert int(d[2, 3]) == run.element(
-        a[2].tolist(), b[:, 3].tolist(), int(c[2, 3]), index=2 * 5 + 3, seed=11
-    )
+    assert int(d[2, 3]) == run.element(a[2].tolist(), b[:, 3].tolist(), int(c[2, 3]), index=2 * 5 + 3, seed=11)
     assert np.array_equal(d, run.matmul(a.reshape(2, 2, 6), b, c.reshape(2, 2, 5), seed=11).reshape(4, 5))
     with pytest.raises(ValueError, match="seed"):
         run.matmul(a, b, c)

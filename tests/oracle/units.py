@@ -170,11 +170,7 @@ class Executor:
     def _check_digits(self) -> None:
         for name in "ab":
             operand = self.unit.operands[name]
-            if (
-                operand.format.kind != "integer"
-                or operand.format.encoding != "twos_complement"
-                or operand.load
-            ):
+            if operand.format.kind != "integer" or operand.format.encoding != "twos_complement" or operand.load:
                 raise ValueError("product.digits needs two's complement integers without load")
 
     def _products(self, run: Element, a: int, b: int, k: int) -> Iterator[Value]:
@@ -227,10 +223,7 @@ class Executor:
         for r, positions in enumerate(runs):
             acc = self._start(level, c, r)
             for at in range(0, len(positions), level.group):
-                terms = [
-                    self._pipe(level.input, x[p][0], run, x[p][1], p)
-                    for p in positions[at : at + level.group]
-                ]
+                terms = [self._pipe(level.input, x[p][0], run, x[p][1], p) for p in positions[at : at + level.group]]
                 acc = self._step(run, level, terms, acc, x[positions[0]][1])
             yield (PLUS_ZERO if acc is None else acc), (x[positions[0]][1] if positions else first_k)
 
@@ -300,9 +293,7 @@ class Executor:
         i, j = divmod(position % self._inputs_per_k(), nb)
         return Num(1, width * (i + j), width * (i + j), False)
 
-    def _scale_codes(
-        self, codes: Any, side: str, batch: tuple[int, ...], shape: tuple[int, ...]
-    ) -> np.ndarray | None:
+    def _scale_codes(self, codes: Any, side: str, batch: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray | None:
         """Scale codes broadcast over the batch: [..., M, blocks] for a, [..., blocks, N] for b."""
         if codes is None:
             return None
