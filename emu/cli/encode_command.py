@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 import click
 
 from emu.cli import options
 from emu.errors import FormatError
+
+MAX_EXPONENT = 20_000
+"""Of a decimal: far beyond the range of every format, and still quick to take exactly."""
+_EXPONENT = re.compile(r"e[+-]?([0-9_]+)$")
 
 
 @click.command(name="encode", context_settings={"ignore_unknown_options": True})
@@ -69,11 +74,15 @@ def parse(text: str) -> Fraction | float:
     """A value as it is written, exactly.
 
     Raises:
-        FormatError: it is no number.
+        FormatError: it is no number, or a decimal whose exponent is beyond ±`MAX_EXPONENT`.
     """
     folded = text.strip().casefold()
     if folded.lstrip("+-") in ("inf", "infinity", "nan"):
         return float(folded)
+    if "0x" not in folded and (match := _EXPONENT.search(folded)):
+        digits = match[1].replace("_", "").lstrip("0")
+        if len(digits) > len(str(MAX_EXPONENT)) or int(digits or "0") > MAX_EXPONENT:
+            raise FormatError(f"{text!r}: exponents of a decimal go from -{MAX_EXPONENT} to {MAX_EXPONENT}")
     try:
         if "0x" in folded:
             return float.fromhex(folded)

@@ -79,7 +79,7 @@ def print_format(console: Console, fmt: Format) -> None:
     title = f"format {fmt.name}"
     if fmt.alias:
         title += f" ({', '.join(fmt.alias)})"
-    console.print(title, highlight=False, style="bold")
+    console.print(title, highlight=False, markup=False, emoji=False, style="bold")
     for key, text in (
         ("doc", fmt.doc),
         ("source", fmt.source),
@@ -88,14 +88,15 @@ def print_format(console: Console, fmt: Format) -> None:
         *properties(fmt),
     ):
         if text:
-            console.print(f"{key:<20}{text}", highlight=False)
+            console.print(f"{key:<20}{text}", highlight=False, markup=False, emoji=False)
     if fmt.bits <= MAX_TABLE_BITS:
         console.print()
         _print_codes(console, fmt)
     elif fmt.bits <= MAX_STORED_BITS:
         console.print(
-            f"\n{1 << fmt.bits} codes: `emu decode CODE --format {fmt.name}` shows any of them", highlight=False
-        )
+            f"\n{1 << fmt.bits} codes: `emu decode CODE --format {fmt.name}` shows any of them",
+            highlight=False, markup=False, emoji=False,
+        )  # fmt: skip
 
 
 def _print_codes(console: Console, fmt: Format) -> None:

@@ -44,21 +44,23 @@ def _formats(_: bool) -> Rows:
 
 
 def _units(instructions: bool) -> Rows:
+    from emu.deviation.numbers import plural
     from emu.spec import builtin_names, load_mapping
     from emu.units import family
 
     def rows() -> Iterator[tuple[str, ...]]:
         for name in builtin_names("units"):
             mapping, source = load_mapping("units", name)
+            about = str(mapping.get("maturity", "")), str(mapping.get("doc", ""))
             if not family.is_family(mapping):
-                yield name, "", str(mapping.get("maturity", "")), str(mapping.get("doc", ""))
+                yield name, "", *about
                 continue
             table = family.instructions(mapping, source.label)
             if instructions:
                 for instruction in table:
-                    yield f"{name}:{instruction}", "", str(mapping.get("maturity", "")), str(mapping.get("doc", ""))
+                    yield f"{name}:{instruction}", "", *about
             else:
-                yield name, f"{len(table)} instructions", str(mapping.get("maturity", "")), str(mapping.get("doc", ""))
+                yield name, plural(len(table), "instruction"), *about
 
     return ("name", "family of", "maturity", "what it is"), rows()
 

@@ -3,7 +3,8 @@
 Exit codes:
 
 * 0: done;
-* 1: the input cannot be taken (a spec, a model, a value): one line on standard error says why;
+* 1: the input cannot be taken (a spec, a model, a value): one line on standard error says why. A defect of emu
+  itself ends like this too: the line names the exception and asks for a report;
 * 2: the command line is wrong (click's own);
 * 3: `--expect` found a difference;
 * 130: interrupted.
@@ -55,8 +56,8 @@ class LazyGroup(click.Group):
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in COMMANDS:
             close = nearest(name, COMMANDS)
-            hint = f"; did you mean {close!r}?" if close else ""
-            ctx.fail(f"no such command {name!r}{hint} Commands: {', '.join(COMMANDS)}")
+            hint = f"; did you mean {close!r}? " if close else "; "
+            ctx.fail(f"no such command {name!r}{hint}Commands: {', '.join(COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -101,10 +102,14 @@ def run(arguments: list[str]) -> int:
     except click.Abort:
         click.echo("emu: interrupted", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except SystemExit:  # how click ends a command whose reader has gone away
         return 0
     except (EmuError, ValueError, OSError, MemoryError) as error:
         click.echo(f"emu: {_one_line(error)}", err=True)
+        return EXIT_INPUT
+    except Exception as error:  # the last resort: whatever no module has foreseen
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        click.echo(f"emu: {what} (a defect of emu: please report it with the command and its input)", err=True)
         return EXIT_INPUT
     return code if isinstance(code, int) else 0
 

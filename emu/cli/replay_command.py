@@ -11,7 +11,10 @@ from emu.cli import options
 from emu.cli.main import EXIT_DIFFERENT
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from emu.deviation.run import Replay
+    from emu.deviation.store import StoredRun
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -70,83 +73,70 @@ def command(
     from emu.deviation.run import replay
     from emu.deviation.table import print_layers
 
-    _check_outputs(out, report, expect)
+    expected = _check_places(out, report, expect)
     console = messages()
     with _progress(console) as bar:
         done = replay(
             model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
             calibration=calibration, progress=bar,
         )  # fmt: skip
-    print_layers(output(), done.rows)
-    _remarks(done)
+    # what was asked for is done before anything is printed: a reader that goes away loses none of it
+    difference = None if expected is None else done.difference(expected)
     if out is not None:
         done.write(out)
-        console.print(f"stored in {out}", soft_wrap=True)
     if report is not None:
         from emu.report import write_report
 
         write_report(report, done.result)
-        console.print(f"report: {report}", soft_wrap=True)
-    return _compare(done, expect)
+    print_layers(output(), done.rows)
+    _remarks(console, done)
+    for word, path in (("stored in", out), ("report:", report)):
+        if path is not None:
+            console.print(f"{word} {path}", soft_wrap=True)
+    if difference is not None:
+        console.print(f"emu: differs from {expect}: {difference}", soft_wrap=True)
+        return EXIT_DIFFERENT
+    if expect is not None:
+        console.print(f"every bit is as in {expect}", soft_wrap=True)
+    return 0
 
 
-def _check_outputs(out: Path | None, report: Path | None, expect: Path | None) -> None:
-    """Refuse places that cannot be written or read before any work starts."""
+def _check_places(out: Path | None, report: Path | None, expect: Path | None) -> StoredRun | None:
+    """Refuse places that cannot be written or read before any work starts; the run to compare with."""
+    from emu.deviation.atomic import check_file
     from emu.deviation.store import check_folder, read_run
-    from emu.errors import ModelError
 
+    if out is not None and expect is not None and out.resolve() == expect.resolve():
+        raise click.UsageError(f"--out and --expect are the same folder, {out}: the run there would be replaced")
     if out is not None:
         check_folder(out)
     if report is not None:
-        check_folder(report.resolve().parent)
-        if not report.resolve().parent.is_dir():
-            raise ModelError(f"{report}: the folder {report.resolve().parent} does not exist")
-    if expect is not None:
-        read_run(expect)
+        check_file(report)
+    return None if expect is None else read_run(expect)
 
 
-def _remarks(done: Replay) -> None:
-    from emu.cli.consoles import messages
+def _remarks(console: Console, done: Replay) -> None:
+    from emu.deviation.numbers import plural
 
-    console = messages()
     fallback = done.run.fallback
     if fallback:
         ops = sorted({entry.op for entry in fallback})
-        console.print(
-            f"{len(fallback)} nodes ran in reference arithmetic: {', '.join(ops)}", soft_wrap=True, highlight=False
-        )
+        console.print(f"{plural(len(fallback), 'node')} ran in reference arithmetic: {', '.join(ops)}", soft_wrap=True)
     if done.run.truth_float32:
-        count = len(done.run.truth_float32)
+        nodes = plural(len(done.run.truth_float32), "node")
         console.print(
-            f"{count} nodes of the truth ran in float32, widened: the engine has no double kernel for them",
-            highlight=False,
+            f"{nodes} of the truth ran in float32, widened: the engine has no double kernel there", soft_wrap=True
         )
-
-
-def _compare(done: Replay, expect: Path | None) -> int:
-    if expect is None:
-        return 0
-    from emu.cli.consoles import messages
-
-    difference = done.difference(expect)
-    console = messages()
-    if difference is None:
-        console.print(f"every bit is as in {expect}", soft_wrap=True)
-        return 0
-    console.print(f"emu: differs from {expect}: {difference}", soft_wrap=True, highlight=False)
-    return EXIT_DIFFERENT
 
 
 class _progress:  # noqa: N801 (a context manager that reads as a function)
     """A progress bar over layers, to standard error."""
 
-    def __init__(self, console: object) -> None:
-        from rich.console import Console
+    def __init__(self, console: Console) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        assert isinstance(console, Console)
         self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=console, transient=True, disable=not console.is_terminal,
         )  # fmt: skip
         self._task = self._bar.add_task("reading", total=None)

@@ -29,6 +29,7 @@ def command(name: str, kind: str | None, length: int) -> None:
     NAME is a built-in name, an alias, FAMILY:INSTRUCTION, or (with --kind) a path to a .toml file.
     """
     from emu.errors import SpecError, nearest
+    from emu.spec.locate import is_path
 
     kinds: dict[str, Callable[[str, int], None]] = {
         "format": _format, "unit": _unit, "accelerator": _accelerator, "scheme": _scheme,
@@ -42,28 +43,32 @@ def command(name: str, kind: str | None, length: int) -> None:
         return
     if found:
         raise SpecError(f"{name!r} is several things: say which with --kind", value=name, allowed=found)
-    everything = _all_names()
-    close = nearest(name, everything)
-    hint = f"; did you mean {close!r}?" if close else ""
-    raise SpecError(f"nothing is called {name!r}{hint} See `emu list formats`, units, schemes, accelerators")
+    if is_path(name):
+        raise SpecError("no file of a format; of what else, say with --kind", file=name, allowed=list(kinds)[1:])
+    close = nearest(name, _all_names())
+    hint = f"; did you mean {close!r}? " if close else "; "
+    raise SpecError(f"nothing is called {name!r}{hint}see `emu list formats`, units, schemes, accelerators")
 
 
 def _all_names() -> list[str]:
-    from emu.formats.load import _aliases
+    from emu.formats.load import aliases
     from emu.spec import builtin_names
 
     return [
         *(stem for kind in ("formats", "units", "accelerators", "schemes") for stem in builtin_names(kind)),
-        *_aliases(),
+        *aliases(),
     ]
 
 
 def _exists(kind: str, name: str) -> bool:
     from emu.errors import SpecError
     from emu.formats import load_format
+    from emu.formats.load import AMBIGUOUS
     from emu.spec import builtin_names
 
     if kind == "format":
+        if name.casefold() in AMBIGUOUS:  # loading it says between which formats
+            return True
         try:
             load_format(name)
         except SpecError:
@@ -98,12 +103,12 @@ def _unit(name: str, length: int) -> None:
 
 def _accelerator(name: str, _: int) -> None:
     from emu.accelerators import load_accelerator
-    from emu.deviation.describe import describe_accelerator, describe_unit
+    from emu.deviation.describe import describe_accelerator, describe_unit, distinct_units
 
     accelerator = load_accelerator(name)
     _describe(describe_accelerator(accelerator))
-    units = {plan.unit.name: plan.unit for plan in (accelerator.matrix, *(rule.plan for rule in accelerator.rules))}
-    for unit in units.values():
+    plans = (accelerator.matrix, *(rule.plan for rule in accelerator.rules))
+    for unit in distinct_units(plan.unit for plan in plans):
         click.echo()
         _describe(describe_unit(unit))
 

@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.deviation import numbers
+from emu.deviation.atomic import check_file
 from emu.deviation.rows import LayerRow
-from emu.deviation.table import plain_table, print_table
+from emu.deviation.table import not_shown, plain_table, print_table, table_width
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,27 +88,32 @@ def run_demo(
 
     Raises:
         SpecError: an unknown accelerator.
-        OSError: the report cannot be written.
+        ModelError: the report cannot be written.
     """
+    from rich.text import Text
+
     from emu.accelerators import load_accelerator
 
+    if report is not None:
+        check_file(report)
     chosen = [load_accelerator(name) for name in accelerators]  # refuse a wrong name before work starts
     with np.load(DATA, allow_pickle=False) as data:
         pictures, labels = data["images"][:images], data["labels"][:images]
     rows: list[DemoRow] = []
     replays: list[Replay] = []
     for accelerator in chosen:
-        with console.status(f"{accelerator.name}: {len(labels)} images, bit by bit"):
+        with console.status(Text(f"{accelerator.name}: {numbers.plural(len(labels), 'image')}, bit by bit")):
             ieee, row, replay = _run(accelerator, pictures, labels, backend)
         rows = [*(rows or [ieee]), row]
         replays.append(replay)
-    print_table(console, demo_table(rows))
     if report is not None and replays:
         from emu.report import write_report
 
-        farthest = min(zip(rows[1:], replays, strict=True), key=lambda pair: (pair[0].correct, -(pair[0].changed or 0)))
-        write_report(report, farthest[1].result)
-        console.print(f"report of {farthest[0].name}: {report}", soft_wrap=True)
+        row, farthest = min(zip(rows[1:], replays, strict=True), key=lambda pair: pair[0].rank)
+        write_report(report, farthest.result)
+    print_table(console, demo_table(rows, width=console.width if console.is_terminal else None))
+    if report is not None and replays:
+        console.print(Text(f"report of {row.name}: {report}"), soft_wrap=True)
     return tuple(rows)
 
 
@@ -147,28 +153,49 @@ def predictions(logits: NDArray[np.floating]) -> NDArray[np.int64]:
     return np.where(np.isnan(logits).any(axis=1), -1, logits.argmax(axis=1))
 
 
-def demo_table(rows: Sequence[DemoRow]) -> Table:
-    """The table of the demo."""
-    table = plain_table()
-    table.title_justify = "left"
-    table.title = f"Handwritten digits, {rows[0].images} images that the network has never seen" if rows else None
-    table.add_column("arithmetic", no_wrap=True)
-    for heading in ("accuracy", "changed", "worst layer", "SQNR", "saturated", "time"):
-        table.add_column(heading, justify="left" if heading == "worst layer" else "right", no_wrap=True)
-    for row in rows:
-        worst = row.worst
-        table.add_row(
-            row.name,
-            f"{100 * row.accuracy:.2f} %",
-            "" if row.changed is None else str(row.changed),
-            "" if worst is None else worst.layer,
-            "" if worst is None else _decibels(worst.sqnr_db),
-            "" if row.saturated is None else numbers.count(row.saturated),
-            "" if row.seconds is None else numbers.seconds(row.seconds),
-        )
+def demo_table(rows: Sequence[DemoRow], *, width: int | None = None) -> Table:
+    """The table of the demo.
+
+    Args:
+        rows: in the order to be shown.
+        width: characters that fit: columns are left out, least important first, until the table does, and the
+            caption names them; None: as wide as it needs to be.
+    """
+    headings = list(COLUMNS)
+    table = _build(rows, headings)
+    for heading in DROPPED_FIRST:
+        if width is None or table_width(table) <= width:
+            break
+        headings.remove(heading)
+        table = _build(rows, headings)
+        table.caption = not_shown(name for name in COLUMNS if name not in headings)
     return table
 
 
-def _decibels(x: float) -> str:
-    text = numbers.decibels(x)
-    return text if text in ("exact", "–") else f"{text} dB"
+def _build(rows: Sequence[DemoRow], headings: Sequence[str]) -> Table:
+    from rich.text import Text
+
+    table = plain_table()
+    table.title_justify = "left"
+    if rows:
+        table.title = f"Handwritten digits, {numbers.plural(rows[0].images, 'image')} that the network has never seen"
+    for heading in headings:
+        left = heading in ("arithmetic", "worst layer")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(COLUMNS[heading](row)) for heading in headings))
+    return table
+
+
+COLUMNS: dict[str, Callable[[DemoRow], str]] = {
+    "arithmetic": lambda row: row.name,
+    "accuracy": lambda row: f"{100 * row.accuracy:.2f} %",
+    "changed": lambda row: "" if row.changed is None else str(row.changed),
+    "worst layer": lambda row: "" if row.worst is None else row.worst.layer,
+    "SQNR": lambda row: "" if row.worst is None else numbers.decibels_unit(row.worst.sqnr_db),
+    "saturated": lambda row: "" if row.saturated is None else numbers.count(row.saturated),
+    "time": lambda row: "" if row.seconds is None else numbers.seconds(row.seconds),
+}
+"""Headings of the demo's table, and what a cell shows."""
+DROPPED_FIRST = ("time", "worst layer", "SQNR", "saturated", "changed")
+"""Columns that a narrow terminal does not show, the first one first."""

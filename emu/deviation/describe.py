@@ -24,11 +24,16 @@ FACTS = ("source", "maturity", "scope")
 
 def describe(accelerator: Accelerator, layers: Iterable[tuple[str, str]]) -> tuple[Description, ...]:
     """The accelerator, and the units that these layers (name, operator) use."""
-    units: dict[str, Unit] = {}
-    for name, op in layers:
-        unit = accelerator.plan(name, op).unit
-        units.setdefault(unit.name, unit)
-    return (describe_accelerator(accelerator), *(describe_unit(unit) for unit in units.values()))
+    units = distinct_units(accelerator.plan(name, op).unit for name, op in layers)
+    return (describe_accelerator(accelerator), *(describe_unit(unit) for unit in units))
+
+
+def distinct_units(units: Iterable[Unit]) -> list[Unit]:
+    """Each unit once, in order of first use: two that share a name are two if they compute differently."""
+    found: dict[tuple[str, str], Unit] = {}
+    for unit in units:
+        found.setdefault((unit.name, unit.spec_hash), unit)
+    return list(found.values())
 
 
 def describe_accelerator(accelerator: Accelerator) -> Description:

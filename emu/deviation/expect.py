@@ -1,8 +1,8 @@
 """Bit-for-bit comparison of a replay with a stored one (`emu replay --expect RUN`).
 
 * The question must be the same: model, inputs, mode and the layers' names. Else the two cannot be compared
-  (ModelError). Accelerator, emu version and machine may differ: that their bits do not is what is being
-  tested.
+  (ModelError). Accelerator, backend, emu version, semantics version and machine may differ: that their bits
+  do not is what is being tested.
 * Bits are compared as stored: -0 differs from +0, and NaNs differ if their bits do.
 * Layers come in graph order, then the model's outputs; the first difference is the first in that order, and
   within a tensor the first in C order.
@@ -40,9 +40,9 @@ class Difference:
     def __str__(self) -> str:
         if self.element is None:
             return f"{self.where}: expected {self.expected}, got {self.got}"
-        place = ", ".join(str(i) for i in self.element)
+        place = f"[{', '.join(map(str, self.element))}]" if self.element else ""  # a scalar has no index
         counted = f"{self.count} of {self.size} elements differ"
-        return f"{self.where}[{place}]: expected {self.expected}, got {self.got} ({counted})"
+        return f"{self.where}{place}: expected {self.expected}, got {self.got} ({counted})"
 
 
 def first_difference(expected: StoredRun, result: Result, tensors: Tensors) -> Difference | None:

@@ -20,6 +20,17 @@ def decibels(x: float) -> str:
     return f"{x:.1f}".replace("-", "−")
 
 
+def decibels_unit(x: float) -> str:
+    """An SQNR with its unit, where it is a number."""
+    text = decibels(x)
+    return text if text in ("exact", "–") else f"{text} dB"
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{count(n)} {noun}" if n == 1 else f"{count(n)} {noun}s"
+
+
 def short(x: float) -> str:
     """Three significant digits; `–` for NaN."""
     if math.isnan(x):

@@ -1,8 +1,9 @@
 """Where a result comes from: enough to run it again, and to judge whether the same bits are to be expected.
 
-* Bits depend on the model, the inputs, the accelerator and the semantics version, and on nothing else: those
-  four are compared before bits are. The machine, the backend and the library versions are recorded because
-  the *truth* may depend on them (BLAS and onnxruntime sum in their own order), and times do.
+* The emulated bits depend on the model, the inputs, the mode, the accelerator and the semantics version, and
+  on nothing else. `emu.deviation.expect` says which of them must be equal before bits are compared.
+* The machine, the backend and the library versions are recorded because the *truth* may depend on them (BLAS
+  and onnxruntime sum in their own order), and times do.
 * Nothing here names the host or the user.
 """
 

@@ -4,8 +4,10 @@
   as it is.
 * Metrics are those of `emu.deviation.metrics` and `emu.deviation.ulp`, over the whole output tensor of the
   layer.
-* Event counts are those of the unit, summed over its stages, one field per `EventKind`; clamping by the
-  quantisers and by the layer's last cast are fields of their own, because they happen outside the unit.
+* Event counts are those of the unit, summed over its stages, one field per `EventKind`; what left its range in
+  the quantisers and in the layer's last cast are fields of their own, because it happens outside the unit:
+  *saturated* values were clamped to the largest finite one, *overflowed* ones became an infinity or a NaN, or
+  wrapped.
 * The *worst* layer is the one with the lowest SQNR; a layer whose SQNR is NaN (no finite pair at all) is
   worse than any other.
 """
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
 EVENTS = tuple(kind.value for kind in EventKind)
 """Names of the fields that count what happened inside the unit."""
-ADDITIVE = ("macs", "elements", "left_out", "quantiser_saturated", "output_saturated", *EVENTS)
+OUTSIDE = ("quantiser_saturated", "quantiser_overflowed", "output_saturated", "output_overflowed")
+"""Names of the fields that count what left its range outside the unit."""
+ADDITIVE = ("macs", "elements", "left_out", *OUTSIDE, *EVENTS)
 """Fields whose sum over layers means something."""
 
 
@@ -73,8 +77,12 @@ class LayerRow:
     """pairs that are not finite on one side: no metric sees them"""
     quantiser_saturated: int
     """operand elements that the schemes clamped"""
+    quantiser_overflowed: int
+    """operand elements that became an infinity or a NaN (or wrapped) in the schemes' casts"""
     output_saturated: int
     """output elements that the last cast clamped"""
+    output_overflowed: int
+    """output elements that became an infinity or a NaN (or wrapped) in the last cast"""
     inexact: int
     underflow: int
     overflow: int
@@ -90,6 +98,11 @@ class LayerRow:
     def all_saturated(self) -> int:
         """Values clamped to a largest finite one anywhere: quantisers, unit, last cast."""
         return self.quantiser_saturated + self.saturated + self.output_saturated
+
+    @property
+    def all_overflowed(self) -> int:
+        """Values beyond the range of a format anywhere; what the unit clamped or wrapped is counted here too."""
+        return self.quantiser_overflowed + self.overflow + self.output_overflowed
 
     @property
     def flushed(self) -> int:
@@ -148,7 +161,9 @@ def layer_row(run: LayerRun) -> LayerRow:
         emulated_not_finite=pairs.emulated_not_finite,
         left_out=pairs.left_out,
         quantiser_saturated=run.quantiser_saturated,
+        quantiser_overflowed=run.quantiser_overflowed,
         output_saturated=run.output_saturated,
+        output_overflowed=run.output_overflowed,
         **{kind.value: int(run.events.total(kind)) for kind in EventKind},
     )
 

@@ -13,7 +13,7 @@ from emu.deviation.describe import describe
 from emu.deviation.expect import Difference, first_difference
 from emu.deviation.result import Result, from_run
 from emu.deviation.rows import LayerRow
-from emu.deviation.store import read_run, tensors_of, write_run
+from emu.deviation.store import StoredRun, read_run, tensors_of, write_run
 from emu.replaying.driver import run
 from emu.replaying.result import Mode, ReplayRun, Truth
 
@@ -37,13 +37,14 @@ class Replay:
         """Store numbers, bits and provenance in a folder; see `emu.deviation.store`."""
         write_run(Path(folder), self.result, tensors_of(self.run))
 
-    def difference(self, folder: str | Path) -> Difference | None:
-        """The first bit that is not as in a stored run; None if there is none.
+    def difference(self, expected: str | Path | StoredRun) -> Difference | None:
+        """The first bit that is not as in a stored run (its folder, or what was read there); None if there is none.
 
         Raises:
             ModelError: no stored run there, or one of another question.
         """
-        return first_difference(read_run(Path(folder)), self.result, tensors_of(self.run))
+        stored = expected if isinstance(expected, StoredRun) else read_run(Path(expected))
+        return first_difference(stored, self.result, tensors_of(self.run))
 
 
 def replay(

@@ -1,13 +1,15 @@
 """The files of a run: a folder that holds the numbers, the bits, and where they come from.
 
     layers.parquet   one row per layer: every field of `LayerRow`, provenance in the file's metadata
-    tensors.npz      the emulated output of every layer and of the model, bit for bit, and the sample that the
-    scatter plot shows run.json         the whole `Result` but the sample, the names of the tensors, and the
-    SHA-256 of the other two files
+    tensors.npz      the emulated output of every layer and of the model, bit for bit, and the sample that
+                     the scatter plot shows
+    run.json         the whole `Result` but the sample, the names of the tensors, and the SHA-256 of the
+                     other two files
 
-* Each file is written under a temporary name and renamed; run.json comes last and holds the digests of the
-  other two, so a folder whose writing was cut short is recognised as such, and other files in the folder are
-  left alone.
+* All three files are written under temporary names, then renamed together: a run that is interrupted while it
+  is stored leaves an earlier one in the folder as it was. Other files in the folder are left alone.
+* run.json is renamed last and holds the digests of the other two, so a folder whose renaming was cut short is
+  recognised as such.
 * tensors.npz is an uncompressed zip of .npy files with fixed time stamps and no pickles: the same run gives
   the same bytes.
 * JSON has no infinities and NaNs: they are the strings "inf", "-inf" and "nan" there.
@@ -19,6 +21,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,14 +32,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.deviation.atomic import replacing
+from emu.deviation.atomic import replacing_all
 from emu.deviation.result import Result, Sample
 from emu.errors import ModelError
 
 if TYPE_CHECKING:
     from emu.replaying.result import ReplayRun
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the folder's layout; a reader takes its own and says so otherwise."""
 LAYERS, TENSORS, RUN = "layers.parquet", "tensors.npz", "run.json"
 
@@ -69,38 +72,46 @@ def tensors_of(run: ReplayRun) -> Tensors:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse, before any work starts, a place where a run cannot be stored.
+    """Refuse, before any work starts, a place where a run cannot be stored; leaves nothing behind.
 
     Raises:
-        ModelError: the path is a file, or lies under one.
+        ModelError: the path is a file, lies under one, or cannot be written.
     """
-    for path in (folder, *folder.parents):
-        if path.exists():
-            if not path.is_dir():
-                raise ModelError(f"{folder}: cannot hold the results, {path} is a file: name a folder")
-            return
+    place = folder.resolve()
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise ModelError(f"{folder}: cannot hold the results, {place} is a file: name a folder")
+    try:
+        # a folder, because that is what has to be made there, or a temporary name in the one that exists
+        Path(tempfile.mkdtemp(prefix=".emu.", suffix=".tmp", dir=place)).rmdir()
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot hold the results, {place} cannot be written: {error.strerror}") from None
 
 
 def write_run(folder: Path, result: Result, tensors: Tensors) -> None:
-    """Store a run in a folder, which is made if it does not exist; an earlier run in it is replaced."""
+    """Store a run in a folder, which is made if it does not exist; an earlier run in it is replaced.
+
+    Raises:
+        ModelError: the folder cannot be made or written, or holds something that is no file under a file's name.
+    """
     check_folder(folder)
+    folder = folder.resolve()  # mkdir does not take a link to a folder that is still to be made
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / TENSORS) as path:
-        _write_tensors(path, result, tensors)
-    with replacing(folder / LAYERS) as path:
-        _write_parquet(path, result)
-    record = {
-        "schema": SCHEMA,
-        "result": _jsonable(msgspec.to_builtins(dataclasses.replace(result, sample=None))),
-        "tensors": {
-            "layers": [name for name, _ in tensors.layers],
-            "outputs": [name for name, _ in tensors.outputs],
-            "sample": None if result.sample is None else result.sample.layer,
-        },
-        "sha256": {name: _sha256(folder / name) for name in (LAYERS, TENSORS)},
-    }
-    with replacing(folder / RUN) as path:
-        path.write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    with replacing_all(folder / TENSORS, folder / LAYERS, folder / RUN) as (bits, table, run):
+        _write_tensors(bits, result, tensors)
+        _write_parquet(table, result)
+        record = {
+            "schema": SCHEMA,
+            "result": _jsonable(msgspec.to_builtins(dataclasses.replace(result, sample=None))),
+            "tensors": {
+                "layers": [name for name, _ in tensors.layers],
+                "outputs": [name for name, _ in tensors.outputs],
+                "sample": None if result.sample is None else result.sample.layer,
+            },
+            "sha256": {LAYERS: _sha256(table), TENSORS: _sha256(bits)},
+        }
+        run.write_text(json.dumps(record, indent=1, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -171,7 +182,8 @@ def _write_tensors(path: Path, result: Result, tensors: Tensors) -> None:
         for name, array in arrays.items():
             # ZipInfo's own time stamp is fixed: no clock in the bytes
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                # not ascontiguousarray, which gives a scalar an axis
+                np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
 
 
 def _write_parquet(path: Path, result: Result) -> None:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,9 @@ COLUMNS = (
     Column(name="saturated", show=lambda r: numbers.count(r.all_saturated), keep=7),
     Column(name="flushed", show=lambda r: numbers.count(r.flushed), keep=4),
     Column(name="NaN made", show=lambda r: numbers.count(r.nan_made), keep=5),
-    Column(name="overflowed", show=lambda r: numbers.count(r.overflow), keep=6, only_if=lambda r: r.overflow),
+    Column(
+        name="overflowed", show=lambda r: numbers.count(r.all_overflowed), keep=6, only_if=lambda r: r.all_overflowed
+    ),
     Column(name="wrapped", show=lambda r: numbers.count(r.wrapped), keep=6, only_if=lambda r: r.wrapped),
     Column(name="not finite", show=lambda r: numbers.count(r.left_out), keep=10, only_if=lambda r: r.left_out),
 )
@@ -79,7 +81,7 @@ def layer_table(rows: Sequence[LayerRow], *, width: int | None = None) -> Table:
         shown.remove(dropped[-1])
         table = _build(rows, shown, longest)
     if dropped:
-        table.caption = f"not shown for want of width: {', '.join(c.name for c in dropped)}"
+        table.caption = not_shown(column.name for column in dropped)
     return table
 
 
@@ -104,6 +106,11 @@ def plain_table() -> Table:
     from rich.table import Table
 
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption_justify="left")
+
+
+def not_shown(names: Iterable[str]) -> str:
+    """The caption of a table that lost columns."""
+    return f"not shown for want of width: {', '.join(names)}"
 
 
 def table_width(table: Table) -> int:

@@ -22,10 +22,11 @@ from emu.spec import builtin_names, convert, find, load_mapping, read_toml
 
 _INTEGER = re.compile(r"(?P<unsigned>u?)int(?P<bits>[1-9][0-9]{0,3})")
 _FLOAT = re.compile(r"e(?P<exp>[1-9][0-9]?)m(?P<man>[1-9][0-9]?)")
-_AMBIGUOUS = {
+AMBIGUOUS = {
     "fp8": ("float8_e4m3fn", "float8_e4m3", "float8_e4m3fnuz", "float8_e5m2"),
     "bf8": ("float8_e5m2", "float8_e5m2fnuz"),
 }
+"""Names that mean different formats to different vendors, and the candidates."""
 
 
 def load_format(
@@ -60,7 +61,7 @@ def _builtin(stem: str) -> Format:
 
 
 @cache
-def _aliases() -> dict[str, str]:
+def aliases() -> dict[str, str]:
     """Every alias, lower case, to its file's stem."""
     out: dict[str, str] = {}
     for stem in builtin_names("formats"):
@@ -75,10 +76,10 @@ def _by_name(name: str, file: str | None, key: str | None) -> Format:
     if name in builtin_names("formats"):
         return _builtin(name)
     folded = name.casefold()
-    if folded in _AMBIGUOUS:
-        raise SpecError("ambiguous format name", file=file, key=key, value=name, allowed=_AMBIGUOUS[folded])
-    if folded in _aliases():
-        return _builtin(_aliases()[folded])
+    if folded in AMBIGUOUS:
+        raise SpecError("ambiguous format name", file=file, key=key, value=name, allowed=AMBIGUOUS[folded])
+    if folded in aliases():
+        return _builtin(aliases()[folded])
     return _by_rule(folded) or _unknown(name, file, key)
 
 
@@ -95,7 +96,7 @@ def _by_rule(name: str) -> Format | None:
 
 
 def _unknown(name: str, file: str | None, key: str | None) -> Format:
-    known = sorted({*builtin_names("formats"), *_aliases()})
+    known = sorted({*builtin_names("formats"), *aliases()})
     reason = "unknown format (a name, an alias, intN, uintN, eXmY with X >= 2 and Y >= 1, or a path to a .toml)"
     raise SpecError(reason, file=file, key=key, value=name, allowed=known)
 

@@ -90,9 +90,9 @@ COLUMNS = (
     ),
     Column(
         name="overflowed",
-        meaning="rounded values beyond the range of a format inside the unit",
-        cell=_count(lambda r: r.overflow),
-        only_if=lambda r: r.overflow,
+        meaning="values beyond the range of a format: in the quantisers, in the unit, in the last cast",
+        cell=_count(lambda r: r.all_overflowed),
+        only_if=lambda r: r.all_overflowed,
     ),
     Column(
         name="wrapped",

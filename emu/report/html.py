@@ -65,7 +65,7 @@ def write_report(path: Path, result: Result) -> None:
     """Write the report; the file is there whole or not at all.
 
     Raises:
-        OSError: the folder does not exist or cannot be written.
+        ModelError: the folder does not exist or cannot be written, or the path is there and no regular file.
     """
     text = render(result)
     with replacing(path) as temporary:
@@ -114,24 +114,22 @@ def cards(result: Result) -> list[Card]:
         note = f"{numbers.count(rows - same)} of {numbers.count(rows)} rows of {output.output} changed"
         out.append(Card(label="same argmax as the truth", value=numbers.share(same, rows), note=note))
         note = f"end to end, cosine {numbers.cosine(output.cosine)}"
-        out.append(Card(label="SQNR at the output", value=_db(output.sqnr_db), note=note))
+        out.append(Card(label="SQNR at the output", value=numbers.decibels_unit(output.sqnr_db), note=note))
     if result.worst is not None:
         label = "worst layer" if len(result.rows) > 1 else "SQNR"
-        out.append(Card(label=label, value=_db(result.worst.sqnr_db), note=result.worst.layer, alert=True))
+        out.append(
+            Card(label=label, value=numbers.decibels_unit(result.worst.sqnr_db), note=result.worst.layer, alert=True)
+        )
     sums = {name: numbers.count(n) for name, n in totals(result.rows).items()}
     work = f"{sums['macs']} MACs, {numbers.seconds(sum(r.seconds for r in result.rows))} emulating"
     out.append(Card(label="layers emulated", value=str(len(result.rows)), note=work))
     clamped = sum(row.all_saturated for row in result.rows)
     flushed = numbers.count(sum(row.flushed for row in result.rows))
-    note = f"{flushed} flushed, {sums['overflow']} overflowed, {sums['nan_made']} NaN made"
+    overflowed = numbers.count(sum(row.all_overflowed for row in result.rows))
+    note = f"{flushed} flushed, {overflowed} overflowed, {sums['nan_made']} NaN made"
     broken = any(row.emulated_not_finite for row in result.rows)
     out.append(Card(label="values saturated", value=numbers.count(clamped), note=note, alert=broken))
     return out
-
-
-def _db(x: float) -> str:
-    text = numbers.decibels(x)
-    return text if text in ("exact", "–") else f"{text} dB"
 
 
 def _output_words(agreement: float, rows: int) -> str:

@@ -43,7 +43,9 @@ EVENT_PANELS: tuple[tuple[str, Callable[[LayerRow], int]], ...] = (
     ("saturated in the unit", lambda r: r.saturated),
     ("saturated by the quantiser", lambda r: r.quantiser_saturated),
     ("saturated in the last cast", lambda r: r.output_saturated),
-    ("overflowed", lambda r: r.overflow),
+    ("overflowed in the unit", lambda r: r.overflow),
+    ("overflowed in the quantiser", lambda r: r.quantiser_overflowed),
+    ("overflowed in the last cast", lambda r: r.output_overflowed),
     ("wrapped", lambda r: r.wrapped),
     ("flushed to zero", lambda r: r.flushed),
     ("NaN made", lambda r: r.nan_made),
@@ -63,9 +65,7 @@ def sqnr_plot(rows: Sequence[LayerRow]) -> str | None:
         ink = Ink.ALERT if row is bad and len(rows) > 1 else Ink.ACCENT
         value = row.sqnr_db if math.isfinite(row.sqnr_db) else high if row.sqnr_db == math.inf else 0.0
         ax.barh(i, value, height=0.62, color=ink.value, alpha=1.0 if math.isfinite(row.sqnr_db) else 0.35)
-        text = {"–": "no finite value", "−∞": "−∞ dB", "exact": "exact"}.get(
-            numbers.decibels(row.sqnr_db), f"{numbers.decibels(row.sqnr_db)} dB"
-        )
+        text = "no finite value" if math.isnan(row.sqnr_db) else numbers.decibels_unit(row.sqnr_db)
         _label(ax, max(value, 0.0), i, text)
     ax.set_xlim(1.02 * low, high * 1.1)
     ax.set_xlabel("SQNR in dB (more is better)")

@@ -7,6 +7,7 @@
   same bytes.
 * Self-contained: no metadata, no namespace but SVG's own, references only to ids in the same figure; ids
   carry the figure's name, so several figures fit on one page.
+* No mathtext: a `$` in a layer's name is a dollar sign.
 * No pyplot: no global state, no display.
 """
 
@@ -104,10 +105,20 @@ def to_svg(fig: Figure, name: str, description: str) -> str:
     """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.text import Text
 
     buffer = io.StringIO()
     FigureCanvasSVG(fig)
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": SALT, "font.family": "DejaVu Sans"}):
+    for text in fig.findobj(Text):
+        text.set_parse_math(False)
+    with matplotlib.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": SALT,
+            "font.family": "DejaVu Sans",
+            "text.parse_math": False,  # again, for ticks that drawing makes
+        }
+    ):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         fig.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     return _inline(buffer.getvalue(), name, description)

@@ -1,5 +1,6 @@
 """The command line: exit codes, one-line errors, nothing heavy for --help."""
 
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,39 @@ import pytest
 from emu.cli.main import COMMANDS, run
 
 HEAVY = ("numpy", "numba", "onnx", "onnxruntime", "matplotlib", "pyarrow", "rich", "jinja2", "msgspec")
+
+
+def test_a_wrong_command_far_from_any_is_told_what_there_is(capsys):
+    assert run(["zzzzzz"]) == 2
+    assert "no such command 'zzzzzz'; Commands: demo, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AssertionError("a\nb"), RuntimeError("a b"), KeyError("a b"), NotImplementedError(), RecursionError("a b")],
+)
+def test_what_nobody_foresaw_is_one_line_too(error, capsys, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("emu.formats.load_format", fail)
+    assert run(["encode", "1", "-f", "e4m3"]) == 1
+    text = capsys.readouterr().err
+    assert text.startswith(f"emu: {type(error).__name__}: ")
+    assert "please report it" in text
+    assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["show", "nvidia-hopper"], ["show", "e4m3"], ["list", "formats"], ["--version"]])
+def test_a_reader_that_goes_away_is_no_error(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "from emu.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *arguments], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_help_names_every_command_and_the_exit_codes(capsys):
@@ -57,6 +91,12 @@ def test_a_wrong_command_names_the_nearest_one(capsys):
         (["decode", "0x100", "-f", "e4m3"], ["0x100", "8 bits"]),
         (["decode", "zz", "-f", "e4m3"], ["'zz' is no code"]),
         (["show", "nvidia-hoper"], ["did you mean 'nvidia-hopper'?"]),
+        (["encode", "1e9999999", "-f", "e4m3"], ["'1e9999999'", "from -20000 to 20000"]),
+        (["encode", "-f", "e4m3", "--", "-1E-0_020_001"], ["from -20000 to 20000"]),
+        (["show", "qqqq"], ["nothing is called 'qqqq'; see `emu list"]),
+        (["show", "nvidia-hoper"], ["'nvidia-hopper'? see `emu list"]),
+        (["show", "fp8"], ["ambiguous", "float8_e4m3fn", "float8_e5m2"]),
+        (["show", "my.toml"], ["my.toml", "--kind", "unit, accelerator, scheme"]),
         (["show", "nvidia-hopper:nothing"], ["no such instruction"]),
         (["show", "no/such.toml", "--kind", "unit"], ["no such file"]),
         (["replay", "no.onnx", "--inputs", "x.npz", "--accelerator", "hopper-fp8"], ["no.onnx"]),

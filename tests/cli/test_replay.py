@@ -1,11 +1,18 @@
 """`emu replay` and `emu report`, on the demo's own network."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from emu.cli.consoles import PlainConsole, messages
 from emu.cli.main import run
+from emu.cli.replay_command import _progress, _remarks
 from emu.demo.demo import DATA, MODEL
 
 
@@ -61,6 +68,87 @@ def test_expect_passes_on_equal_bits_and_fails_on_a_perturbed_one(inputs, tmp_pa
     arguments = ["replay", str(MODEL), "--inputs", str(inputs), "--accelerator", str(other), "--expect", str(out)]
     assert run(arguments) == 3
     assert "differs from" in capsys.readouterr().err
+
+
+def test_out_and_expect_in_one_folder_are_refused(inputs, tmp_path, capsys):
+    out, link = tmp_path / "run", tmp_path / "link"
+    assert replay(inputs, "--out", str(out)) == 0
+    link.symlink_to(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    capsys.readouterr()
+    for same in (out, link, out / ".." / "run"):
+        assert replay(inputs, "--out", str(out), "--expect", str(same)) == 2
+        assert "are the same folder" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_run_that_differs_is_stored_all_the_same(inputs, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert replay(inputs, "--out", str(first)) == 0
+    arguments = ["replay", str(MODEL), "--inputs", str(inputs), "--accelerator", "int8-int32"]
+    assert run([*arguments, "--out", str(second), "--expect", str(first)]) == 3
+    assert run([*arguments, "--expect", str(second)]) == 0
+
+
+def test_a_reader_that_goes_away_loses_neither_files_nor_the_exit_code(inputs, tmp_path):
+    first, out, page = tmp_path / "first", tmp_path / "run", tmp_path / "report.html"
+    assert run(["replay", str(MODEL), "--inputs", str(inputs), "--accelerator", "int8-int32", "--out", str(first)]) == 0
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-P", "-c", "from emu.cli.main import main; main()", "replay", str(MODEL)),
+            *("--inputs", str(inputs), "--accelerator", "hopper-fp8-promoted"),
+            *("--out", str(out), "--report", str(page), "--expect", str(first)),
+        ],
+        stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(writing)
+    assert done.returncode == 3, done.stderr
+    assert "differs from" in done.stderr
+    assert "Broken" not in done.stderr
+    assert (out / "run.json").is_file()
+    assert page.is_file()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody can write to")
+def test_places_that_cannot_be_written_are_refused_before_work(inputs, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("emu.deviation.run.run", lambda *_, **__: pytest.fail("work started"))
+    for arguments, word in (
+        (["--out", "/proc/x"], "/proc cannot be written"),
+        (["--report", "/proc/x.html"], "/proc/x.html: cannot be written"),
+        (["--report", "/dev/null"], "/dev/null: cannot be replaced"),
+        (["--report", str(tmp_path / "no" / "x.html")], "does not exist"),
+        (["--expect", str(tmp_path / "nowhere")], "holds no stored run"),
+    ):
+        assert replay(inputs, *arguments) == 1
+        assert word in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["r[bold]", "r[/]", ":cat:"])
+def test_brackets_and_colons_in_paths_are_text(inputs, tmp_path, capsys, name):
+    out = tmp_path / name
+    assert replay(inputs, "--out", str(out)) == 0
+    assert f"stored in {out}\n" in capsys.readouterr().err
+    assert replay(inputs, "--expect", str(out)) == 0
+    assert f"every bit is as in {out}\n" in capsys.readouterr().err
+
+
+def test_brackets_in_the_name_of_a_layer_are_text():
+    console = PlainConsole(width=200)
+    bar = _progress(console)
+    bar(1, 2, "[/]layer[bold]")
+    with console.capture() as captured:
+        console.print(bar._bar.get_renderable())
+    assert "[/]layer[bold]" in captured.get()
+
+
+def test_remarks_count_in_words(capsys):
+    entries = tuple(SimpleNamespace(op="Relu") for _ in range(1))
+    _remarks(messages(), SimpleNamespace(run=SimpleNamespace(fallback=entries, truth_float32=("a", "b"))))
+    error = capsys.readouterr().err
+    assert "1 node ran in reference arithmetic: Relu" in error
+    assert "2 nodes of the truth ran in float32" in error
 
 
 def test_nothing_is_written_when_the_input_is_bad(tmp_path, capsys):

@@ -42,6 +42,34 @@ def test_decode(capsys):
     assert [line.split()[-1] for line in lines(capsys)] == ["448", "0.001953125", "NaN"]
 
 
+def test_exponents_as_large_as_they_may_be_are_quick(capsys):
+    assert run(["encode", "1e20000", "1e-20000", "-f", "bf16"]) == 0
+    assert [line.split()[1] for line in lines(capsys)] == ["0x7f80", "0x0000"]
+
+
+def test_show_a_format_file_needs_no_kind(tmp_path, capsys):
+    path = tmp_path / "my[b].toml"
+    path.write_text('kind = "float"\nexp_bits = 3\nman_bits = 2\ndoc = "a [red]format[/red] :cat:"\n')
+    assert run(["show", str(path)]) == 0
+    assert "a [red]format[/red] :cat:" in capsys.readouterr().out
+
+
+def test_show_an_accelerator_with_two_units_of_one_name(tmp_path, capsys):
+    path = tmp_path / "two.toml"
+    units = [
+        '{ operands = { a = "bfloat16", b = "bfloat16", c = "float32", d = "float32" }, '
+        f'level = [{{ result = {{ format = "{result}" }} }}] }}'
+        for result in ("float32", "bfloat16")
+    ]
+    cast = '{ scheme = "cast", per = "tensor" }'
+    path.write_text(
+        f'name = "two"\n[matrix]\nunit = {units[0]}\nactivations = {cast}\nweights = {cast}\n'
+        f'[[rule]]\nmatch = {{ layer = "x*" }}\nunit = {units[1]}\n'
+    )
+    assert run(["show", str(path), "--kind", "accelerator"]) == 0
+    assert capsys.readouterr().out.count("Unit unnamed") == 2
+
+
 def test_show_radix_4_prints_the_sixteen_codes(capsys):
     assert run(["show", "log4"]) == 0
     values = [line.split()[-1] for line in lines(capsys)[-16:]]

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from emu.demo import demo
-from emu.errors import SpecError
+from emu.errors import ModelError, SpecError
 
 
 def run(**options):
@@ -80,10 +80,39 @@ def test_the_report_is_that_of_the_worst_run(whole):
     assert re.search(rf"<title>digits.onnx on {worst.name}", report.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("width", [34, 40, 50, 60, 80, 120])
+def test_a_narrow_terminal_loses_columns_and_no_digits(whole, width):
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    console.print(demo.demo_table(whole[0], width=width))
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    for row in whole[0]:
+        assert row.name in text
+        assert f"{100 * row.accuracy:.2f} %" in text
+    assert ("not shown" in " ".join(text.split())) == ("time" not in text.split("arithmetic")[1].split("\n")[0])
+
+
+def test_brackets_in_a_name_are_text(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "int8-int32"\nname = "a[/]b[red]"\n')
+    console = Console(file=io.StringIO(), width=80)
+    report = tmp_path / "r[bold].html"
+    demo.run_demo(console, accelerators=[str(path)], images=2, report=report)
+    text = console.file.getvalue()
+    assert "a[/]b[red] " in text
+    assert f"report of a[/]b[red]: {report}" in text
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_work(tmp_path):
+    console = Console(file=io.StringIO())
+    with pytest.raises(ModelError, match="does not exist"):
+        demo.run_demo(console, report=tmp_path / "missing" / "x.html")
+    assert console.file.getvalue() == ""
+
+
 def test_bits_do_not_depend_on_the_backend():
-    found = [
-        run(accelerators=["fp8-fp16acc"], backend=backend, images=1)[0][1] for backend in ("c", "reference")
-    ]
+    found = [run(accelerators=["fp8-fp16acc"], backend=backend, images=1)[0][1] for backend in ("c", "reference")]
     first, second = (row.worst for row in found)
     assert (first.sqnr_db, first.ulp_histogram, first.inexact) == (
         second.sqnr_db,

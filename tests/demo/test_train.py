@@ -39,10 +39,7 @@ def test_gradients_are_those_of_the_loss(batch):
     for name, gradient in gradients.items():
         direction = rng.standard_normal(gradient.shape)
         step = 1e-6
-        ends = [
-            loss(images, labels, {**parameters, name: parameters[name] + s * step * direction})
-            for s in (1, -1)
-        ]
+        ends = [loss(images, labels, {**parameters, name: parameters[name] + s * step * direction}) for s in (1, -1)]
         assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(
             float((gradient * direction).sum()), rel=1e-3, abs=1e-6
         )

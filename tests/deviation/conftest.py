@@ -22,9 +22,7 @@ def make_events(**counts: int) -> Events:
     return Events(stages=stages, counts=table)
 
 
-def make_layer(
-    name: str, truth: np.ndarray, emulated: np.ndarray, *, fmt: str = "bfloat16", **counts: int
-) -> LayerRun:
+def make_layer(name: str, truth: np.ndarray, emulated: np.ndarray, *, fmt: str = "bfloat16", **counts: int) -> LayerRun:
     """A layer with these outputs and events."""
     return LayerRun(
         name=name,
@@ -39,7 +37,9 @@ def make_layer(
         output_format=emu.load_format(fmt),
         events=make_events(**counts),
         quantiser_saturated=1,
+        quantiser_overflowed=4,
         output_saturated=2,
+        output_overflowed=8,
         unit_name="some-unit",
         activations="absmax per token, dynamic",
         weights="absmax per channel",
@@ -47,9 +47,7 @@ def make_layer(
     )
 
 
-def make_run(
-    layers: list[LayerRun], outputs: dict[str, OutputPair] | None = None, **other: object
-) -> ReplayRun:
+def make_run(layers: list[LayerRun], outputs: dict[str, OutputPair] | None = None, **other: object) -> ReplayRun:
     """A replay of these layers."""
     plain: dict[str, object] = {
         "model": Path("folder/model.onnx"),
@@ -76,7 +74,7 @@ def two_layers() -> ReplayRun:
     first = make_layer("first", np.array([[1.0, -2.0], [4.0, 0.0]]), np.array([[1.0, -2.0], [4.0, 0.03125]]))
     bad = np.array([[np.inf, -0.0], [1.0, 2.0]])
     truth = np.array([[3.0, 0.0], [2.0, 1.0]])
-    second = make_layer("a/second:0", truth, bad, saturated=5, nan_made=1, flushed_out=3)
+    second = make_layer("a/second:0", truth, bad, overflow=16, saturated=5, nan_made=1, flushed_out=3)
     probabilities = OutputPair(
         truth=np.array([[0.25, 0.75], [0.5, 0.125]], np.float32),
         emulated=np.array([[0.5, 0.25], [1, 0]], np.float32),

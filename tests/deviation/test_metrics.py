@@ -102,9 +102,7 @@ def test_shapes_must_agree():
 def test_argmax_agreement():
     truth = np.array([[1.0, 3.0, 2.0], [5.0, 5.0, 0.0], [0.0, 1.0, INF], [1.0, NAN, 0.0]])
     same = truth.copy()
-    assert (
-        metrics.argmax_agreement(truth, same) == 0.75
-    )  # a row with a NaN does not agree, not even with itself
+    assert metrics.argmax_agreement(truth, same) == 0.75  # a row with a NaN does not agree, not even with itself
     same[1] = [4.0, 5.0, 0.0]  # the first of two equal ones was meant
     assert metrics.argmax_agreement(truth, same) == 0.5
     assert metrics.argmax_agreement(truth[0], truth[0]) == 1.0

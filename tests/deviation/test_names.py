@@ -7,9 +7,7 @@ import pytest
 from emu.deviation.names import cut, fit
 
 
-@pytest.mark.parametrize(
-    ("width", "text"), [(6, "abcdef"), (5, "ab…ef"), (4, "ab…f"), (3, "a…f"), (2, "a…"), (1, "…")]
-)
+@pytest.mark.parametrize(("width", "text"), [(6, "abcdef"), (5, "ab…ef"), (4, "ab…f"), (3, "a…f"), (2, "a…"), (1, "…")])
 def test_cut(width, text):
     assert cut("abcdef", width) == text
 

@@ -37,6 +37,12 @@ def test_count(n, text):
     assert numbers.count(n) == text
 
 
+def test_units_and_plurals():
+    values = (38.04, -math.inf, math.inf, math.nan)
+    assert [numbers.decibels_unit(x) for x in values] == ["38.0 dB", "−∞ dB", "exact", "–"]
+    assert [numbers.plural(n, "node") for n in (0, 1, 2, 1000)] == ["0 nodes", "1 node", "2 nodes", f"1{THIN}000 nodes"]
+
+
 def test_cosine_is_one_only_if_it_is():
     assert numbers.cosine(1.0) == "1.000000"
     assert numbers.cosine(1 - 1e-9) == "0.999999"

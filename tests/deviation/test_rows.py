@@ -38,6 +38,7 @@ def test_a_layer_with_one_small_error(two_layers):
 def test_events_and_clamping_are_kept_apart(two_layers):
     row = rows_of(two_layers)[1]
     assert (row.saturated, row.quantiser_saturated, row.output_saturated, row.all_saturated) == (5, 1, 2, 8)
+    assert (row.overflow, row.quantiser_overflowed, row.output_overflowed, row.all_overflowed) == (16, 4, 8, 28)
     assert (row.flushed_in, row.flushed_out, row.flushed, row.nan_made) == (0, 3, 3, 1)
     assert (row.emulated_not_finite, row.truth_not_finite, row.left_out, row.elements) == (1, 0, 1, 4)
     assert set(EVENTS) == {kind.value for kind in EventKind}
@@ -49,6 +50,7 @@ def test_worst_and_totals(two_layers):
     assert worst([]) is None
     sums = totals(rows)
     assert (sums["macs"], sums["saturated"], sums["quantiser_saturated"], sums["left_out"]) == (24, 5, 2, 1)
+    assert (sums["overflow"], sums["quantiser_overflowed"], sums["output_overflowed"]) == (16, 8, 16)
 
 
 def test_nothing_finite_is_worse_than_anything(two_layers):
@@ -86,6 +88,7 @@ def test_a_result_holds_it_all(two_layers):
     assert result.worst is result.rows[1]
     assert [output.output for output in result.outputs] == ["probabilities"]
     assert [(s.layer, s.stage, s.kind, s.count) for s in result.stages] == [
+        ("a/second:0", "level 0", "overflow", 16),
         ("a/second:0", "level 0", "saturated", 5),
         ("a/second:0", "level 0", "flushed_out", 3),
         ("a/second:0", "level 0", "nan_made", 1),
@@ -100,9 +103,7 @@ def test_a_result_holds_it_all(two_layers):
 def test_a_run_without_layers(two_layers):
     import dataclasses
 
-    result = from_run(
-        dataclasses.replace(two_layers, layers=(), outputs={}), emu_version="1", semantics_version=1
-    )
+    result = from_run(dataclasses.replace(two_layers, layers=(), outputs={}), emu_version="1", semantics_version=1)
     assert result.rows == ()
     assert result.worst is None
     assert result.sample is None

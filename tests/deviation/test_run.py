@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 import emu
-from emu.deviation.describe import describe_accelerator, describe_unit
+from emu.deviation.describe import describe_accelerator, describe_unit, distinct_units
 from emu.deviation.provenance import cpu_name
 from emu.deviation.run import replay
+from emu.deviation.store import read_run
 from emu.spec import builtin_names
 
 
@@ -59,6 +62,21 @@ def test_every_accelerator_can_be_described(name):
     about = describe_accelerator(accelerator)
     assert about.title == f"Accelerator {name}"
     assert any(accelerator.matrix.unit.name in line for line in about.lines)
+
+
+def test_units_of_one_name_are_told_apart():
+    one, other = emu.load_unit("bf16-fma-f32"), emu.load_unit("deepseek-fp8-promoted")
+    same_name = dataclasses.replace(other, form=dataclasses.replace(other.form, name=one.name))
+    assert distinct_units([one, same_name, one, same_name]) == [one, same_name]
+
+
+def test_the_difference_to_a_run_that_was_read_before_it_was_replaced(tmp_path, model):
+    replay(model, X, accelerator="int8-int32").write(tmp_path)
+    stored = read_run(tmp_path)
+    done = replay(model, X, accelerator="bf16-fma-f32")
+    done.write(tmp_path)
+    assert done.difference(stored) is not None
+    assert done.difference(tmp_path) is None
 
 
 def test_a_unit_in_words():

@@ -5,24 +5,26 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
+import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pyarrow import parquet
 
-from emu.deviation.atomic import replacing
+from emu.deviation import store as store_module
+from emu.deviation.atomic import check_file, replacing
 from emu.deviation.expect import first_difference, tensor_difference
 from emu.deviation.result import Description, from_run
 from emu.deviation.rows import LayerRow
 from emu.deviation.store import LAYERS, RUN, TENSORS, check_folder, read_run, tensors_of, write_run
 from emu.errors import ModelError
-from emu.replaying.result import Mode
+from emu.replaying.result import Mode, OutputPair
 
 
 def result_of(run):
-    unit = Description(
-        title="Unit some-unit", text="é × <b>", facts=(("source", "a paper"),), lines=("a", "  b")
-    )
+    unit = Description(title="Unit some-unit", text="é × <b>", facts=(("source", "a paper"),), lines=("a", "  b"))
     return from_run(run, emu_version="1.2", semantics_version=3, descriptions=[unit])
 
 
@@ -43,9 +45,7 @@ def test_round_trip(tmp_path, two_layers):
     assert stored.result.sample is not None
     assert np.array_equal(stored.result.sample.truth, result.sample.truth)
     assert [name for name, _ in stored.tensors.layers] == ["first", "a/second:0"]
-    assert [name for name, _ in stored.tensors.outputs] == [
-        "probabilities"
-    ]  # strings have no bits to compare
+    assert [name for name, _ in stored.tensors.outputs] == ["probabilities"]  # strings have no bits to compare
     for (_, array), layer in zip(stored.tensors.layers, two_layers.layers, strict=True):
         assert array.tobytes() == layer.emulated.tobytes()
 
@@ -148,7 +148,7 @@ def damage_digests(folder):
         (damage_missing_file, "tensors.npz: missing"),
         (damage_one_byte, "tensors.npz: not the file that run.json was written with"),
         (damage_json, "cannot be read"),
-        (damage_layout, "layout 99, this version of emu reads 1"),
+        (damage_layout, "layout 99, this version of emu reads 2"),
         (damage_type, "max_ulp"),
         (damage_digests, "does not name its files"),
     ],
@@ -168,6 +168,78 @@ def test_a_folder_that_is_a_file_is_refused_before_work(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ModelError, match="is a file"):
             check_folder(path)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody can write to")
+def test_a_place_that_cannot_be_written_is_refused_before_work(tmp_path):
+    with pytest.raises(ModelError, match=r"/proc/x: cannot hold the results, /proc cannot be written"):
+        check_folder(Path("/proc/x"))
+    with pytest.raises(ModelError, match=r"/proc/x.html: cannot be written"):
+        check_file(Path("/proc/x.html"))
+    with pytest.raises(ModelError, match="missing does not exist"):
+        check_file(tmp_path / "missing" / "x.html")
+    check_folder(tmp_path / "new")
+    check_folder(tmp_path)
+    check_file(tmp_path / "x.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_regular_files_are_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name, kind in (("pipe", "no regular file"), ("link", "no regular file"), ("folder", "a folder")):
+        for refuse in (check_file, lambda path: replacing(path).__enter__()):
+            with pytest.raises(ModelError, match=f"{name}: cannot be replaced, it is {kind}"):
+                refuse(tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "pipe"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_link_stays_and_the_file_it_names_is_replaced(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(Path("there") / "file")  # first to nothing, then to a file
+    for text in ("first", "second"):
+        with replacing(tmp_path / "link") as path:
+            path.write_text(text)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "there" / "file").read_text() == text
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["file"]
+
+
+def test_a_run_is_stored_through_a_link_to_a_folder_that_is_still_to_be_made(tmp_path, two_layers):
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert store(tmp_path / "link", two_layers).result.rows
+    assert (tmp_path / "real" / RUN).is_file()
+
+
+@pytest.mark.parametrize("step", ["_write_tensors", "_write_parquet", "_sha256"])
+def test_an_interrupted_run_leaves_the_earlier_one(tmp_path, two_layers, monkeypatch, step):
+    store(tmp_path, two_layers)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store_module, step, interrupted)
+    other = with_layer(two_layers, 0, two_layers.layers[0].emulated + np.float32(1))
+    with pytest.raises(KeyboardInterrupt):
+        write_run(tmp_path, result_of(other), tensors_of(other))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_scalars_come_back_as_scalars(tmp_path, two_layers):
+    layer = dataclasses.replace(
+        two_layers.layers[0], truth=np.float64(1).reshape(()), emulated=np.float32(1).reshape(()), output_shape=()
+    )
+    pair = OutputPair(truth=np.float32(1).reshape(()), emulated=np.float32(2).reshape(()))
+    run = dataclasses.replace(two_layers, layers=(layer,), outputs={"y": pair})
+    stored = store(tmp_path, run)
+    assert [array.shape for _, array in (*stored.tensors.layers, *stored.tensors.outputs)] == [(), ()]
+    assert first_difference(stored, result_of(run), tensors_of(run)) is None
+    other = with_layer(run, 0, np.float32(2).reshape(()))
+    found = first_difference(stored, result_of(other), tensors_of(other))
+    assert str(found).startswith("layer first: expected 1.0 (0x3f800000), got 2.0 (0x40000000)")
 
 
 def difference(tmp_path, expected, got):
@@ -209,9 +281,7 @@ def test_the_first_layer_that_differs_is_named(tmp_path, two_layers):
 def test_outputs_are_compared_after_the_layers(tmp_path, two_layers):
     pair = two_layers.outputs["probabilities"]
     other = dataclasses.replace(pair, emulated=np.array([[0.5, 0.25], [1, 1]], np.float32))
-    found = difference(
-        tmp_path, two_layers, dataclasses.replace(two_layers, outputs={"probabilities": other})
-    )
+    found = difference(tmp_path, two_layers, dataclasses.replace(two_layers, outputs={"probabilities": other}))
     assert found is not None
     assert (found.where, found.element) == ("output probabilities", (1, 1))
 

@@ -47,7 +47,7 @@ def test_a_pipe_gets_everything(two_layers):
 
 def test_rare_columns_are_there_only_when_needed(two_layers):
     text = printed(rows_of(two_layers)[:1], width=200, terminal=False)
-    for heading in ("not finite", "wrapped", "overflowed"):
+    for heading in ("not finite", "wrapped"):
         assert heading not in text
 
 
@@ -68,6 +68,15 @@ def test_long_names_are_cut_in_the_middle_before_numbers_are(two_layers):
     assert "…" in text
     assert "MatMul" in text
     assert numbers.cosine(row.cosine) in text
+
+
+def test_overflow_outside_the_unit_is_in_the_column(two_layers):
+    plain = dataclasses.replace(rows_of(two_layers)[0], quantiser_overflowed=0, output_overflowed=0)
+    assert "overflowed" not in printed([plain], width=200, terminal=False)
+    for field in ("overflow", "quantiser_overflowed", "output_overflowed"):
+        text = printed([dataclasses.replace(plain, **{field: 77})], width=200, terminal=False)
+        assert "overflowed" in text
+        assert " 77" in text
 
 
 def test_the_worst_layer_is_marked(two_layers):

@@ -79,9 +79,7 @@ def test_the_truth_is_rounded_to_the_format_first():
 
 def test_a_truth_beyond_the_range_is_the_largest_value():
     fmt = emu.load_format("float16")
-    found = ulp.ulp_distances(
-        finite_pairs(np.array([1e9, -1e9, 1e9]), np.array([65504.0, -65504.0, 65472.0])), fmt
-    )
+    found = ulp.ulp_distances(finite_pairs(np.array([1e9, -1e9, 1e9]), np.array([65504.0, -65504.0, 65472.0])), fmt)
     assert [int(n) for n in found] == [0, 0, 1]
 
 

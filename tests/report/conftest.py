@@ -10,7 +10,7 @@ import pytest
 
 from emu.deviation.provenance import Provenance
 from emu.deviation.result import Description, FallbackRow, Result, Sample, StageCount
-from emu.deviation.rows import EVENTS, LayerRow, OutputRow, worst
+from emu.deviation.rows import EVENTS, OUTSIDE, LayerRow, OutputRow, worst
 
 
 def make_row(index: int, **other: object) -> LayerRow:
@@ -41,9 +41,7 @@ def make_row(index: int, **other: object) -> LayerRow:
         "truth_not_finite": 0,
         "emulated_not_finite": 0,
         "left_out": 0,
-        "quantiser_saturated": 0,
-        "output_saturated": 0,
-        **dict.fromkeys(EVENTS, 0),
+        **dict.fromkeys((*OUTSIDE, *EVENTS), 0),
     }
     return LayerRow(**(plain | other))  # type: ignore[arg-type]
 
@@ -97,9 +95,7 @@ def make_result(rows: list[LayerRow], **other: object) -> Result:
                 facts=(("source", "a paper"),),
                 lines=("matrix operators", "  unit   some-unit"),
             ),
-            Description(
-                title="Unit some-unit", text="", facts=(), lines=("a        float8_e4m3fn", "b        int4")
-            ),
+            Description(title="Unit some-unit", text="", facts=(), lines=("a        float8_e4m3fn", "b        int4")),
         ),
         "provenance": Provenance(
             emu_version="0.1.0",
@@ -133,9 +129,7 @@ def hostile() -> Result:
     events = {kind: 10**i for i, kind in enumerate(EVENTS)}
     rows = [
         make_row(0, layer='<script>alert("x")</script> & <img src=http://example.invalid/a.png>'),
-        make_row(
-            1, layer="/model/encoder/layer.11/attention/self/query/" * 3 + "MatMul", op="MatMul", shape=()
-        ),
+        make_row(1, layer="/model/encoder/layer.11/attention/self/query/" * 3 + "MatMul", op="MatMul", shape=()),
         make_row(2, sqnr_db=math.inf, max_ulp=0, ulp_histogram=(2048,), max_abs=0.0),
         make_row(3, sqnr_db=-math.inf, cosine=0.0, ulp_histogram=(0,) * 30 + (2048,), max_ulp=2**29),
         make_row(
@@ -154,7 +148,9 @@ def hostile() -> Result:
             emulated_not_finite=2048,
             **events,
         ),
-        make_row(5, sqnr_db=-7.5, quantiser_saturated=12, output_saturated=7),
+        make_row(5, sqnr_db=-7.5, quantiser_saturated=12, output_saturated=7, quantiser_overflowed=3),
+        make_row(6, layer="cost in $: a$b_{", output_overflowed=11),
+        make_row(7, layer="$\\frac{$"),
     ]
     return make_result(rows, model="<b>model</b>.onnx", accelerator="a&b", mode="isolated", outputs=())
 

@@ -40,9 +40,7 @@ def test_no_console_message(tmp_path, request, name):
 
 def test_the_log_would_show_an_error(tmp_path, ordinary):
     page = tmp_path / "report.html"
-    broken = render(ordinary).replace(
-        "<footer>", "<script>nothing.here()</script><img src='missing.png'><footer>"
-    )
+    broken = render(ordinary).replace("<footer>", "<script>nothing.here()</script><img src='missing.png'><footer>")
     page.write_text(broken, encoding="utf-8")
     log = browse(page, tmp_path / "profile")[1]
     assert "nothing is not defined" in log

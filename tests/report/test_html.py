@@ -10,7 +10,10 @@ from html.parser import HTMLParser
 import pytest
 
 from emu.deviation import numbers
+from emu.errors import ModelError
 from emu.report import render, write_report
+from emu.report.columns import columns_of
+from emu.report.html import cards
 
 LOADING_ATTRIBUTES = {
     "src",
@@ -88,9 +91,7 @@ def test_nothing_external_is_referenced(result):
                 assert "//" not in (value or ""), (tag, name, value)
     assert all(found.startswith("#") for found in re.findall(r"url\(\s*['\"]?([^)]*)", text))
     assert "@import" not in text
-    style, script = (
-        re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL).group(1) for tag in ("style", "script")
-    )
+    style, script = (re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL).group(1) for tag in ("style", "script"))
     assert not re.search(r"//|@import|url\(", style)
     assert not re.search(r"https?:|\bfetch\b|XMLHttpRequest|WebSocket|\bimport\b|new Image", script)
 
@@ -106,6 +107,25 @@ def test_markup_in_names_is_text(hostile):
     assert not [tag for tag, _ in page.elements if tag in ("b", "img")]
     assert "<b>model</b>.onnx" in page.text
     assert hostile.rows[0].layer in [a.get("title") for _, a in page.elements]
+
+
+def test_a_dollar_in_a_name_is_a_dollar(hostile):
+    plots = "".join(re.findall(r"<svg.*?</svg>", render(hostile), re.DOTALL))
+    for row in hostile.rows[-2:]:
+        assert "$" in row.layer
+        assert f">{row.layer}</text>" in plots
+
+
+def test_what_left_its_range_outside_the_unit_is_shown_by_place(hostile):
+    text = Page(render(hostile)).text
+    for place in ("overflowed in the unit", "overflowed in the quantiser", "overflowed in the last cast"):
+        assert place in text
+    by_name = {column.name: column for column in columns_of(hostile.rows)}
+    quantised, output = hostile.rows[5], hostile.rows[6]
+    assert [by_name["overflowed"].cell(row).text for row in (quantised, output)] == ["3", "11"]
+    assert [by_name["saturated"].cell(row).text for row in (quantised, output)] == ["19", "0"]
+    card = next(card for card in cards(hostile) if card.label == "values saturated")
+    assert numbers.count(sum(row.all_overflowed for row in hostile.rows)) + " overflowed" in card.note
 
 
 def test_elements_are_closed_and_ids_are_unique(result):
@@ -184,5 +204,5 @@ def test_the_file_is_there_whole(tmp_path, ordinary):
     write_report(tmp_path / "report.html", ordinary)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == render(ordinary)
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(ModelError, match="does not exist"):
         write_report(tmp_path / "missing" / "report.html", ordinary)
