@@ -58,7 +58,7 @@ class Accelerator:
     vector: Vector | None
     fallback: FallbackOps
     spec_hash: str
-    """hash of the resolved file and of every unit in it"""
+    """hash of what it computes; see `emu.accelerators.identity`"""
     doc: str = ""
     source: str = ""
     maturity: str = ""

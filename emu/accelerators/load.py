@@ -7,11 +7,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from emu.accelerators.accelerator import Accelerator, Rule, Vector, VectorSum
+from emu.accelerators.check import check_plan
+from emu.accelerators.identity import accelerator_hash
 from emu.accelerators.keys import (
     AcceleratorKeys,
     ActivationKeys,
@@ -24,10 +27,10 @@ from emu.accelerators.keys import (
 )
 from emu.accelerators.plan import BiasPlacement, LayerPlan, OutputCast
 from emu.errors import SpecError
-from emu.formats import Overflow, load_format
+from emu.formats import load_format
 from emu.formats.cast import check_cast
 from emu.schemes import Assignment, Granularity, Range, Scheme, load_scheme
-from emu.spec import Source, convert, load_mapping, spec_hash
+from emu.spec import Source, convert, load_mapping
 from emu.spec.locate import is_path
 from emu.units import Unit, load_unit
 
@@ -55,11 +58,11 @@ def load_accelerator(spec: str | Path | Mapping[str, Any] | Accelerator) -> Acce
         )
         for index, rule in enumerate(keys.rule)
     )
-    units = [plan.unit.spec_hash for plan in (matrix, *(rule.plan for rule in rules))]
+    vector = None if keys.vector is None else resolver.vector(keys.vector)
+    fallback = keys.fallback.ops
     return Accelerator(
         name=keys.name or source.stem, matrix=matrix, rules=rules,
-        vector=None if keys.vector is None else resolver.vector(keys.vector), fallback=keys.fallback.ops,
-        spec_hash=spec_hash([mapping, units]),
+        vector=vector, fallback=fallback, spec_hash=accelerator_hash(matrix, rules, vector, fallback),
         doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
     )  # fmt: skip
 
@@ -85,15 +88,14 @@ class _Resolver:
 
     def plan(self, keys: MatrixKeys, key: str) -> LayerPlan:
         """One layer plan."""
-        unit = self.unit(keys.unit)
+        unit = self.unit(keys.unit, f"{key}.unit")
         if keys.bias is BiasPlacement.C and unit.c is None:
             raise self.error(f"{key}.bias", f"unit {unit.name} has no operand c", keys.bias.value, ("epilogue",))
         if unit.form.stochastic and keys.seed is None:
             raise self.error(f"{key}.seed", f"unit {unit.name} rounds stochastically and needs a seed")
         activations = self.activations(keys.activations, f"{key}.activations")
         weights = self.weights(keys.weights, f"{key}.weights")
-        self.check_encodable(unit, activations, weights, key)
-        return LayerPlan(
+        plan = LayerPlan(
             unit=unit,
             activations=activations,
             weights=weights,
@@ -102,14 +104,28 @@ class _Resolver:
             k_order=keys.k_order,
             seed=keys.seed,
         )
+        check_plan(plan, self.source.label, key)
+        return plan
 
-    def unit(self, spec: NamedKeys) -> Unit:
+    def unit(self, spec: NamedKeys, key: str) -> Unit:
         """A unit by name, path or table."""
-        return load_unit(spec, folder=self.source.folder)
+        with self.named_at(key):
+            return load_unit(spec, folder=self.source.folder)
 
-    def scheme(self, spec: NamedKeys) -> Scheme:
+    def scheme(self, spec: NamedKeys, key: str) -> Scheme:
         """A scheme by name, path or table."""
-        return load_scheme(str(self.source.folder / spec) if isinstance(spec, str) and is_path(spec) else spec)
+        with self.named_at(key):
+            return load_scheme(str(self.source.folder / spec) if isinstance(spec, str) and is_path(spec) else spec)
+
+    @contextmanager
+    def named_at(self, key: str) -> Iterator[None]:
+        """Errors that name no file, such as unknown names, are about this key of this file."""
+        try:
+            yield
+        except SpecError as error:
+            if error.file is not None:
+                raise
+            raise self.error(key, error.reason, error.value, error.allowed) from None
 
     def activations(self, keys: ActivationKeys, key: str) -> Assignment:
         """The assignment of activations."""
@@ -117,27 +133,14 @@ class _Resolver:
             raise self.error(f"{key}.per", "of activations", keys.per.value, ("tensor", "token"))
         if keys.range is Range.STATIC and keys.per is not Granularity.TENSOR:
             raise self.error(f"{key}.range", f"a scale per {keys.per.value} is dynamic", keys.range.value, ("dynamic",))
-        return Assignment(scheme=self.scheme(keys.scheme), per=keys.per, range=keys.range)
+        scheme = self.scheme(keys.scheme, f"{key}.scheme")
+        return Assignment(scheme=scheme, per=keys.per, range=keys.range)
 
     def weights(self, keys: WeightKeys, key: str) -> Assignment:
         """The assignment of weights."""
         if keys.per is Granularity.TOKEN:
             raise self.error(f"{key}.per", "of weights", keys.per.value, ("tensor", "channel"))
-        return Assignment(scheme=self.scheme(keys.scheme), per=keys.per)
-
-    def check_encodable(self, unit: Unit, activations: Assignment, weights: Assignment, key: str) -> None:
-        """The schemes can make codes, and scales, of the unit's formats; a second activation enters at b."""
-        file = self.source.label
-        for side, fmt, assignment in (
-            ("activations", unit.a, activations),
-            ("weights", unit.b, weights),
-            ("activations", unit.b, activations),
-        ):
-            step = assignment.scheme.encoder
-            check_cast(fmt, rounding=step.rounding, overflow=step.overflow, file=file, key=f"{key}.{side}.scheme")
-        for scale in (unit.scale_a, unit.scale_b):
-            if scale is not None:
-                check_cast(scale.format, overflow=Overflow.SATURATE, file=file, key=f"{key}.unit")
+        return Assignment(scheme=self.scheme(keys.scheme, f"{key}.scheme"), per=keys.per)
 
     def output(self, keys: str | OutputKeys, key: str) -> OutputCast:
         """The last cast of a layer."""

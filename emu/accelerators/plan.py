@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emu.formats import Flag, Format, FormatKind, Overflow, Rounding
+from emu.formats import Format, Overflow, Rounding, load_format
 from emu.formats.enums import Vocabulary
 from emu.schemes import Assignment, Range
+from emu.schemes.cast import Float32, OutOfRange, cast_tensor
 
 if TYPE_CHECKING:
     from emu.units import Unit
@@ -46,15 +46,15 @@ class OutputCast:
     @property
     def identity(self) -> bool:
         """Whether the cast changes nothing, because the epilogue is in float32 already."""
-        return self.format.name == "float32" and self.format.kind is FormatKind.FLOAT
+        return self.format == load_format("float32") and self.overflow in (None, Overflow.INFINITY)
 
-    def __call__(self, y: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    def __call__(self, y: Float32) -> tuple[Float32, OutOfRange]:
         """Values of the format, and how many lay beyond its range."""
         if self.identity:
-            return y, 0
-        codes, flags = self.format.encode(y, self.rounding, self.overflow, flags=True)
-        values = self.format.decode(codes).astype(np.float32)
-        return values, int(np.count_nonzero(flags & Flag.OVERFLOW))
+            return y, OutOfRange()
+        codes, beyond = cast_tensor(y, self.format, self.rounding, self.overflow, "output")
+        with np.errstate(over="ignore"):  # the largest int128 is no float32
+            return self.format.decode(codes).astype(np.float32), beyond
 
 
 @dataclass(frozen=True, kw_only=True)

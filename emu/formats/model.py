@@ -55,11 +55,11 @@ class Format:
     """of a log format: value = 2^(radix_log2 * (field - bias))"""
     has_zero: bool = True
     nan_to: NanTo = NanTo.ZERO
-    alias: tuple[str, ...] = field(default=(), compare=False)
-    doc: str = field(default="", compare=False)
-    source: str = field(default="", compare=False)
-    maturity: str = field(default="", compare=False)
-    scope: str = field(default="", compare=False)
+    alias: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    doc: str = field(default="", compare=False, repr=False)
+    source: str = field(default="", compare=False, repr=False)
+    maturity: str = field(default="", compare=False, repr=False)
+    scope: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.name

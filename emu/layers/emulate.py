@@ -9,7 +9,8 @@
 
 * A unit that takes block scales gets them: the scheme's scale is repeated for every block, as codes of the unit's scale
   format, and left out of the epilogue.
-* Tiles change no bit. A unit with stochastic rounding numbers its draws by output element, so it is not tiled.
+* Tiles change no bit and no count (`emu.layers.flushed`). A unit with stochastic rounding numbers its draws by output
+  element, so it is not tiled.
 * Memory: B, one copy of A's source, the output, and one tile; never M × K or M × K × N.
 """
 
@@ -24,12 +25,14 @@ from numpy.typing import NDArray
 
 from emu.accelerators import BiasPlacement, LayerPlan
 from emu.formats import Overflow, Rounding
-from emu.layers.epilogue import Float32, bias_codes, finish, scale_product, scaled_bias
+from emu.layers.epilogue import bias_codes, finish, scale_product, scaled_bias
+from emu.layers.flushed import flushed_in, no_events, with_flushed_in
 from emu.layers.gemm import Lowered
 from emu.schemes import Assignment, Quantised, Target
+from emu.schemes.cast import Float32, OutOfRange
+from emu.units.events import Events
 
 if TYPE_CHECKING:
-    from emu.units import Events
     from emu.units.form import ScaleOperand
 
 StaticScales = tuple[Float32 | None, Float32 | None]
@@ -46,9 +49,10 @@ class LayerOutput:
     """values of the output format, in the operator's shape"""
     events: Events | None
     """None if they were not asked for"""
-    quantiser_saturated: int
+    quantiser: OutOfRange
     """operand elements beyond the operand format's range"""
-    output_saturated: int
+    output: OutOfRange
+    """output elements beyond the output format's range"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +95,8 @@ class _Emulation:
 
     def __init__(self, lowered: Lowered, plan: LayerPlan, static: StaticScales, backend: str | None) -> None:
         self.lowered, self.plan, self.static, self.backend = lowered, plan, static, backend
-        self.saturated = 0
+        self.beyond = OutOfRange()
+        self.flushed = 0
 
     def run(self, events: bool) -> LayerOutput:
         """All tiles."""
@@ -99,17 +104,19 @@ class _Emulation:
         b = self._columns()
         tile_of = self._rows()
         y = lowered.new_product(np.float32)
-        total: Events | None = None
-        beyond = 0
+        total, beyond = no_events(plan.unit), OutOfRange()
         tiles = [(0, lowered.geometry.m)] if plan.unit.form.stochastic else lowered.tiles()
         for start, stop in tiles:
             d, t, bias, counted = self._multiply(tile_of(start, stop), b, start, stop, events)
             y[:, start:stop], out = finish(d, plan.unit.d, t, bias, plan.output)
             beyond += out
             if counted is not None:
-                total = counted if total is None else total + counted
+                total += counted
         return LayerOutput(
-            y=lowered.assemble(y), events=total, quantiser_saturated=self.saturated, output_saturated=beyond
+            y=lowered.assemble(y),
+            events=with_flushed_in(total, self.flushed) if events else None,
+            quantiser=self.beyond,
+            output=beyond,
         )
 
     def _multiply(
@@ -128,6 +135,8 @@ class _Emulation:
             seed=plan.seed, events=events, backend=self.backend,
         )  # fmt: skip
         d, counted = result if events else (result, None)
+        if c is not None and unit.form.c is not None:
+            self.flushed += flushed_in(unit.form.c, np.broadcast_to(c, d.shape))
         return d, t, bias, counted
 
     def _columns(self) -> _Side:
@@ -142,6 +151,7 @@ class _Emulation:
             name=lowered.b_name,
         )
         whole = self._quantise(lowered.b, assignment, target)
+        self.flushed += flushed_in(unit.form.b, whole.codes)
         return _side(whole.codes, whole.scale, assignment, unit.scale_b, COLUMN_AXIS)
 
     def _rows(self) -> Callable[[int, int], _Side]:
@@ -155,13 +165,14 @@ class _Emulation:
             name=lowered.source_name,
         )
         whole = self._quantise(lowered.source, assignment, target)
+        self.flushed += flushed_in(unit.form.a, whole.codes)
         codes = lowered.geometry.rows(whole.codes, unit.a.encode(np.zeros((), np.float32)))
         scales = lowered.geometry.row_scales(whole.scale) if whole.scale.ndim else lambda *_: whole.scale
         return lambda start, stop: _side(codes(start, stop), scales(start, stop), assignment, unit.scale_a, ROW_AXIS)
 
     def _quantise(self, values: NDArray[Any], assignment: Assignment, target: Target) -> Quantised:
         quantised = assignment.scheme.quantise(values.astype(np.float32, copy=False), target)
-        self.saturated += quantised.saturated
+        self.beyond += quantised.beyond
         return quantised
 
 

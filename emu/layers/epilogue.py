@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from emu.accelerators import OutputCast
 from emu.formats import Format, Overflow, Rounding
-
-Float32 = NDArray[np.float32]
+from emu.schemes.cast import Float32, OutOfRange
 
 
 def scale_product(s_a: Float32 | None, s_b: Float32 | None, alpha: float) -> Float32 | None:
@@ -38,7 +37,8 @@ def scale_product(s_a: Float32 | None, s_b: Float32 | None, alpha: float) -> Flo
 def scaled_bias(bias: NDArray[Any], beta: float) -> Float32:
     """fl32(beta · C), or C itself."""
     values = bias.astype(np.float32)
-    return values if beta == 1.0 else np.multiply(values, np.float32(beta), dtype=np.float32)
+    with np.errstate(all="ignore"):
+        return values if beta == 1.0 else np.multiply(values, np.float32(beta), dtype=np.float32)
 
 
 def bias_codes(bias: Float32, t: Float32 | None, fmt: Format) -> NDArray[Any]:
@@ -51,7 +51,7 @@ def bias_codes(bias: Float32, t: Float32 | None, fmt: Format) -> NDArray[Any]:
 
 def finish(
     d: NDArray[Any], fmt: Format, t: Float32 | None, bias: Float32 | None, output: OutputCast
-) -> tuple[Float32, int]:
+) -> tuple[Float32, OutOfRange]:
     """Steps 1 and 3 to 5.
 
     Args:

@@ -118,9 +118,10 @@ def _gemm(
         raise ValueError(f"Gemm: operands have two axes, not {list(a.shape)} and {list(b.shape)}")
     a = a.T if attributes.get("transA", 0) else a
     b = b.T if attributes.get("transB", 0) else b
+    beta = float(attributes.get("beta", 1.0))
     return _product(
-        "Gemm", a, b, constant, names, bias=c,
-        alpha=float(attributes.get("alpha", 1.0)), beta=float(attributes.get("beta", 1.0)),
+        "Gemm", a, b, constant, names, bias=None if beta == 0 else c,  # not read, whatever it holds: BLAS
+        alpha=float(attributes.get("alpha", 1.0)), beta=beta,
     )  # fmt: skip
 
 

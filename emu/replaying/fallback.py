@@ -17,7 +17,7 @@ from emu.accelerators import Accelerator, FallbackOps
 from emu.errors import ModelError
 from emu.replaying.layers import find_layers, is_mac, runs_in_unit
 from emu.replaying.result import Fallback, FallbackReason
-from emu.replaying.walk import STANDARD_DOMAINS, bodies, node_label
+from emu.replaying.walk import STANDARD_DOMAINS, attributes_of, bodies, node_label
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -47,7 +47,9 @@ NO_ROUNDING = frozenset(
         "StringNormalizer", "Tile", "TopK", "Transpose", "Trilu", "Unique", "Unsqueeze", "Where", "Xor",
     }
 )  # fmt: skip
-"""Operators that select, move, compare or count: every value they give is one they were given, or an integer."""
+"""Operators that select, move, compare or count: every value they give is one they were given, or an integer.
+
+Scatters with a `reduction` that adds or multiplies are the exception; see `_rounds`."""
 
 
 def find_fallbacks(graph: Graph, types: Mapping[str, int], selected: frozenset[str]) -> tuple[Fallback, ...]:
@@ -82,8 +84,13 @@ def _inside(node: NodeProto, types: Mapping[str, int]) -> Iterator[tuple[NodePro
                 yield from _inside(inner, types)
     if node.op_type in HIDDEN_MACS or node.domain not in (*STANDARD_DOMAINS, "ai.onnx"):
         yield node, FallbackReason.HIDDEN_MACS
-    elif node.op_type not in NO_ROUNDING and _makes_floats(node, types):
+    elif _rounds(node) and _makes_floats(node, types):
         yield node, FallbackReason.VECTOR
+
+
+def _rounds(node: NodeProto) -> bool:
+    """Whether an operator computes values; a scatter does if it adds or multiplies what falls on one place."""
+    return node.op_type not in NO_ROUNDING or attributes_of(node).get("reduction") in ("add", "mul")
 
 
 def _makes_floats(node: NodeProto, types: Mapping[str, int]) -> bool:

@@ -114,6 +114,7 @@ def _folded(graph: Graph, limits: Limits) -> Graph:
     from onnx import numpy_helper
 
     from emu.replaying.blame import checked_session
+    from emu.replaying.sizes import check_sizes
 
     known = set(graph.constants)
     foldable, rest = [], []
@@ -127,6 +128,7 @@ def _folded(graph: Graph, limits: Limits) -> Graph:
     made = [name for node in foldable for name in node.output if name in wanted]
     if not made:
         return replace(graph, nodes=tuple(rest))
+    check_sizes(graph, foldable, limits)
     values = checked_session(graph, foldable, (), made).run({}, made)
     size = sum(value.nbytes for value in values.values())
     if size > limits.folded:

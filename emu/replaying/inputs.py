@@ -9,7 +9,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +49,7 @@ def read_inputs(given: str | Path | Mapping[str, Any], graph: Graph, limits: Lim
             close = nearest(name, set(arrays) - set(wanted))
             hint = f"; is {close!r} meant for it?" if close else ""
             given_names = ", ".join(arrays) or "none"
-            raise ModelError(f"{label}: input {name!r} of {graph.path.name} is missing{hint} Given: {given_names}")
+            raise ModelError(f"{label}: input {name!r} of {graph.path.name} is missing; given: {given_names}{hint}")
     sizes: dict[str, int] = {}
     for name, value in wanted.items():
         _check(label, arrays[name], value, sizes)
@@ -60,12 +62,32 @@ def _read_npz(path: Path, limits: Limits) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-        if size > limits.inputs:
-            raise ModelError(f"{path}: {size} bytes unpacked, and at most {limits.inputs} are allowed")
+            if size > limits.inputs:
+                raise ModelError(f"{path}: {size} bytes unpacked, and at most {limits.inputs} are allowed")
+            for entry in archive.infolist():
+                _check_header(path, archive, entry)
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+    except ModelError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, OSError, EOFError) as error:
+        # RuntimeError: encrypted, or (NotImplementedError) compressed by a method that Python does not have
         raise ModelError(f"{path}: is no .npz file of plain arrays: {' '.join(str(error).split())}") from None
+
+
+def _check_header(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Refuse an array whose header claims more than the archive holds: it would be allocated before it is read."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with archive.open(entry) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in readers:
+            raise ValueError(f"{entry.filename} has .npy version {version[0]}.{version[1]}")
+        shape, _, dtype = readers[version](file)
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed > entry.file_size:
+        raise ModelError(
+            f"{path}: the header of {entry.filename} claims {claimed} bytes, and the archive holds {entry.file_size}"
+        )
 
 
 def _check(label: str, array: Array, value: ValueInfoProto, sizes: dict[str, int]) -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.accelerators import OutputCast
 from emu.errors import ModelError, OverflowRaised
+from emu.formats import Format, load_format
 from emu.layers.emulate import LayerOutput, StaticScales, emulate
 from emu.layers.gemm import Array, Lowered
 from emu.layers.plain import evaluate
@@ -81,7 +83,7 @@ class Job:
             lowered, output, seconds = self._emulate(entry, values)
             self._record(entry, values, lowered, output, truths.pop(which.output), seconds)
             dtype = numpy_type(self.reference.types[which.output])
-            return {which.output: output.y.astype(dtype)}
+            return {which.output: output.y.astype(dtype)}  # exact: _emulate has cast it
 
         emulated = execute(self.graph, steps, self.inputs, step)
         pairs = {name: OutputPair(truth=outputs[name], emulated=emulated[name]) for name in self.graph.outputs}
@@ -121,7 +123,13 @@ class Job:
             output = emulate(lowered, plan, static=self.scales.get(layer.name, (None, None)), backend=self.backend)
         except (ValueError, OverflowRaised) as error:  # NaN that came up on the way, K that the unit cannot take
             raise ModelError(f"{self.graph.path}: layer {layer.name!r}: {error}") from None
+        y, beyond = OutputCast(format=self._model_format(layer))(output.y)
+        output = replace(output, y=y, output=output.output + beyond)
         return lowered, output, time.perf_counter() - start
+
+    def _model_format(self, layer: Layer) -> Format:
+        """The format of the tensor that the model makes of the layer's output: float32 or float16."""
+        return load_format(numpy_type(self.reference.types[layer.output]).name)
 
     def _record(
         self,
@@ -139,8 +147,10 @@ class Job:
             name=layer.name, op=layer.op, node_index=layer.index,
             input_shapes=self._shapes(layer, values), output_shape=output.y.shape,
             k=lowered.geometry.k, macs=lowered.macs, truth=truth, emulated=output.y,
-            output_format=plan.output.format, events=output.events,
-            quantiser_saturated=output.quantiser_saturated, output_saturated=output.output_saturated,
+            output_format=self._model_format(layer) if plan.output.identity else plan.output.format,
+            events=output.events,
+            quantiser_saturated=output.quantiser.saturated, quantiser_overflowed=output.quantiser.overflowed,
+            output_saturated=output.output.saturated, output_overflowed=output.output.overflowed,
             unit_name=plan.unit.name, activations=str(plan.activations), weights=str(weights), seconds=seconds,
         )  # fmt: skip
         self.on_layer(record)

@@ -144,5 +144,5 @@ def plan_layers(
         close = nearest(glob, names)
         hint = f"; did you mean {close!r}?" if close else ""
         shown = ", ".join(names[:MANY]) + (", …" if len(names) > MANY else "")
-        raise ModelError(f"{graph.path}: no layer matches {glob!r}{hint} The layers are: {shown}")
+        raise ModelError(f"{graph.path}: no layer matches {glob!r}; the layers are: {shown}{hint}")
     return tuple(PlannedLayer(layer=layer, plan=accelerator.plan(layer.name, layer.op)) for layer in chosen)

@@ -18,4 +18,4 @@ class Limits:
     inputs: int = 4 * GIB
     """all arrays of an input or calibration file, uncompressed"""
     folded: int = GIB
-    """all constants that folding may add to a model"""
+    """all constants that folding may add to a model, and any one tensor on the way to them"""

@@ -82,14 +82,19 @@ class LayerRun:
     truth: NDArray[np.float64]
     """the layer's output in truth arithmetic; float32 truth is widened"""
     emulated: NDArray[np.float32]
-    """the layer's output as the accelerator computes it: values of `output_format`"""
+    """the layer's output as the accelerator computes it, and as the model's next node reads it"""
     output_format: Format
+    """the accelerator's; where that is float32, the model's own type"""
     events: Events
     """what happened inside the unit, counted where it happened"""
     quantiser_saturated: int
     """operand elements that the schemes clamped to the largest finite value"""
+    quantiser_overflowed: int = 0
+    """operand elements that became an infinity or a NaN (or wrapped) in the schemes' casts"""
     output_saturated: int
-    """output elements beyond the range of `output_format` in the epilogue's last cast"""
+    """output elements that the last cast clamped to the largest finite value"""
+    output_overflowed: int = 0
+    """output elements that became an infinity or a NaN (or wrapped) in the last cast"""
     unit_name: str
     activations: str
     """the activation scheme in words, for example `absmax per token, dynamic`"""

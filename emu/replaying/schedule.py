@@ -79,9 +79,9 @@ def _outlined(graph: Graph, groups: list[list[NodeProto] | Layer]) -> Iterator[I
         if not isinstance(group, list):
             yield group
             continue
-        made = {name for node in group for name in node.output if name}
+        made = dict.fromkeys(name for node in group for name in node.output if name)
         inside = Counter(set(_reads(group)))
-        needed = {name for name in made if readers[name] > inside[name]} | made.intersection(graph.outputs)
+        needed = {name for name in made if readers[name] > inside[name]} | made.keys() & set(graph.outputs)
         outside = dict.fromkeys(name for name in _reads(group) if name not in made and name not in graph.constants)
         yield Island(nodes=tuple(group), inputs=tuple(outside), outputs=tuple(name for name in made if name in needed))
 

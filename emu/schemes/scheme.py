@@ -9,15 +9,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats import Format, Overflow, Rounding
+from emu.schemes.cast import Float32, OutOfRange
 from emu.schemes.enums import ScaleRule
-from emu.schemes.steps import SMALLEST, Float32, absmax_scale, encode_scaled
+from emu.schemes.steps import SMALLEST, absmax_scale, encode_scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +44,7 @@ class Draft:
     scale: Float32 | None = None
     """None is 1"""
     codes: NDArray[Any] | None = None
-    saturated: int = 0
+    beyond: OutOfRange = field(default_factory=OutOfRange)
     """elements beyond the range of the format"""
 
 
@@ -78,12 +79,12 @@ class EncodeStep:
     overflow: Overflow
 
     def apply(self, draft: Draft, target: Target) -> Draft:
-        """Fill in `codes`, and count what saturated."""
-        codes, saturated = encode_scaled(
+        """Fill in `codes`, and count what left the range."""
+        codes, beyond = encode_scaled(
             draft.values, draft.scale, target.format,
             rounding=self.rounding, overflow=self.overflow, name=target.name,
         )  # fmt: skip
-        return replace(draft, codes=codes, saturated=draft.saturated + saturated)
+        return replace(draft, codes=codes, beyond=draft.beyond + beyond)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,8 @@ class Quantised:
     codes: NDArray[Any]
     scale: Float32
     """value ≈ decode(code) · scale; 0-D, or with size 1 along the axes that a scale covers"""
-    saturated: int
+    beyond: OutOfRange
+    """elements beyond the range of the format"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +144,7 @@ class Scheme:
             draft = step.apply(draft, target)
         assert draft.codes is not None  # the last step has made them
         scale = np.ones((), np.float32) if draft.scale is None else draft.scale
-        return Quantised(codes=draft.codes, scale=scale, saturated=draft.saturated)
+        return Quantised(codes=draft.codes, scale=scale, beyond=draft.beyond)
 
 
 def _rounded(scale: Float32, fmt: Format) -> Float32:

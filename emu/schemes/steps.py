@@ -3,7 +3,8 @@
 * Everything is IEEE float32, ties to even, one rounding per operation.
 * `absmax_scale`: s = fl32(absmax / max_finite), one division rounded once; s = 1 where absmax = 0. Integer formats
   have max_finite = 2^(bits - 1) - 1, so int8 uses 127 and never produces -128.
-* `encode_scaled`: code = encode(fl32(x / s)).
+* `encode_scaled`: code = encode(fl32(x / s)). Where there is a scale, two's complement codes are symmetric: -128 of
+  int8 is beyond the range (unless `overflow = "wrap"`, which needs the whole of it).
 
 Special cases:
 
@@ -17,16 +18,16 @@ Source: DESIGN section 9.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.errors import FormatError
-from emu.formats import Flag, Format, Overflow, Rounding, load_format
+from emu.formats import Format, Overflow, Rounding, load_format
+from emu.schemes.cast import Float32, OutOfRange, cast_tensor
 
-Float32 = NDArray[np.float32]
 SMALLEST = np.float32(2.0**-149)
 
 
@@ -55,8 +56,8 @@ def scale_of(absmax: Float32, fmt: Format) -> Float32:
     Args:
         absmax: finite, not negative.
     """
-    largest = np.float32(fmt.max_finite)
     with np.errstate(all="ignore"):
+        largest = np.float32(fmt.max_finite)
         exact = np.isfinite(largest) and Fraction(fmt.max_sig) * Fraction(2) ** fmt.max_q == Fraction(float(largest))
         quotient = absmax / largest if exact else _divide(absmax, fmt)
     return np.where(absmax == 0, np.float32(1), np.maximum(quotient, SMALLEST)).astype(np.float32)
@@ -72,7 +73,7 @@ def _divide(absmax: Float32, fmt: Format) -> Float32:
 
 def encode_scaled(
     x: Float32, scale: Float32 | None, fmt: Format, *, rounding: Rounding, overflow: Overflow, name: str = "x"
-) -> tuple[NDArray[Any], int]:
+) -> tuple[NDArray[Any], OutOfRange]:
     """Codes of fl32(x / s).
 
     Args:
@@ -83,18 +84,14 @@ def encode_scaled(
         name: the tensor, for the error message.
 
     Returns:
-        The codes, and how many values lay beyond the format's range (infinities that were clamped included).
+        The codes, and how many values lay beyond the range.
 
     Raises:
         FormatError: NaN, and the format has none.
     """
-    if not fmt.has_nan and np.isnan(x).any():
-        count = int(np.isnan(x).sum())
-        raise FormatError(f"tensor {name!r} holds NaN ({count} of {x.size} elements), and {fmt.name} has none")
     if scale is not None:
         with np.errstate(all="ignore"):
             x = x / scale
-    codes, flags = fmt.encode(x, rounding, overflow, flags=True)
-    clamped = overflow is Overflow.SATURATE or (overflow is Overflow.SATURATE_PROPAGATE and not fmt.infinities)
-    infinite = int(np.isinf(x).sum()) if clamped else 0
-    return codes, int(np.count_nonzero(flags & Flag.OVERFLOW)) + infinite
+        if fmt.is_integral and overflow is not Overflow.WRAP:
+            fmt = replace(fmt, symmetric=True)
+    return cast_tensor(x, fmt, rounding, overflow, name)

@@ -7,6 +7,7 @@ a .toml file (`my/unit.toml`, `my/family.toml:instruction`), or a mapping with t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def _load(spec: str | Mapping[str, Any], folder: Path) -> Unit:
     keys, context = _read(spec, folder, 0)
     form = resolve(keys, context)
     about = {"doc": keys.doc, "source": keys.source, "maturity": keys.maturity, "scope": keys.scope}
-    return Unit(form=form, about=about, spec_hash=spec_hash(repr(form)))
+    return Unit(form=form, about=about, spec_hash=spec_hash(repr(replace(form, name=""))))
 
 
 def _read(spec: str | Mapping[str, Any], folder: Path, depth: int) -> tuple[UnitKeys, Context]:

@@ -100,6 +100,54 @@ def test_hash_follows_what_is_computed(tmp_path: Path) -> None:
     assert hashes[0] != hashes[1], "the unit's file changed"
 
 
+def test_hash_is_of_the_content_alone(tmp_path: Path) -> None:
+    """A copy elsewhere, another name and other prose are the same machine; an edited scheme or format is another."""
+    scheme = '[[step]]\nop = "encode"\nrounding = "{}"\noverflow = "saturate"\n'
+    text = (
+        'doc = "{}"\n[matrix]\nunit = "int8-int32"\nactivations = {{ scheme = "mine.toml" }}\n'
+        'weights = {{ scheme = "mine.toml" }}\noutput = "narrow.toml"\n'
+    )
+
+    def written(folder: str, *, rounding: str = "rne", doc: str = "", man_bits: int = 3) -> str:
+        here = tmp_path / folder
+        here.mkdir(exist_ok=True)
+        (here / "mine.toml").write_text(scheme.format(rounding))
+        (here / "narrow.toml").write_text(f"exp_bits = 5\nman_bits = {man_bits}\n")
+        (here / f"{folder}.toml").write_text(text.format(doc))
+        return load_accelerator(here / f"{folder}.toml").spec_hash
+
+    first = written("one")
+    assert written("two", doc="a copy") == first
+    assert written("two", rounding="rtz") != first
+    assert written("two", man_bits=4) != first
+    rule = {"match": {"op": "Conv"}, "output": "float16"}
+    hashes = [load_accelerator({**matrix(), **keys}).spec_hash for keys in (
+        {}, {"rule": [rule]}, {"fallback": {"ops": "error"}}, {"vector": {"format": "bf16"}},
+    )]  # fmt: skip
+    assert len({*hashes, load_accelerator(matrix(bias="c")).spec_hash}) == 5
+
+
+BF16 = {"operands": {"a": "bfloat16", "b": "bfloat16", "d": "float32"}, "level": [{}]}
+
+
+def test_cast_of_wide_operands_is_kept() -> None:
+    """Only where two scaled maxima have no finite product are scales refused."""
+    cast = {"scheme": "cast"}
+    load_accelerator(matrix(unit=BF16, activations=cast, weights=cast))
+    load_accelerator(matrix(unit=BF16, weights=cast))
+    quarter = {**BF16, "level": [{"input": {"multiply": 2.0**-100}}, {"input": {"multiply": 2.0**-50}}]}
+    load_accelerator(matrix(unit=quarter))
+
+
+def test_unknown_names_say_where_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(
+        '[matrix]\nunit = "int8-int33"\nactivations = { scheme = "absmax" }\nweights = { scheme = "absmax" }\n'
+    )
+    with pytest.raises(SpecError, match=r"a.toml: matrix.unit: unknown name .*; did you mean 'int8-int32'"):
+        load_accelerator(path)
+
+
 NEW_MACHINE = """
 name = "e5m9-machine"
 doc = "FP8 operands, an accumulator nobody has built: 5 exponent bits, 9 mantissa bits, truncated, in lanes of 4"
@@ -183,6 +231,22 @@ def test_units_and_schemes_are_found_next_to_the_file(tmp_path: Path) -> None:
         ({**matrix(), "vector": {"format": "bf16", "sum": {"order": "tre", "format": "f32"}}}, "did you mean 'tree'"),
         ({**matrix(), "fallback": {"ops": "ignore"}}, "fallback.ops: unknown value.*Allowed: error, reference"),
         ({**matrix(), "maturity": "guess"}, "maturity"),
+        ({**matrix(), "rule": [{"match": {}, "unit": "nope"}]}, r"<mapping>: rule\[0\].unit: unknown name in units"),
+        (matrix(weights={"scheme": "absmin"}), "<mapping>: matrix.weights.scheme: unknown name in schemes"),
+        (matrix(unit=BF16), 'matrix.activations.scheme: .*product of these two is not finite: use scheme "cast"'),
+        (matrix(unit={**BF16, "operands": dict.fromkeys("abd", "float64")}), "product of these two is not finite"),
+        (
+            matrix(unit={"operands": {"a": "int1", "b": "int8", "d": "int32"}, "level": [{}]}),
+            "matrix.activations.scheme: scheme 'absmax' divides by the largest value of int1, which is 0",
+        ),
+        *(
+            (
+                matrix(unit={"operands": {"a": "int8", "b": "int8", "d": d}, "level": [{}]}),
+                f"matrix.unit: operand d has format {d}, with values that float64 does not hold",
+            )
+            for d in ("int64", "uint64", "e15m16")
+        ),
+        (matrix(output="int64"), "matrix.output: output has format int64"),
     ],
 )
 def test_bad_accelerators(spec: Any, message: str) -> None:

@@ -13,6 +13,7 @@ from emu.formats import EventKind, load_format
 from emu.layers.emulate import LayerOutput, emulate
 from emu.layers.lowering import lower
 from emu.schemes import Target, load_scheme
+from emu.schemes.cast import OutOfRange
 
 RNG = np.random.default_rng(7)
 FLOAT32_UNIT = {"name": "exact", "operands": {"a": "float32", "b": "float32", "d": "float32"}, "level": [{}]}
@@ -45,7 +46,7 @@ def test_tiles_change_no_bit_and_no_count(base: str, monkeypatch: pytest.MonkeyP
     tiled = emulate(lowered, plan(base))
     assert np.array_equal(tiled.y, whole.y)
     assert tiled.events == whole.events
-    assert tiled.quantiser_saturated == whole.quantiser_saturated
+    assert tiled.quantiser == whole.quantiser
 
 
 @pytest.mark.parametrize("base", ["hopper-fp8-promoted", "int8-int32"])
@@ -119,7 +120,7 @@ def test_static_scale_is_used_and_clips() -> None:
     x, w = np.array([[1.0, 2.0, 400.0]], np.float32), np.eye(3, dtype=np.float32)
     static = np.asarray(1.0, np.float32)
     output = matmul(x, w, plan("int8-int32"), static=(static, None))
-    assert output.quantiser_saturated == 1
+    assert output.quantiser.saturated == 1
     assert np.array_equal(
         output.y, np.float32(127) * (np.array([[1, 2, 127]], np.float32) * (np.float32(1) / np.float32(127)))
     )
@@ -135,17 +136,18 @@ def test_scales_are_values_of_the_units_scale_format() -> None:
     }
     how = plan("int8-int32", unit=unit, activations={"scheme": "absmax", "per": "token"})
     x, w = normal(4, 40), normal(40, 3)
-    int8, e5m2 = load_format("int8"), load_format("e5m2")
+    e5m2 = load_format("e5m2")
     s_x = e5m2.decode(e5m2.encode(np.abs(x).max(1, keepdims=True) / np.float32(127))).astype(np.float32)
     s_w = e5m2.decode(e5m2.encode(np.abs(w).max(0, keepdims=True) / np.float32(127))).astype(np.float32)
-    want = (int8.decode(int8.encode(x / s_x)) @ int8.decode(int8.encode(w / s_w)) * (s_x * s_w)).astype(np.float32)
+    qx, qw = (np.clip(np.rint(v / s), -127, 127).astype(np.float64) for v, s in ((x, s_x), (w, s_w)))
+    want = (qx @ qw * (s_x * s_w)).astype(np.float32)
     assert np.array_equal(matmul(x, w, how).y, want)
 
 
 def test_output_cast_counts_what_it_clamps() -> None:
     x, w = np.array([[3e38], [1.0]], np.float32), np.array([[1.0]], np.float32)
     clamped = matmul(x, w, exact_plan(output={"format": "float16", "overflow": "saturate"}))
-    assert clamped.output_saturated == 1
+    assert clamped.output == OutOfRange(saturated=1)
     assert clamped.y.ravel().tolist() == [65504.0, 1.0]
     assert matmul(x, w, exact_plan(output="float16")).y[0, 0] == np.inf
 
@@ -168,3 +170,92 @@ def test_empty_products() -> None:
 
 def test_events_are_optional() -> None:
     assert matmul(normal(2, 3), normal(3, 2), plan(), events=False).events is None
+
+
+SUBNORMALS = {
+    "name": "daz",
+    "operands": {
+        "a": {"format": "float16", "daz": "signed"}, "b": {"format": "float16", "daz": "positive"},
+        "c": {"format": "float16", "daz": "signed"}, "d": "float32",
+    },
+    "level": [{}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tile", [1 << 22, 60])
+def test_flushed_operands_are_counted_once_each(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the source and in B, however often a convolution's rows or the tiles read them; in c per output element."""
+    monkeypatch.setattr(gemm, "TILE_ELEMENTS", tile)
+    x, w, bias = np.ones((2, 2, 5, 5)), np.ones((4, 1, 3, 3)), np.ones(4)
+    x[0, 0, 2, 2:4] = -(2.0**-20)
+    w[1, 0, :, 1] = 2.0**-24
+    bias[3] = 2.0**-15
+    operands = tuple(array.astype(np.float32) for array in (x, w, bias))
+    lowered = lower("Conv", operands, {"group": 2, "pads": (1, 1, 1, 1)}, constant=(False, True))
+    events = emulate(lowered, exact_plan(unit=SUBNORMALS, bias="c")).events
+    assert events is not None
+    assert events.of("operand") == {"flushed_in": 2 + 3 + 2 * 25}
+
+
+def test_tiles_change_no_event_of_operands_and_scales(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = {
+        "name": "loads",
+        "operands": {
+            "a": {"format": "float32", "load": {"format": "e8m10"}}, "b": {"format": "float32", "daz": "signed"},
+            "d": "float32",
+        },
+        "scale": {**{side: {"format": "e5m2", "block": 4} for side in "ab"}, "product": {"format": "e4m1"}},
+        "level": [{"length": 4}, {"input": {"multiply": "scale"}}],
+    }  # fmt: skip
+    how = exact_plan(unit=unit)
+    x, w = normal(9, 10), normal(10, 3)
+    w[2] = 2.0**-140
+    whole = matmul(x, w, how).events
+    monkeypatch.setattr(gemm, "TILE_ELEMENTS", 20)
+    assert matmul(x, w, how).events == whole
+    assert whole is not None
+    assert whole.of("operand")["flushed_in"] == 3
+
+
+def test_output_named_float32_is_cast_all_the_same() -> None:
+    """Only the built-in format with its own overflow is what the epilogue computes in."""
+    x, w = np.array([[3e38], [1.1]], np.float32), np.array([[10.0]], np.float32)
+    clamped = matmul(x, w, exact_plan(output={"format": "float32", "overflow": "saturate"}))
+    assert clamped.y[0, 0] == np.finfo(np.float32).max
+    assert clamped.output == OutOfRange(saturated=1)
+    other = {"format": {"name": "float32", "exp_bits": 5, "man_bits": 2}}
+    assert matmul(x, w, exact_plan(output=other)).y.ravel().tolist() == [np.inf, 12.0]
+
+
+def test_output_that_becomes_infinite_is_not_saturated() -> None:
+    x, w = np.array([[3e38], [-1e6], [np.inf], [1.0]], np.float32), np.array([[1.0]], np.float32)
+    assert matmul(x, w, exact_plan(output="float16")).output == OutOfRange(overflowed=2)
+    assert matmul(x, w, exact_plan(output="float8_e4m3fn")).output == OutOfRange(overflowed=3), "NaN for infinity too"
+    toward_zero = {"format": "float16", "rounding": "toward_zero"}
+    assert matmul(x, w, exact_plan(output=toward_zero)).output == OutOfRange(saturated=2), "rounded inward"
+
+
+@pytest.mark.parametrize("op", ["MatMul", "Conv"])
+def test_no_rows_at_all(op: str) -> None:
+    operands = (normal(0, 4), normal(4, 3)) if op == "MatMul" else (normal(0, 2, 5), normal(3, 2, 2))
+    output = emulate(lower(op, operands, {}, constant=(False, True)), plan())
+    assert output.y.size == 0
+    assert output.events is not None
+    assert list(output.events.table()) == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("c", [np.inf, np.nan])
+def test_gemm_does_not_read_c_if_beta_is_zero(c: float) -> None:
+    a, b = np.ones((2, 3), np.float32), np.ones((3, 4), np.float32)
+    for placement in ("epilogue", "c"):
+        how = exact_plan(unit={**FLOAT32_UNIT, "operands": dict.fromkeys("abcd", "float32")}, bias=placement)
+        lowered = lower("Gemm", (a, b, np.array([c], np.float32)), {"beta": 0.0}, constant=(False, True))
+        assert np.array_equal(emulate(lowered, how).y, np.full((2, 4), 3, np.float32))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_bias_that_overflows_is_infinite() -> None:
+    a, b = np.ones((1, 1), np.float32), np.ones((1, 1), np.float32)
+    lowered = lower("Gemm", (a, b, np.array([3e38], np.float32)), {"beta": 4.0}, constant=(False, True))
+    assert emulate(lowered, exact_plan()).y.item() == np.inf

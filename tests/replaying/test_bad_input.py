@@ -165,8 +165,8 @@ def test_model_without_layers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({}, "input 'x' of model.onnx is missing Given: none"),
-        ({"X": np.zeros((2, 8), np.float32)}, "input 'x' of model.onnx is missing; is 'X' meant for it? Given: X"),
+        ({}, "input 'x' of model.onnx is missing; given: none"),
+        ({"X": np.zeros((2, 8), np.float32)}, "input 'x' of model.onnx is missing; given: X; is 'X' meant for it?"),
         ({"x": np.zeros((2, 8))}, "input 'x' is float64, and the graph wants float32"),
         ({"x": np.zeros((2, 9), np.float32)}, "input 'x' has shape [2, 9], and the graph wants [n, 8], n = 2"),
         ({"x": np.zeros(8, np.float32)}, "input 'x' has shape [8], and the graph wants [n, 8]"),
@@ -189,6 +189,37 @@ def test_input_files(linear: Path, tmp_path: Path) -> None:
     refused(lambda: run(linear, tmp_path / "text.npz", "int8-int32"), "text.npz: is no .npz file of plain arrays")
     np.savez(tmp_path / "pickled.npz", x=np.array([{"a": 1}], dtype=object))
     refused(lambda: run(linear, tmp_path / "pickled.npz", "int8-int32"), "pickled.npz: is no .npz file of plain arrays")
+
+
+def test_input_files_that_python_cannot_unpack(linear: Path, tmp_path: Path) -> None:
+    """Encrypted, compressed by an unknown method, damaged."""
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, x=np.ones((2, 8), np.float32))
+    whole = path.read_bytes()
+    central = whole.index(b"PK\x01\x02")
+    patches = {
+        "encrypted": ((6, 1), (central + 8, 1)),
+        "method": ((8, 99), (central + 10, 99)),
+        "damaged": ((30 + 5 + int.from_bytes(whole[28:30], "little"), 255),),
+    }
+    for what, changes in patches.items():
+        content = bytearray(whole)
+        for offset, value in changes:
+            content[offset] = value
+        path.write_bytes(content)
+        refused(lambda: run(linear, path, "int8-int32"), "x.npz: is no .npz file of plain arrays"), what
+
+
+def test_input_header_that_claims_more_than_there_is(linear: Path, tmp_path: Path) -> None:
+    """Else it would be allocated before it is found to be missing."""
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000), }"
+    header += b" " * (63 - (len(header) + 10) % 64) + b"\n"
+    with zipfile.ZipFile(tmp_path / "lie.npz", "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(64))
+    refused(
+        lambda: run(linear, tmp_path / "lie.npz", "int8-int32"),
+        "lie.npz: the header of x.npy claims 4000000000000 bytes, and the archive holds ",
+    )
 
 
 def test_input_file_that_unpacks_to_too_much(linear: Path, tmp_path: Path) -> None:

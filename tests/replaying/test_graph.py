@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from emu.errors import ModelError
 from emu.replaying import FallbackReason
 from emu.replaying.driver import run
+from emu.replaying.fallback import find_fallbacks
 from emu.replaying.graph import load_graph
 from emu.replaying.layers import find_layers
-from emu.replaying.schedule import Island, schedule
+from emu.replaying.reference import Reference
+from emu.replaying.schedule import Island, islands_of, schedule
 
 from . import small_models
 from .small_models import FLOAT, INT64, integers, save
@@ -169,3 +172,48 @@ def _double_kernels() -> set[str]:
             continue
         found.add(name)
     return found
+
+
+@pytest.mark.parametrize("computed", [False, True])
+def test_large_constants_are_refused_before_they_are_made(tmp_path: Path, computed: bool) -> None:
+    """A few bytes that ask for gigabytes on the way to one number; also if the shape itself is computed."""
+    parts = [helper.make_node("Concat", ["half", "half"], ["shape"], axis=0)] if computed else []
+    nodes = [
+        *parts,
+        helper.make_node("ConstantOfShape", ["shape"], ["large"], "filler"),
+        helper.make_node("ReduceSum", ["large"], ["total"], keepdims=0),
+        helper.make_node("MatMul", ["x", "w"], ["m"]),
+        helper.make_node("Add", ["m", "total"], ["y"]),
+    ]
+    constants = {"w": np.ones((8, 4), np.float32)}
+    constants |= {"half": np.array([30000])} if computed else {"shape": np.array([30000, 30000])}
+    path = save(small_models.model(nodes, {"x": (FLOAT, ["n", 8])}, {"y": (FLOAT, 2)}, constants), tmp_path)
+    message = r"node 'filler': operator 'ConstantOfShape' makes a constant of 3600000000 bytes"
+    with pytest.raises(ModelError, match=message):
+        load_graph(path)
+
+
+def test_scatters_that_add_are_listed(tmp_path: Path) -> None:
+    """A scatter only moves values unless it has a reduction that computes."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["m"], "linear"),
+        helper.make_node("ScatterND", ["m", "at", "u"], ["s"], "moves"),
+        helper.make_node("ScatterND", ["s", "at", "u"], ["y"], "adds", reduction="add"),
+    ]
+    constants = {"w": np.ones((8, 4), np.float32), "at": np.array([[0]]), "u": np.ones((1, 4), np.float32)}
+    proto = small_models.model(nodes, {"x": (FLOAT, [2, 8])}, {"y": (FLOAT, 2)}, constants, opset=18)
+    graph = load_graph(save(proto, tmp_path))
+    found = find_fallbacks(graph, Reference(graph).types, frozenset({"linear"}))
+    assert [fallback.node for fallback in found] == ["adds"]
+
+
+def test_island_outputs_are_in_the_order_of_their_nodes(tmp_path: Path) -> None:
+    """Not in that of a set, which differs from process to process."""
+    names = [f"t{index}" for index in range(20)]
+    nodes = [helper.make_node("Relu", ["x"], [name]) for name in names]
+    nodes += [helper.make_node("MatMul", [name, "w"], [f"y{name}"]) for name in names]
+    outputs = {f"y{name}": (FLOAT, 2) for name in names}
+    proto = small_models.model(nodes, {"x": (FLOAT, [2, 8])}, outputs, {"w": np.ones((8, 4), np.float32)})
+    graph = load_graph(save(proto, tmp_path))
+    (island,) = islands_of(schedule(graph, find_layers(graph)))
+    assert list(island.outputs) == names

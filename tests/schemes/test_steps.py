@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from emu.errors import FormatError
 from emu.formats import Overflow, Rounding, load_format
 from emu.schemes import absmax_scale, encode_scaled, scale_of
+from emu.schemes.cast import OutOfRange
 
 INT8, E4M3, E2M1, BF16 = (load_format(name) for name in ("int8", "float8_e4m3fn", "float4_e2m1fn", "bfloat16"))
 CLAMP = {"rounding": Rounding.TIES_TO_EVEN, "overflow": Overflow.SATURATE}
@@ -70,9 +71,9 @@ def test_scale_that_underflows_is_the_smallest_float32() -> None:
 
 def test_codes_are_the_encoded_quotient() -> None:
     x = np.array([0.0, -0.0, 1.0, -1.0, 0.5, 1 / 3], np.float32)
-    codes, saturated = encode_scaled(x, absmax_scale(x, INT8), INT8, **CLAMP)
+    codes, beyond = encode_scaled(x, absmax_scale(x, INT8), INT8, **CLAMP)
     assert INT8.decode(codes).tolist() == [0, 0, 127, -127, 64, 42]
-    assert saturated == 0
+    assert beyond == OutOfRange()
 
 
 @given(st.lists(st.floats(-(2.0**60), 2.0**60, width=32), min_size=1, max_size=20))
@@ -80,24 +81,24 @@ def test_codes_are_the_encoded_quotient() -> None:
 def test_absmax_never_saturates_and_reaches_the_top(fmt: Any, values: list[float]) -> None:
     x = np.array(values, np.float32)
     scale = absmax_scale(x, fmt)
-    codes, saturated = encode_scaled(x, scale, fmt, **CLAMP)
-    assert saturated == 0
+    codes, beyond = encode_scaled(x, scale, fmt, **CLAMP)
+    assert beyond == OutOfRange()
     if np.abs(x).max() > 2.0**-100:  # the scale is a normal number, so it is precise
         assert np.abs(fmt.decode(codes)).max() == fmt.max_finite
 
 
 def test_saturation_is_counted() -> None:
     x = np.array([447, 448, 464, 465, -1e9, np.inf], np.float32)
-    codes, saturated = encode_scaled(x, None, E4M3, **CLAMP)
+    codes, beyond = encode_scaled(x, None, E4M3, **CLAMP)
     assert E4M3.decode(codes).tolist() == [448, 448, 448, 448, -448, 448]
-    assert saturated == 3, "464 is a tie that rounds to 448; 465, -1e9 and inf are clamped"
+    assert beyond.saturated == 3, "464 is a tie that rounds to 448; 465, -1e9 and inf are clamped"
 
 
 def test_infinities_that_stay_are_not_saturated() -> None:
     how = {"rounding": Rounding.TIES_TO_EVEN, "overflow": Overflow.SATURATE_PROPAGATE}
-    codes, saturated = encode_scaled(np.array([np.inf, 3.4e38], np.float32), None, BF16, **how)
+    codes, beyond = encode_scaled(np.array([np.inf, 3.4e38], np.float32), None, BF16, **how)
     assert np.isinf(BF16.decode(codes)).tolist() == [True, False]
-    assert saturated == 1
+    assert beyond.saturated == 1
 
 
 def test_nan_needs_a_format_that_has_it() -> None:
@@ -105,3 +106,31 @@ def test_nan_needs_a_format_that_has_it() -> None:
     with pytest.raises(FormatError, match=r"tensor 'hidden' holds NaN \(1 of 2 elements\), and int8 has none"):
         encode_scaled(x, None, INT8, name="hidden", **CLAMP)
     assert np.isnan(E4M3.decode(encode_scaled(x, None, E4M3, **CLAMP)[0])).tolist() == [False, True]
+
+
+def test_scaled_integers_are_symmetric() -> None:
+    """-128 is beyond a scaled int8 from either side, and is counted; without a scale it is a value like any other."""
+    x = np.array([-1000, -128, -127.5, -127.4, 1000], np.float32)
+    codes, beyond = encode_scaled(x, np.ones((), np.float32), INT8, **CLAMP)
+    assert INT8.decode(codes).tolist() == [-127, -127, -127, -127, 127]
+    assert beyond == OutOfRange(saturated=4)
+    codes, beyond = encode_scaled(x, None, INT8, **CLAMP)
+    assert INT8.decode(codes).tolist() == [-128, -128, -128, -127, 127]
+    assert beyond == OutOfRange(saturated=2)
+
+
+def test_what_becomes_infinite_or_wraps_is_overflowed() -> None:
+    x = np.array([1e6, -1e6, np.inf, 1], np.float32)
+    half = load_format("float16")
+    how = {"rounding": Rounding.TIES_TO_EVEN, "overflow": Overflow.INFINITY}
+    assert encode_scaled(x, None, half, **how)[1] == OutOfRange(overflowed=2)
+    assert encode_scaled(x, None, E4M3, **how)[1] == OutOfRange(overflowed=3), "an infinity becomes NaN here"
+    wrap = {"rounding": Rounding.TIES_TO_EVEN, "overflow": Overflow.WRAP}
+    codes, beyond = encode_scaled(np.array([300, -128], np.float32), np.ones((), np.float32), INT8, **wrap)
+    assert INT8.decode(codes).tolist() == [44, -128], "wrapping needs the whole range"
+    assert beyond == OutOfRange(overflowed=1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_format_wider_than_float32_makes_no_warning() -> None:
+    assert absmax_scale(np.ones(3, np.float32), load_format("float64")) == np.float32(2.0**-149)

@@ -1,0 +1,79 @@
+"""Combinations of unit, schemes and output that cannot run, or whose every result would be an infinity or a NaN.
+
+Found when the accelerator is loaded, before any model is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emu.accelerators.plan import LayerPlan
+from emu.errors import OverflowRaised, SpecError
+from emu.formats import Format, Overflow
+from emu.formats.cast import check_cast
+from emu.formats.codec import fits_float64
+from emu.schemes import Assignment
+from emu.units import Unit
+
+
+def check_plan(plan: LayerPlan, file: str, key: str) -> None:
+    """Refuse what cannot be run.
+
+    Args:
+        plan: the layer plan.
+        file: the accelerator's file, for the error message.
+        key: where in it the plan stands.
+
+    Raises:
+        SpecError: a format that a scheme cannot encode, scale or decode, or maxima whose product is not finite.
+    """
+    unit = plan.unit
+    sides = (
+        ("activations", unit.a, plan.activations),
+        ("weights", unit.b, plan.weights),
+        ("activations", unit.b, plan.activations),
+    )  # fmt: skip - a second activation enters at b
+    for side, fmt, assignment in sides:
+        _check_operand(fmt, assignment, file, f"{key}.{side}.scheme")
+    for scale in (unit.scale_a, unit.scale_b):
+        if scale is not None:
+            check_cast(scale.format, overflow=Overflow.SATURATE, file=file, key=f"{key}.unit")
+    for what, fmt, where in (("operand d", unit.d, "unit"), ("output", plan.output.format, "output")):
+        if not fits_float64(fmt):
+            reason = f"{what} has format {fmt.name}, with values that float64 does not hold: a layer gives tensors"
+            raise SpecError(reason, file=file, key=f"{key}.{where}")
+    if plan.activations.scheme.scales and plan.weights.scheme.scales and not _product_is_finite(unit, plan.seed):
+        reason = (
+            f"scheme {plan.activations.scheme.name!r} scales operands up to the largest values of {unit.a.name} and "
+            f"{unit.b.name}, and in unit {unit.name} the product of these two is not finite: "
+            'use scheme "cast", which does not scale'
+        )
+        raise SpecError(reason, file=file, key=f"{key}.activations.scheme")
+
+
+def _check_operand(fmt: Format, assignment: Assignment, file: str, key: str) -> None:
+    """The scheme can make codes of the format."""
+    step = assignment.scheme.encoder
+    check_cast(fmt, rounding=step.rounding, overflow=step.overflow, file=file, key=key)
+    if assignment.scheme.scales and not fmt.max_finite:
+        reason = f"scheme {assignment.scheme.name!r} divides by the largest value of {fmt.name}, which is 0"
+        raise SpecError(reason, file=file, key=key)
+
+
+def _product_is_finite(unit: Unit, seed: int | None) -> bool:
+    """Whether the unit gives a number for the product of the two largest operands alone; scales are 1."""
+    a, b = (_code(fmt, fmt.max_finite) for fmt in (unit.a, unit.b))
+    scales = [None if scale is None else _code(scale.format, 1.0) for scale in (unit.scale_a, unit.scale_b)]
+    try:
+        d = unit.matmul(a, b, a_scale=scales[0], b_scale=scales[1], seed=seed, backend="reference")
+    except OverflowRaised:
+        return True  # a range check, which is meant to fail when the layer runs
+    return bool(np.isfinite(unit.d.decode(d)).all())
+
+
+def _code(fmt: Format, value: float) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
+    """A 1 x 1 matrix of the code of a value, or of the largest one."""
+    codes: np.ndarray[tuple[int, ...], np.dtype[np.uint64]] = fmt.encode(
+        np.full((1, 1), value), overflow=Overflow.SATURATE
+    )
+    return codes

@@ -1,0 +1,65 @@
+"""What an accelerator computes, as a plain structure for its hash.
+
+* Units by their own hash; schemes by their steps; formats by the fields that say what their codes mean.
+* Names, prose and paths are left out: a copy in another folder is the same accelerator, and an edit of a scheme's or
+  a format's file is another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from emu.accelerators.accelerator import Rule, Vector
+from emu.accelerators.keys import FallbackOps
+from emu.accelerators.plan import LayerPlan
+from emu.formats import Format
+from emu.schemes import Assignment
+from emu.spec import spec_hash
+
+
+def accelerator_hash(matrix: LayerPlan, rules: tuple[Rule, ...], vector: Vector | None, fallback: FallbackOps) -> str:
+    """SHA-256 (hex) of everything that decides a bit, or whether a model is run at all."""
+    return spec_hash(
+        {
+            "matrix": _plan(matrix),
+            "rules": [[rule.layer, rule.op, _plan(rule.plan)] for rule in rules],
+            "vector": None if vector is None else _vector(vector),
+            "fallback": fallback.value,
+        }
+    )
+
+
+def _plan(plan: LayerPlan) -> dict[str, Any]:
+    overflow = plan.output.overflow
+    return {
+        "unit": plan.unit.spec_hash,
+        "activations": _assignment(plan.activations),
+        "weights": _assignment(plan.weights),
+        "output": [
+            _format(plan.output.format),
+            plan.output.rounding.value,
+            None if overflow is None else overflow.value,
+        ],
+        "bias": plan.bias.value,
+        "k_order": plan.k_order.value,
+        "seed": plan.seed,
+    }
+
+
+def _assignment(assignment: Assignment) -> dict[str, Any]:
+    steps = [repr(step) for step in assignment.scheme.steps]
+    return {"steps": steps, "per": assignment.per.value, "range": assignment.range.value}
+
+
+def _vector(vector: Vector) -> list[Any]:
+    total = vector.sum
+    return [
+        _format(vector.format),
+        None if total is None else [total.order.value, _format(total.format), total.width],
+    ]
+
+
+def _format(fmt: Format) -> dict[str, str]:
+    """What its codes mean: the fields that formats are compared by, but for the name."""
+    return {item.name: str(getattr(fmt, item.name)) for item in fields(fmt) if item.compare and item.name != "name"}
