@@ -13,7 +13,7 @@ from emu.accelerators.plan import BiasPlacement, KOrder
 from emu.formats import Overflow, Rounding
 from emu.formats.enums import Vocabulary
 from emu.schemes import Granularity, Range
-from emu.spec.about import AboutKeys
+from emu.spec.about import AboutKeys, Keys
 
 FormatKeys = str | dict[str, Any]
 """A format's name, or its keys as a table."""
@@ -39,10 +39,6 @@ class FallbackOps(Vocabulary):
     """it runs in reference arithmetic and is listed in every report"""
     ERROR = "error"
     """the model is refused before work starts"""
-
-
-class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all: frozen, keyword-only, unknown keys refused."""
 
 
 class ActivationKeys(Keys, frozen=True, kw_only=True):

@@ -163,11 +163,7 @@ def _draws(random: Any, how: Cast, shape: tuple[int, ...]) -> NDArray[np.uint64]
 
 
 def _refuse_nan(array: NDArray[Any], fmt: Format) -> None:
-    nan = (
-        np.isnan(array)
-        if array.dtype.kind == "f"
-        else np.array([x != x for x in array.ravel()] if array.dtype == object else False)
-    )
+    nan = np.asarray(array != array)  # NaN alone differs from itself, in arrays of objects too
     if nan.any():
         where = np.unravel_index(int(np.flatnonzero(nan.ravel())[0]), array.shape)
         at = tuple(int(i) for i in where)

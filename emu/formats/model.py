@@ -128,8 +128,7 @@ class Format:
         """Magnitude of the most negative value, in units of 2^`max_q` (0 for unsigned formats)."""
         if not self.signed:
             return 0
-        wide = self.is_integral and not self.symmetric and self.encoding is IntegerEncoding.TWOS_COMPLEMENT
-        return self.max_sig + int(wide)
+        return self.max_sig + int(self.can_wrap)
 
     @property
     def max_finite(self) -> float:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from emu.errors import OverflowRaised
 from emu.formats.cast import Cast
+from emu.formats.enums import NanEncoding
 from emu.formats.model import Format
 from emu.formats.tables import CAST, FormatTable
 
@@ -65,8 +66,6 @@ def cast_codes(
 
 def _is_nan(codes: NDArray[np.uint64], fmt: Format) -> NDArray[np.bool_]:
     """Which codes of a format that has NaN are NaN."""
-    from emu.formats.enums import NanEncoding
-
     word = codes >> np.uint64(fmt.ignored_low_bits)
     magnitude = word & np.uint64((1 << fmt.field_bits) - 1)
     if fmt.nan is NanEncoding.NEGATIVE_ZERO:

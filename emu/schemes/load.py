@@ -10,17 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from emu.errors import SpecError
 from emu.formats import Overflow, Rounding
 from emu.schemes.enums import ScaleRule, StepKind
 from emu.schemes.scheme import EncodeStep, ScaleStep, Scheme, Step
 from emu.spec import convert, load_mapping
-from emu.spec.about import AboutKeys
+from emu.spec.about import AboutKeys, Keys
 
 
-class StepKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class StepKeys(Keys, frozen=True, kw_only=True):
     """Keys of one step; which of them apply depends on `op`."""
 
     op: StepKind

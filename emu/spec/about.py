@@ -1,4 +1,4 @@
-"""What every spec file may say about itself."""
+"""What the tables of all spec files have in common, and what every file may say about itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ Maturity = Literal["validated", "documented", "reconstructed", ""]
 """How far a spec is proven: golden vectors or silicon agree; a published description; parts are guesses."""
 
 
-class AboutKeys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all tables of a spec file: frozen, keyword-only, unknown keys refused."""
+
+
+class AboutKeys(Keys, frozen=True, kw_only=True):
     """The keys that formats, units, schemes and accelerators have in common."""
 
     name: str | None = None

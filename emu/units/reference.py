@@ -25,7 +25,7 @@ from emu.formats.rounding import RandomBits, round_to
 from emu.formats.value import FRESH_NAN, Value, zero
 from emu.units.enums import AlignTo, NanOrder, NanRule, ProductExponent, Start, ZeroSign
 from emu.units.events import FIRST_LEVEL, KINDS, OPERAND, PRODUCT, SCALE, stage_count
-from emu.units.form import Level, Operand, UnitForm
+from emu.units.form import Level, Operand, ScaleOperand, UnitForm
 from emu.units.problem import Problem
 from emu.units.schedule import level_runs
 
@@ -109,10 +109,8 @@ class Element:
         raise AssertionError(step.factor)
 
     @staticmethod
-    def _scale(operand: object, codes: Sequence[int], term: Term) -> Value:
-        from emu.units.form import ScaleOperand
-
-        assert isinstance(operand, ScaleOperand)
+    def _scale(operand: ScaleOperand | None, codes: Sequence[int], term: Term) -> Value:
+        assert operand is not None
         block = 0 if operand.block is None else term.k // operand.block
         return decode_code(operand.format, codes[block])
 

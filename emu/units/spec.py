@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from emu.formats.enums import Daz, Ftz, Overflow, Rounding, StochasticVariant
-from emu.spec.about import AboutKeys
+from emu.spec.about import AboutKeys, Keys
 from emu.units.enums import NanOrder, NanRule, ProductExponent, Start, ZeroSign
 
 MAX_COUNT = 1 << 20
@@ -20,10 +20,6 @@ Exponent = Annotated[int, msgspec.Meta(ge=-40000, le=40000)]
 Number = int | float
 FormatKeys = str | dict[str, Any]
 """A format's name, or its keys as a table."""
-
-
-class Keys(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all: frozen, keyword-only, unknown keys refused."""
 
 
 class StepKeys(Keys, frozen=True, kw_only=True):
@@ -109,7 +105,7 @@ class NanKeys(Keys, frozen=True, kw_only=True):
     """Which NaN comes out."""
 
     rule: NanRule = NanRule.DEFAULT
-    code: dict[str, int] = {}
+    code: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class BaseKeys(Keys, frozen=True, kw_only=True):
