@@ -10,11 +10,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from emu.accelerators import Accelerator, load_accelerator
+    from emu.arithmetic.random import Lfsr, Philox
     from emu.deviation.run import Replay, replay
     from emu.errors import EmuError, FormatError, ModelError, OverflowRaised, SpecError
-    from emu.formats import Format, NanTo, Overflow, Rounding, load_format
+    from emu.formats import Format, NanTo, Overflow, Rounding
+    from emu.formats.blocks import Blocked, BlockFormat
     from emu.formats.codes import as_dtype
+    from emu.formats.public import load_format
     from emu.layers.matrix import matmul
+    from emu.operations import (
+        add,
+        cast,
+        div,
+        equal,
+        fma,
+        less,
+        less_equal,
+        maximum,
+        maximum_number,
+        minimum,
+        minimum_number,
+        mul,
+        next_down,
+        next_up,
+        remainder,
+        round_to_integral,
+        sqrt,
+        sub,
+        total_order,
+    )
     from emu.units import Events, Unit, load_unit
 
 _WHERE = {
@@ -25,11 +49,13 @@ _WHERE = {
     "ModelError": "emu.errors",
     "OverflowRaised": "emu.errors",
     "SpecError": "emu.errors",
+    "BlockFormat": "emu.formats.blocks",
+    "Blocked": "emu.formats.blocks",
     "Format": "emu.formats",
     "NanTo": "emu.formats",
     "Overflow": "emu.formats",
     "Rounding": "emu.formats",
-    "load_format": "emu.formats",
+    "load_format": "emu.formats.public",
     "as_dtype": "emu.formats.codes",
     "matmul": "emu.layers.matrix",
     "Replay": "emu.deviation.run",
@@ -37,12 +63,36 @@ _WHERE = {
     "Events": "emu.units",
     "Unit": "emu.units",
     "load_unit": "emu.units",
+    "Lfsr": "emu.arithmetic.random",
+    "Philox": "emu.arithmetic.random",
+    "add": "emu.operations",
+    "sub": "emu.operations",
+    "mul": "emu.operations",
+    "div": "emu.operations",
+    "fma": "emu.operations",
+    "sqrt": "emu.operations",
+    "remainder": "emu.operations",
+    "round_to_integral": "emu.operations",
+    "cast": "emu.operations",
+    "equal": "emu.operations",
+    "less": "emu.operations",
+    "less_equal": "emu.operations",
+    "total_order": "emu.operations",
+    "minimum": "emu.operations",
+    "maximum": "emu.operations",
+    "minimum_number": "emu.operations",
+    "maximum_number": "emu.operations",
+    "next_up": "emu.operations",
+    "next_down": "emu.operations",
 }
 
 __all__ = [  # noqa: RUF022 (in the order of _WHERE)
     "Accelerator", "load_accelerator", "EmuError", "FormatError", "ModelError", "OverflowRaised",
-    "SpecError", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype", "matmul", "Replay", "replay",
-    "Events", "Unit", "load_unit", "__version__",
+    "SpecError", "BlockFormat", "Blocked", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype", "matmul", "Replay", "replay",
+    "Events", "Unit", "load_unit", "Lfsr", "Philox",
+    "add", "sub", "mul", "div", "fma", "sqrt", "remainder", "round_to_integral", "cast",
+    "equal", "less", "less_equal", "total_order", "minimum", "maximum", "minimum_number", "maximum_number",
+    "next_up", "next_down", "__version__",
 ]  # fmt: skip
 
 

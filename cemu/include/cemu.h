@@ -30,11 +30,14 @@ enum {
     CEMU_BAD_TABLE = 5, /* a number in a table is out of its range */
 };
 
-enum { CEMU_FORMAT_KIND_FLOAT, CEMU_FORMAT_KIND_INTEGER, CEMU_FORMAT_KIND_FIXED, CEMU_FORMAT_KIND_LOG };
-enum { CEMU_SUBNORMALS_GRADUAL, CEMU_SUBNORMALS_NONE, CEMU_SUBNORMALS_NORMAL };
+enum {
+    CEMU_FORMAT_KIND_FLOAT, CEMU_FORMAT_KIND_INTEGER, CEMU_FORMAT_KIND_FIXED, CEMU_FORMAT_KIND_LOG,
+    CEMU_FORMAT_KIND_CODEBOOK,
+};
+enum { CEMU_SUBNORMALS_GRADUAL, CEMU_SUBNORMALS_NONE, CEMU_SUBNORMALS_NORMAL, CEMU_SUBNORMALS_LOWERED };
 enum {
     CEMU_NAN_ENCODING_IEEE, CEMU_NAN_ENCODING_ALL_ONES, CEMU_NAN_ENCODING_NEGATIVE_ZERO,
-    CEMU_NAN_ENCODING_TOP_CODE, CEMU_NAN_ENCODING_NONE,
+    CEMU_NAN_ENCODING_TOP_CODE, CEMU_NAN_ENCODING_NONE, CEMU_NAN_ENCODING_LISTED,
 };
 enum { CEMU_NAN_TO_ZERO, CEMU_NAN_TO_NEGATIVE_ZERO, CEMU_NAN_TO_MAX };
 enum { CEMU_INTEGER_ENCODING_TWOS_COMPLEMENT, CEMU_INTEGER_ENCODING_SIGN_MAGNITUDE };
@@ -50,6 +53,7 @@ enum {
 };
 enum { CEMU_FTZ_OFF, CEMU_FTZ_BEFORE_ROUNDING, CEMU_FTZ_AFTER_ROUNDING, CEMU_FTZ_RESULT };
 enum { CEMU_DAZ_OFF, CEMU_DAZ_SIGNED, CEMU_DAZ_POSITIVE };
+enum { CEMU_TININESS_AFTER_ROUNDING, CEMU_TININESS_BEFORE_ROUNDING };
 enum { CEMU_STOCHASTIC_VARIANT_A, CEMU_STOCHASTIC_VARIANT_B, CEMU_STOCHASTIC_VARIANT_C };
 enum {
     CEMU_EVENT_KIND_INEXACT, CEMU_EVENT_KIND_UNDERFLOW, CEMU_EVENT_KIND_OVERFLOW, CEMU_EVENT_KIND_INVALID,
@@ -66,6 +70,11 @@ enum { CEMU_ZERO_SIGN_IEEE, CEMU_ZERO_SIGN_POSITIVE, CEMU_ZERO_SIGN_ALWAYS_POSIT
 enum { CEMU_NAN_RULE_DEFAULT, CEMU_NAN_RULE_FIRST };
 enum { CEMU_NAN_ORDER_TERMS_FIRST, CEMU_NAN_ORDER_ACCUMULATOR_FIRST };
 enum { CEMU_PRODUCT_EXPONENT_SUM, CEMU_PRODUCT_EXPONENT_LEADING_BIT };
+enum {
+    CEMU_OPERATION_ADD, CEMU_OPERATION_SUBTRACT, CEMU_OPERATION_MULTIPLY, CEMU_OPERATION_FMA, CEMU_OPERATION_CONVERT,
+    CEMU_OPERATION_DIVIDE, CEMU_OPERATION_SQRT, CEMU_OPERATION_REMAINDER, CEMU_OPERATION_ROUND_TO_INTEGRAL,
+};
+enum { CEMU_NAN_STYLE_RISCV, CEMU_NAN_STYLE_X86, CEMU_NAN_STYLE_ARM };
 enum { CEMU_STAGE_OPERAND, CEMU_STAGE_SCALE, CEMU_STAGE_PRODUCT, CEMU_STAGE_FIRST_LEVEL };
 
 /* A format (emu/formats/model.py). */
@@ -73,11 +82,22 @@ typedef struct {
     int64_t kind, bits, is_signed, exp_bits, man_bits, bias, emin, subnormals, infinities, nan, negative_zero,
         ignored_low_bits, ignored_high_bits, frac_bits, symmetric, encoding, radix_log2, has_zero, nan_to,
         max_magnitude; /* exponent and mantissa fields of the largest finite float or log value */
+    int64_t odd_phase, first_point, points;        /* of a log or codebook format: its rows of the point table */
+    int64_t first_rank;                            /* its rows of the rank table, by code; -1: decoded by formula */
+    int64_t nan_code, infinity_code, negative_infinity_code, negative_zero_code; /* that it writes; -1: none */
 } cemu_format;
+
+/* One value of a log or codebook format (emu/formats/grid.py), ascending: (-1)^negative * sig * 2^q, its code (-1, -2: a
+ * virtual point above or below), and the boundary to the next, which may be a square root. */
+typedef struct {
+    int64_t negative, sig, q, code, odd, boundary_negative, boundary_sig, boundary_q, boundary_root;
+} cemu_point;
+
+enum { CEMU_RANK_NAN = -1, CEMU_RANK_INFINITY = -2, CEMU_RANK_NEGATIVE_INFINITY = -3, CEMU_RANK_NEGATIVE_ZERO = -4 };
 
 /* A cast (emu/formats/cast.py); format = -1: no cast. */
 typedef struct {
-    int64_t format, rounding, overflow, ftz, sr_bits, sr_variant, nan_code;
+    int64_t format, rounding, overflow, ftz, sr_bits, sr_variant, nan_code, tininess;
 } cemu_cast;
 
 /* A constant: (-1)^negative * sig * 2^q with alignment exponent e (live = 0: a zero, dead). */
@@ -137,6 +157,8 @@ typedef struct {
     const cemu_level *levels;
     const int64_t *orders;
     const int64_t *table; /* products by code of a, then of b */
+    const cemu_point *points; /* the grids of log and codebook formats */
+    const int64_t *ranks;     /* by code: the row of its point among its format's, or CEMU_RANK_... */
 } cemu_tables;
 
 /* One tile of one product: rows [row, row_end) and columns [column, column_end) of d. */
@@ -158,9 +180,22 @@ CEMU_API int64_t cemu_matmul(const cemu_tables *tables, cemu_problem *problem);
 
 /* Cast n codes of one format to another, one by one. masks (or NULL) gets a mask of events (bit = event kind) for
  * each. draws are the random bits of a stochastic cast, one for each element (or NULL). error_index gets the element
- * that raised. */
-CEMU_API int64_t cemu_cast_codes(const cemu_format *formats, int64_t source, const cemu_cast *cast, const uint64_t *codes,
+ * that raised. Of the tables, formats, points and ranks are read. */
+CEMU_API int64_t cemu_cast_codes(const cemu_tables *tables, int64_t source, const cemu_cast *cast, const uint64_t *codes,
                                  int64_t n, const uint64_t *draws, uint64_t *out, uint16_t *masks, int64_t *error_index);
+
+/* A scalar operation (emu/operations): the formats of its operands (-1: none), and the cast of its result. */
+typedef struct {
+    int64_t operation, operands, x, y, z, daz, nan_style, exact;
+    cemu_cast cast;
+} cemu_operation;
+
+/* Operate on n elements, one by one: x, y, z are codes (NULL where there is no such operand), masks gets the events of the
+ * cast, with invalid also for invalid operations, and bit 15 for a division by zero. limbs: words of the widest exact
+ * result, at least 8. Of the tables, formats, points and ranks are read. error_index gets the element that raised. */
+CEMU_API int64_t cemu_operate(const cemu_tables *tables, const cemu_operation *operation, const uint64_t *x,
+                              const uint64_t *y, const uint64_t *z, int64_t n, int64_t limbs, const uint64_t *draws,
+                              uint64_t *out, uint16_t *masks, int64_t *error_index);
 
 /* The ISA level this machine offers: "x86-64-v4", "x86-64-v3", "x86-64" or "generic". */
 CEMU_API const char *cemu_isa(void);

@@ -24,18 +24,21 @@ INLINE int stochastic_up(const value *x, int32_t shift, const cemu_cast *how, ui
 }
 
 /* Round x to a multiple of 2^shift of its own unit, in place: afterwards the significand counts multiples (q is left
- * to the caller). Returns 1 if anything changed. */
-INLINE int round_shift(context *c, value *x, int32_t shift, int64_t rounding, const cemu_cast *how, uint64_t draw) {
+ * to the caller). Returns 1 if anything changed. `one_is_even`: the format has no mantissa bit, and the code of the
+ * grid's 1 is even. */
+INLINE int round_shift(context *c, value *x, int32_t shift, int64_t rounding, const cemu_cast *how, uint64_t draw,
+                       int one_is_even) {
     if (!x->n) return 0;
     if (shift <= 0) {
         shift_left(c, x, -shift);
-        if (rounding == CEMU_ROUNDING_JAMMING && x->n && !(x->limb[0] & 1)) {
-            x->limb[0] |= 1;
+        if (rounding == CEMU_ROUNDING_JAMMING && x->n && (!(x->limb[0] & 1) || one_is_even)) {
+            increment(c, x);
             return 1;
         }
         return 0;
     }
-    int half = get_bit(x, shift - 1), below = any_below(x, shift - 1), odd = get_bit(x, shift), up = 0;
+    int half = get_bit(x, shift - 1), below = any_below(x, shift - 1), up = 0;
+    int odd = get_bit(x, shift) && !one_is_even;
     int inexact = half | below;
     switch (rounding) {
         case CEMU_ROUNDING_TIES_TO_EVEN: up = half && (below || odd); break;
@@ -81,6 +84,10 @@ INLINE void set_largest(context *c, const cemu_format *f, int negative, value *x
         }
         return;
     }
+    if (f->points) {
+        set_point(largest_point(c->t, f, negative), x);
+        return;
+    }
     if (negative && !f->is_signed) {
         set_zero(x, 0, 0, 0);
         return;
@@ -93,26 +100,27 @@ INLINE void set_largest(context *c, const cemu_format *f, int negative, value *x
 INLINE uint32_t instead_of_nan(context *c, const cemu_format *f, value *x) {
     int integral = f->kind == CEMU_FORMAT_KIND_INTEGER || f->kind == CEMU_FORMAT_KIND_FIXED;
     if (f->nan_to == CEMU_NAN_TO_MAX) set_largest(c, f, 0, x);
+    else if (f->points && !f->has_zero) set_smallest(c->t, f, 0, x);
     else set_zero(x, f->nan_to == CEMU_NAN_TO_NEGATIVE_ZERO && f->negative_zero, integral, 0);
     return EVENT(INVALID);
 }
 
 /* The NaN that this cast gives to one that has no code yet. */
-INLINE void set_default_nan(const cemu_format *f, const cemu_cast *how, value *x) {
-    decode(f, (uint64_t)how->nan_code, x);
+INLINE void set_default_nan(const cemu_tables *t, const cemu_format *f, const cemu_cast *how, value *x) {
+    decode(t, f, (uint64_t)how->nan_code, x);
     x->limb[0] |= QUIET;
 }
 
 INLINE uint32_t made_nan(context *c, const cemu_format *f, const cemu_cast *how, value *x) {
     if (f->nan == CEMU_NAN_ENCODING_NONE) return instead_of_nan(c, f, x);
-    set_default_nan(f, how, x);
+    set_default_nan(c->t, f, how, x);
     return EVENT(NAN_MADE);
 }
 
 INLINE uint32_t cast_nan(context *c, const cemu_format *f, const cemu_cast *how, value *x) {
     if (f->nan == CEMU_NAN_ENCODING_NONE) return instead_of_nan(c, f, x);
     if (x->fresh) {
-        set_default_nan(f, how, x);
+        set_default_nan(c->t, f, how, x);
         return 0;
     }
     uint64_t payload = QUIET;
@@ -199,6 +207,12 @@ INLINE int is_flushed(const cemu_format *f, const cemu_cast *how, const value *r
     return 0;
 }
 
+/* |x| in units of 2^lsb, rounded for a float format. */
+INLINE int round_float(context *c, const cemu_format *f, value *x, int32_t lsb, const cemu_cast *how, uint64_t draw) {
+    int one_is_even = !f->man_bits && !((lsb + f->bias) & 1); /* lsb is the exponent of the value, then */
+    return round_shift(c, x, lsb - x->q, how->rounding, how, draw, one_is_even);
+}
+
 INLINE uint32_t cast_float(context *c, const cemu_format *f, const cemu_cast *how, uint64_t draw, value *x) {
     int negative = x->negative;
     if (!x->n) {
@@ -211,11 +225,11 @@ INLINE uint32_t cast_float(context *c, const cemu_format *f, const cemu_cast *ho
         value full = *x;
         full.limb = c->scratch;
         memcpy(full.limb, x->limb, (size_t)x->n * sizeof *full.limb);
-        round_shift(c, &full, top - man - x->q, how->rounding, how, draw);
+        round_float(c, f, &full, top - man, how, draw);
         tiny_full = bit_length(&full) + top - man - 1 < emin;
     }
     int32_t lsb = (top > emin ? top : emin) - man;
-    uint32_t events = round_shift(c, x, lsb - x->q, how->rounding, how, draw) ? EVENT(INEXACT) : 0;
+    uint32_t events = round_float(c, f, x, lsb, how, draw) ? EVENT(INEXACT) : 0;
     if (c->status) return 0;
     x->q = lsb;
     if (x->n && is_flushed(f, how, x, tiny_before, tiny_full)) {
@@ -227,7 +241,8 @@ INLINE uint32_t cast_float(context *c, const cemu_format *f, const cemu_cast *ho
         return events | (events ? EVENT(UNDERFLOW) : 0);
     }
     top = top_of(x);
-    if (events && tiny_full) events |= EVENT(UNDERFLOW);
+    int tiny = how->tininess == CEMU_TININESS_BEFORE_ROUNDING ? tiny_before : tiny_full;
+    if (events && tiny) events |= EVENT(UNDERFLOW);
     if (exceeds(f, x)) return overflow_float(c, f, how, 1, x);
     x->live = 1;
     x->e = top > emin ? top : emin;
@@ -270,7 +285,7 @@ INLINE uint32_t cast_integral(context *c, const cemu_format *f, const cemu_cast 
         set_zero(x, 0, live, 0);
         return 0;
     }
-    uint32_t events = round_shift(c, x, (int32_t)-f->frac_bits - x->q, how->rounding, how, draw) ? EVENT(INEXACT) : 0;
+    uint32_t events = round_shift(c, x, (int32_t)-f->frac_bits - x->q, how->rounding, how, draw, 0) ? EVENT(INEXACT) : 0;
     if (c->status) return 0;
     x->q = (int32_t)-f->frac_bits;
     x->e = 0;
@@ -298,6 +313,48 @@ INLINE uint32_t cast_integral(context *c, const cemu_format *f, const cemu_cast 
     return events | EVENT(SATURATED);
 }
 
+/* Zero, where a log format has none. */
+INLINE uint32_t instead_of_zero(context *c, const cemu_format *f, const cemu_cast *how, value *x) {
+    int saturates = how->overflow == CEMU_OVERFLOW_SATURATE || how->overflow == CEMU_OVERFLOW_SATURATE_PROPAGATE;
+    int negative = x->negative && f->is_signed;
+    if (how->overflow == CEMU_OVERFLOW_RAISE) {
+        fail(c, CEMU_OVERFLOW_RAISED);
+        return 0;
+    }
+    if (f->nan != CEMU_NAN_ENCODING_NONE && !saturates) return made_nan(c, f, how, x) | EVENT(INVALID);
+    set_smallest(c->t, f, negative, x);
+    return EVENT(INEXACT) | EVENT(UNDERFLOW);
+}
+
+INLINE uint32_t cast_listed(context *c, const cemu_format *f, const cemu_cast *how, uint64_t draw, value *x) {
+    int negative = x->negative;
+    if (!x->n && f->has_zero) {
+        set_zero(x, negative && f->negative_zero, 0, 0);
+        return 0;
+    }
+    if (!x->n && f->kind == CEMU_FORMAT_KIND_LOG) return instead_of_zero(c, f, how, x);
+    const cemu_point *point = neighbour(c, f, how, draw, x);
+    if (c->status) return 0;
+    if (!point || point->code == POINT_ABOVE) return overflow_float(c, f, how, 1, x);
+    uint32_t events = point->code < 0 || compare_point(x, point) ? EVENT(INEXACT) : 0;
+    if (events && x->n) {
+        value size = *x, least = {.limb = &(uint64_t){0}};
+        size.negative = 0;
+        set_smallest(c->t, f, 0, &least);
+        int tiny = compare_values(&size, &least) < 0;
+        if (how->tininess == CEMU_TININESS_AFTER_ROUNDING) tiny = tiny && (point->code == POINT_BELOW || !point->sig);
+        if (tiny) events |= EVENT(UNDERFLOW);
+    }
+    if (point->code == POINT_BELOW) {
+        set_smallest(c->t, f, (int)point->negative, x);
+    } else if (!point->sig) {
+        set_zero(x, negative && f->negative_zero, 0, 0);
+    } else {
+        set_point(point, x);
+    }
+    return events;
+}
+
 /* Cast x in place; returns the mask of events. */
 INLINE uint32_t cast_value(context *c, const cemu_cast *how, uint64_t draw, value *x) {
     const cemu_format *f = c->t->formats + how->format;
@@ -305,6 +362,7 @@ INLINE uint32_t cast_value(context *c, const cemu_cast *how, uint64_t draw, valu
     if (x->kind == INFINITE) return cast_infinity(c, f, how, x);
     if (how->rounding == CEMU_ROUNDING_EXACT) return x->n && exceeds(f, x) ? overflow_float(c, f, how, 0, x) : 0;
     if (f->kind == CEMU_FORMAT_KIND_INTEGER || f->kind == CEMU_FORMAT_KIND_FIXED) return cast_integral(c, f, how, draw, x);
+    if (f->points) return cast_listed(c, f, how, draw, x);
     return cast_float(c, f, how, draw, x);
 }
 

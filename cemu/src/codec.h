@@ -2,7 +2,7 @@
 #ifndef CEMU_CODEC_H
 #define CEMU_CODEC_H
 
-#include "value.h"
+#include "listed.h"
 
 INLINE uint64_t low_bits(int64_t n) { return n >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1; }
 
@@ -19,7 +19,11 @@ INLINE void decode_integral(const cemu_format *f, uint64_t code, value *x) {
     set_small(x, negative, magnitude, (int32_t)-f->frac_bits, 0);
 }
 
-INLINE void decode(const cemu_format *f, uint64_t code, value *x) {
+INLINE void decode(const cemu_tables *t, const cemu_format *f, uint64_t code, value *x) {
+    if (f->points && f->first_rank >= 0) {
+        decode_listed(t, f, code, x);
+        return;
+    }
     if (f->kind == CEMU_FORMAT_KIND_INTEGER || f->kind == CEMU_FORMAT_KIND_FIXED) {
         decode_integral(f, code, x);
         return;
@@ -34,7 +38,7 @@ INLINE void decode(const cemu_format *f, uint64_t code, value *x) {
         } else if (f->has_zero && magnitude == 0) {
             set_zero(x, negative, 0, 0);
         } else {
-            int32_t e = (int32_t)(f->radix_log2 * ((int64_t)magnitude - f->bias));
+            int32_t e = (int32_t)(f->radix_log2 * ((int64_t)magnitude - f->bias) - f->odd_phase);
             set_small(x, negative, 1, e, e);
         }
         return;
@@ -67,7 +71,8 @@ INLINE void decode(const cemu_format *f, uint64_t code, value *x) {
 }
 
 /* The code of a value that a cast made for this format. */
-INLINE uint64_t encode(const cemu_format *f, const value *x) {
+INLINE uint64_t encode(const cemu_tables *t, const cemu_format *f, const value *x) {
+    if (f->points) return encode_listed(t, f, x);
     if (f->kind == CEMU_FORMAT_KIND_INTEGER || f->kind == CEMU_FORMAT_KIND_FIXED) {
         uint64_t sig = 0;
         int32_t shift = x->q + (int32_t)f->frac_bits;

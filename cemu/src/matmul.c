@@ -25,7 +25,7 @@ static int64_t at_least(int64_t n) { return n > 0 ? n : 1; }
 static void decode_element(context *c, const cemu_operand *o, uint64_t code, element *out, int count) {
     const cemu_format *f = c->t->formats + o->format;
     value *x = &c->scale;
-    decode(f, code, x);
+    decode(c->t, f, code, x);
     if (o->daz && x->kind == FINITE && (!x->n || top_of(x) < f->emin)) {
         if (x->n && count) count_events(c, CEMU_STAGE_OPERAND, EVENT(FLUSHED_IN));
         set_zero(x, x->negative && o->daz == CEMU_DAZ_SIGNED, 0, 0);
@@ -193,7 +193,7 @@ static uint64_t run_element(context *c, const workspace *w, int64_t m, int64_t n
         count_events(c, stage, draw_and_cast(c, &u->d, x));
         if (c->status) return 0;
         if (x->kind == NAN_VALUE && u->nan_rule == CEMU_NAN_RULE_DEFAULT) d = (uint64_t)u->d.nan_code;
-        else d = encode(c->t->formats + u->d.format, x);
+        else d = encode(c->t, c->t->formats + u->d.format, x);
     }
     return d;
 }

@@ -21,7 +21,7 @@ INLINE void load_scale(context *c, int which_b, const place *at, value *x) {
     const cemu_scale *s = which_b ? &u->scale_b : &u->scale_a;
     int64_t block = s->block ? at->k / s->block : 0;
     uint64_t code = which_b ? p->b_scale[block * p->n + at->n] : p->a_scale[at->m * p->a_blocks + block];
-    decode(c->t->formats + s->format, code, x);
+    decode(c->t, c->t->formats + s->format, code, x);
 }
 
 INLINE void run_pipe(context *c, const cemu_pipe *pipe, value *x, const place *at, int64_t stage);

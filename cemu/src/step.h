@@ -52,7 +52,7 @@ INLINE void cut(context *c, const cemu_level *l, value *x, int32_t em, int64_t s
     }
     int32_t lsb = em - (int32_t)l->align_bits;
     if (x->q >= lsb && l->align_rounding != CEMU_ROUNDING_JAMMING) return;
-    int inexact = round_shift(c, x, lsb - x->q, l->align_rounding, NULL, 0);
+    int inexact = round_shift(c, x, lsb - x->q, l->align_rounding, NULL, 0, 0);
     x->q = lsb;
     if (inexact) count_events(c, stage, EVENT(TRUNCATED));
 }

@@ -12,7 +12,11 @@ and leaves significand and e alone. A NaN keeps sign and payload (quieted, cut t
 encoded); a fresh one takes those of the target's default NaN. Infinities and NaN that the target lacks follow
 `overflow` and `nan_to`.
 
-Not modelled: casts *to* log formats (`check_cast` refuses them).
+Log and codebook targets have no grid: step 1 is emu/formats/listed.py, and there is nothing to flush. `ties_to_even`
+is what the format's `ties` says. Zero, where a log format has none, is its smallest value (underflow) if `overflow`
+saturates or it has no NaN, else NaN (invalid).
+
+`tininess` says when a result is tiny; underflow is raised for one that is tiny and inexact, or flushed.
 """
 
 from __future__ import annotations
@@ -31,7 +35,10 @@ from emu.formats.enums import (
     Rounding,
     StochasticVariant,
     Subnormals,
+    Ties,
+    Tininess,
 )
+from emu.formats.listed import cast_listed
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.rounding import RandomBits, round_to
 from emu.formats.value import QUIET, Value, infinity, zero
@@ -49,6 +56,7 @@ class Cast:
     sr_variant: StochasticVariant = StochasticVariant.B
     nan_code: int
     """the code that a fresh NaN takes in this format (ignored if it has no NaN)"""
+    tininess: Tininess = Tininess.AFTER_ROUNDING
 
 
 def default_nan_code(fmt: Format) -> int:
@@ -59,6 +67,8 @@ def default_nan_code(fmt: Format) -> int:
         magnitude = (1 << fmt.field_bits) - 1
     elif fmt.nan is NanEncoding.NEGATIVE_ZERO:
         magnitude = 1 << fmt.field_bits
+    elif fmt.nan is NanEncoding.LISTED:
+        magnitude, *_ = fmt.special_codes
     else:
         return 0
     return magnitude << fmt.ignored_low_bits
@@ -73,6 +83,7 @@ def check_cast(
     sr_bits: int | None = None,
     sr_variant: StochasticVariant = StochasticVariant.B,
     nan_code: int | None = None,
+    tininess: Tininess = Tininess.AFTER_ROUNDING,
     file: str | None = None,
     key: str | None = None,
 ) -> Cast:
@@ -87,8 +98,8 @@ def check_cast(
         return SpecError(f"{reason} (format {fmt.name})", file=file, key=full, value=value, allowed=allowed)
 
     chosen = fmt.default_overflow if overflow is None else overflow
-    if fmt.kind is FormatKind.LOG:
-        raise refuse("format", "a cast to a log format is not supported; float, integer and fixed are", fmt.name)
+    if rounding is Rounding.TIES_TO_EVEN:
+        rounding = _NEAREST_OF[fmt.ties]
     integral = fmt.is_integral
     if integral and chosen in (Overflow.INFINITY, Overflow.INFINITY_ALWAYS, Overflow.NAN):
         allowed = ("saturate", "saturate_propagate", "wrap", "raise")
@@ -105,10 +116,10 @@ def check_cast(
         raise refuse("overflow", "the format has neither infinity nor NaN", chosen.value, ("saturate", "raise"))
     if chosen is Overflow.NAN and not fmt.has_nan:
         raise refuse("overflow", "the format has no NaN", chosen.value, ("infinity", "saturate", "raise"))
-    if rounding is Rounding.EXACT and (integral or ftz is not Ftz.OFF):
+    if rounding is Rounding.EXACT and (fmt.kind is not FormatKind.FLOAT or ftz is not Ftz.OFF):
         raise refuse("rounding", "exact is a range check: for float formats, with ftz off", rounding.value)
-    if integral and ftz is not Ftz.OFF:
-        raise refuse("ftz", "integer and fixed formats have no subnormals", ftz.value, ("off",))
+    if fmt.kind is not FormatKind.FLOAT and ftz is not Ftz.OFF:
+        raise refuse("ftz", "only float formats have subnormals", ftz.value, ("off",))
     if rounding is Rounding.STOCHASTIC and not sr_bits:
         raise refuse("sr_bits", "stochastic rounding needs sr_bits from 1 to 64", sr_bits)
     if rounding is not Rounding.STOCHASTIC and sr_bits:
@@ -118,8 +129,14 @@ def check_cast(
         raise refuse("nan.code", "this code is no NaN", hex(code))
     return Cast(
         format=fmt, rounding=rounding, overflow=chosen, ftz=ftz,
-        sr_bits=sr_bits or 0, sr_variant=sr_variant, nan_code=code,
+        sr_bits=sr_bits or 0, sr_variant=sr_variant, nan_code=code, tininess=tininess,
     )  # fmt: skip
+
+
+_NEAREST_OF = {
+    Ties.EVEN: Rounding.TIES_TO_EVEN, Ties.AWAY: Rounding.TIES_TO_AWAY, Ties.ZERO: Rounding.TIES_TO_ZERO,
+    Ties.POSITIVE: Rounding.TIES_TO_POSITIVE, Ties.NEGATIVE: Rounding.TIES_TO_NEGATIVE,
+}  # fmt: skip
 
 
 def cast(x: Value, how: Cast, random: RandomBits | None = None) -> tuple[Value, int]:
@@ -144,6 +161,8 @@ def cast(x: Value, how: Cast, random: RandomBits | None = None) -> tuple[Value, 
         return _range_check(x, how)
     if how.format.is_integral:
         return _integral(x, how, random)
+    if how.format.is_listed:
+        return _listed(x, how, random)
     return _float(x, how, random)
 
 
@@ -165,17 +184,10 @@ def _instead_of_nan(fmt: Format) -> Value:
     """What `nan_to` says; live with e = 0 in integers and fixed."""
     e = 0 if fmt.is_integral else None
     if fmt.nan_to is NanTo.MAX:
-        return _largest(fmt, negative=False)
+        return fmt.largest(negative=False)
+    if fmt.is_listed and not fmt.has_zero:
+        return fmt.smallest
     return zero(fmt.nan_to is NanTo.NEGATIVE_ZERO and fmt.negative_zero, e)
-
-
-def _largest(fmt: Format, negative: bool) -> Value:
-    """The largest finite value of a sign; +0 for the negative side of an unsigned format."""
-    sig = fmt.min_sig if negative else fmt.max_sig
-    if sig == 0:
-        return zero(e=0 if fmt.is_integral else None)
-    e = 0 if fmt.is_integral else max(sig.bit_length() - 1 + fmt.max_q, fmt.emin)
-    return Value(negative=negative, sig=sig, q=fmt.max_q, e=e)
 
 
 def _infinity(x: Value, how: Cast) -> tuple[Value, int]:
@@ -185,9 +197,9 @@ def _infinity(x: Value, how: Cast) -> tuple[Value, int]:
         case Overflow.RAISE:
             raise OverflowRaised(f"infinity does not fit {fmt.name}")
         case Overflow.SATURATE:
-            return _largest(fmt, x.negative), EventKind.SATURATED.bit
+            return fmt.largest(x.negative), EventKind.SATURATED.bit
         case Overflow.SATURATE_PROPAGATE if not representable:
-            return _largest(fmt, x.negative), EventKind.SATURATED.bit
+            return fmt.largest(x.negative), EventKind.SATURATED.bit
     if representable:
         return infinity(x.negative), 0
     return _made_nan(how)
@@ -201,14 +213,39 @@ def _made_nan(how: Cast) -> tuple[Value, int]:
     return replace(made, payload=made.payload | QUIET), EventKind.NAN_MADE.bit
 
 
+def _listed(x: Value, how: Cast, random: RandomBits | None) -> tuple[Value, int]:
+    fmt = how.format
+    if x.sig == 0 and not fmt.has_zero and fmt.kind is FormatKind.LOG:
+        return _instead_of_zero(x.negative, how)
+    made, events = cast_listed(x, fmt, how.rounding, how.tininess, random)
+    return _overflow(x.negative, how, directed=True) if made is None else (made, events)
+
+
+def _instead_of_zero(negative: bool, how: Cast) -> tuple[Value, int]:
+    fmt = how.format
+    if how.overflow is Overflow.RAISE:
+        raise OverflowRaised(f"{fmt.name} has no zero")
+    if fmt.has_nan and how.overflow not in (Overflow.SATURATE, Overflow.SATURATE_PROPAGATE):
+        made, events = _made_nan(how)
+        return made, events | EventKind.INVALID.bit
+    return fmt.smallest.with_sign(negative and fmt.signed), EventKind.INEXACT.bit | EventKind.UNDERFLOW.bit
+
+
+def round_float(fmt: Format, x: Value, lsb: int, rounding: Rounding, random: RandomBits | None) -> tuple[int, bool]:
+    """|x| in units of 2^lsb, rounded for a float format, and whether that changed it."""
+    one_is_even = fmt.man_bits == 0 and (lsb + fmt.bias) % 2 == 0  # lsb is the exponent of the value, then
+    return round_to(x.sig, lsb - x.q, rounding, x.negative, random, one_is_even=one_is_even)
+
+
 def _float(x: Value, how: Cast, random: RandomBits | None) -> tuple[Value, int]:
     fmt = how.format
     if x.sig == 0:
         return zero(x.negative and fmt.negative_zero), 0
     lsb = max(x.top, fmt.emin) - fmt.man_bits
-    n, inexact = round_to(x.sig, lsb - x.q, how.rounding, x.negative, random)
+    n, inexact = round_float(fmt, x, lsb, how.rounding, random)
     rounded = Value(negative=x.negative, sig=n, q=lsb)
-    tiny = n == 0 or _tiny_after_rounding(x, how, random)
+    before = how.tininess is Tininess.BEFORE_ROUNDING
+    tiny = n == 0 or (_below_normal(x, fmt) if before else _tiny_after_rounding(x, how, random))
     if n and _flushed(x, rounded, how, random):
         events = EventKind.FLUSHED_OUT.bit | EventKind.INEXACT.bit | EventKind.UNDERFLOW.bit
         return zero(x.negative and fmt.negative_zero), events
@@ -244,7 +281,7 @@ def _tiny_after_rounding(x: Value, how: Cast, random: RandomBits | None) -> bool
     fmt = how.format
     if x.top >= fmt.emin:
         return False
-    full, _ = round_to(x.sig, x.top - fmt.man_bits - x.q, how.rounding, x.negative, random)
+    full, _ = round_float(fmt, x, x.top - fmt.man_bits, how.rounding, random)
     return full.bit_length() + x.top - fmt.man_bits - 1 < fmt.emin
 
 
@@ -278,7 +315,7 @@ def _overflow(negative: bool, how: Cast, *, directed: bool) -> tuple[Value, int]
         both = (Rounding.TOWARD_NEGATIVE, Rounding.TOWARD_POSITIVE)
         saturates = how.rounding in _INWARD or (how.rounding in both and how.rounding is not outward)
     if saturates:
-        return _largest(fmt, negative), events | EventKind.SATURATED.bit
+        return fmt.largest(negative), events | EventKind.SATURATED.bit
     if how.overflow is not Overflow.NAN and fmt.infinities and (fmt.signed or not negative):
         return infinity(negative), events
     made, more = _made_nan(how)
@@ -309,4 +346,4 @@ def _integral(x: Value, how: Cast, random: RandomBits | None) -> tuple[Value, in
             wrapped -= 1 << fmt.bits
         out = Value(negative=wrapped < 0, sig=abs(wrapped), q=-fmt.frac_bits, e=e)
         return out, events | EventKind.WRAPPED.bit
-    return replace(_largest(fmt, x.negative), e=e), events | EventKind.SATURATED.bit
+    return replace(fmt.largest(x.negative), e=e), events | EventKind.SATURATED.bit

@@ -20,11 +20,14 @@ from emu.errors import FormatError, OverflowRaised
 from emu.formats.cast import Cast, cast, check_cast
 from emu.formats.codes import as_codes, smallest
 from emu.formats.decode import decode_code
+from emu.formats.draws import draws_of, sr_bits_of
 from emu.formats.encode import encode_value
-from emu.formats.enums import FLAG_OF_EVENT, EventKind, NanTo, Overflow, Rounding, StochasticVariant
+from emu.formats.enums import FLAG_OF_EVENT, NanTo, Overflow, Rounding, StochasticVariant
 from emu.formats.load import load_format
 from emu.formats.model import MAX_STORED_BITS, Format
+from emu.formats.modes import member
 from emu.formats.native import cast_codes
+from emu.formats.ratio import ratio
 from emu.formats.rounding import RandomBits
 from emu.formats.value import Value, from_fraction
 
@@ -63,11 +66,10 @@ def fits_float64(fmt: Format) -> bool:
     if fmt.is_integral:
         top = max(fmt.max_sig, fmt.min_sig).bit_length() - 1 - fmt.frac_bits
         return fmt.max_sig < 1 << 53 and -fmt.frac_bits >= -1074 and top <= 1023
-    lowest = fmt.emin - fmt.man_bits
-    if fmt.kind.value == "log":
-        lowest = -fmt.radix_log2 * fmt.bias
-    top = fmt.max_sig.bit_length() - 1 + fmt.max_q
-    return fmt.man_bits <= 52 and lowest >= -1074 and top <= 1023
+    if fmt.is_listed:
+        values = [point.value for point in fmt.grid.real if point.value.sig]
+        return all(x.sig.bit_length() <= 53 and x.q >= -1074 and x.top <= 1023 for x in values)
+    return fmt.man_bits <= 52 and fmt.lsb >= -1074 and fmt.msb <= 1024
 
 
 def encode(
@@ -76,7 +78,7 @@ def encode(
     rounding: str | Rounding = "ties_to_even",
     overflow: str | Overflow | None = None,
     *,
-    random: NDArray[np.uint64] | None = None,
+    random: Any = None,
     flags: bool = False,
     nan_to: str | NanTo = "error",
     sr_bits: int | None = None,
@@ -89,10 +91,10 @@ def encode(
         values: array-like of float16/32/64, integers, or Fractions; any shape.
         rounding: a rounding of DESIGN section 2 (not `exact`).
         overflow: an overflow rule; default: the format's (`saturate` for integers and fixed).
-        random: for `stochastic`, one integer below 2^sr_bits for each value.
+        random: for `stochastic`: one integer below 2^sr_bits for each value, or `emu.Philox` or `emu.Lfsr`.
         flags: also return uint8 exception flags in SoftFloat's bits.
         nan_to: what NaN becomes in a format without NaN: `error`, `zero`, `negative_zero` or `max`.
-        sr_bits: of `stochastic`: N, 1 to 64.
+        sr_bits: of `stochastic`: N, 1 to 64; default: what the source draws, or the width of an unsigned dtype.
         sr_variant: of `stochastic`: P3109's A, B or C.
 
     Returns:
@@ -108,10 +110,10 @@ def encode(
     """
     if fmt.bits > MAX_STORED_BITS:
         raise FormatError(f"{fmt.name} has {fmt.bits} bits: only formats of at most {MAX_STORED_BITS} bits have codes")
-    target = fmt if nan_to == "error" else replace(fmt, nan_to=_member(NanTo, nan_to))
-    how = _cast_of(target, rounding, overflow, sr_bits, sr_variant)
+    target = fmt if nan_to == "error" else replace(fmt, nan_to=member(NanTo, nan_to))
+    how = _cast_of(target, rounding, overflow, sr_bits_of(random, sr_bits), sr_variant)
     array = np.asarray(values)
-    draws = _draws(random, how, array.shape)
+    draws = draws_of(random, how, array.shape)
     if not fmt.has_nan and nan_to == "error":
         _refuse_nan(array, fmt)
     source = _source_format(array)
@@ -122,20 +124,12 @@ def encode(
         words = array.view(f"u{array.itemsize}") if array.dtype in _FLOATS else array
         codes, masks = cast_codes(as_codes(words, source), source, how, draws=draws, want_masks=flags, default_nan=True)
     out = smallest(codes, fmt)
-    return (out, _flags(masks)) if flags else out
-
-
-def _member(kind: type[Any], name: Any) -> Any:
-    try:
-        return kind(name)
-    except ValueError:
-        allowed = ", ".join(member.value for member in kind)
-        raise FormatError(f"unknown {kind.__name__.lower()} {name!r}; allowed: {allowed}") from None
+    return (out, flags_of(masks)) if flags else out
 
 
 def _cast_of(fmt: Format, rounding: Any, overflow: Any, sr_bits: int | None, sr_variant: Any) -> Cast:
     default = Overflow.SATURATE if fmt.is_integral else None
-    mode = _member(Rounding, rounding)
+    mode = member(Rounding, rounding)
     if mode is Rounding.EXACT:
         raise FormatError(
             "rounding = 'exact' is for pipes inside units; encode needs a rounding to values of the format"
@@ -143,23 +137,10 @@ def _cast_of(fmt: Format, rounding: Any, overflow: Any, sr_bits: int | None, sr_
     return check_cast(
         fmt,
         rounding=mode,
-        overflow=default if overflow is None else _member(Overflow, overflow),
+        overflow=default if overflow is None else member(Overflow, overflow),
         sr_bits=sr_bits,
-        sr_variant=_member(StochasticVariant, sr_variant),
+        sr_variant=member(StochasticVariant, sr_variant),
     )
-
-
-def _draws(random: Any, how: Cast, shape: tuple[int, ...]) -> NDArray[np.uint64] | None:
-    if how.rounding is not Rounding.STOCHASTIC:
-        if random is not None:
-            raise ValueError("random bits are only drawn by rounding = 'stochastic'")
-        return None
-    if random is None:
-        raise ValueError("stochastic rounding needs random: an array of integers below 2^sr_bits, one for each value")
-    draws = np.ascontiguousarray(np.broadcast_to(np.asarray(random, dtype=np.uint64), shape))
-    if how.sr_bits < 64 and draws.size and int(draws.max()) >> how.sr_bits:
-        raise ValueError(f"random: {int(draws.max())} does not fit sr_bits = {how.sr_bits}")
-    return draws
 
 
 def _refuse_nan(array: NDArray[Any], fmt: Format) -> None:
@@ -197,37 +178,26 @@ def exact_value(x: Any) -> Value:
 
 
 def _encode_exact(array: NDArray[Any], how: Cast, draws: NDArray[np.uint64] | None) -> tuple[Any, NDArray[np.uint16]]:
+    fmt = how.format
     codes = np.zeros(array.shape, dtype=np.uint64)
     masks = np.zeros(array.shape, dtype=np.uint16)
     for index, number in np.ndenumerate(array):
         random = None
         if draws is not None:
             random = RandomBits(bits=how.sr_bits, value=int(draws[index]), variant=how.sr_variant)
-        x, sticky = _value_of(number, how)
-        made, events = cast(x, how, random)
-        codes[index] = how.nan_code if made.nan else encode_value(how.format, made)
-        masks[index] = events | (EventKind.INEXACT.bit if sticky and made.finite else 0)
+        made, events = cast(_value_of(number, fmt), how, random)
+        codes[index] = how.nan_code if made.nan else encode_value(fmt, made)
+        masks[index] = events
     return codes, masks
 
 
-def _value_of(number: Any, how: Cast) -> tuple[Value, bool]:
-    """The number as a value, and whether bits of it were set aside.
-
-    A Fraction that is not dyadic is first rounded to odd far below any grid: exact for all deterministic roundings; a
-    stochastic one sees the discarded fraction to 2^-200.
-    """
-    if not isinstance(number, Fraction) or number.denominator & (number.denominator - 1) == 0:
-        return exact_value(number), False
-    fmt = how.format
-    size = abs(number.numerator).bit_length() - number.denominator.bit_length()
-    finest = -fmt.frac_bits if fmt.is_integral else fmt.emin - fmt.man_bits
-    q = min(size, finest) - max(fmt.man_bits, 64) - 200
-    scaled = abs(number) / Fraction(2) ** q
-    sig = scaled.numerator // scaled.denominator | 1
-    return from_fraction(Fraction(-sig if number < 0 else sig) * Fraction(2) ** q), True
+def _value_of(number: Any, fmt: Format) -> Value:
+    """The number as a value, near enough for any cast to the format."""
+    return ratio(number, fmt) if isinstance(number, Fraction) else exact_value(number)
 
 
-def _flags(masks: NDArray[np.uint16] | None) -> NDArray[np.uint8]:
+def flags_of(masks: NDArray[np.uint16] | None) -> NDArray[np.uint8]:
+    """SoftFloat's flags of masks of events."""
     assert masks is not None
     out = np.zeros(masks.shape, dtype=np.uint8)
     for kind, flag in FLAG_OF_EVENT.items():

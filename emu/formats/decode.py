@@ -2,7 +2,7 @@
 
 * float: e = max(exponent field, 1) - bias, so a subnormal has emin; with `subnormals = "normal"` field 0 is a binade
   of its own; with `"none"` it is zero whatever the mantissa.
-* integer and fixed: e = 0, the binary point, whatever the size. log: e = log2 of the value.
+* integer and fixed: e = 0, the binary point, whatever the size. log and codebook: e = floor(log2 |x|).
 * A zero is dead (no e). Bits that the format ignores are dropped *before* anything is classified, so a tf32 NaN
   whose payload lies in the low 13 bits is an infinity.
 """
@@ -25,6 +25,8 @@ def decode_code(fmt: Format, code: int) -> Value:
         return _float(fmt, code)
     if fmt.kind is FormatKind.LOG:
         return _log(fmt, code)
+    if fmt.listing is not None:
+        return fmt.listing.values[code]
     return _integral(fmt, code)
 
 
@@ -60,8 +62,7 @@ def _log(fmt: Format, code: int) -> Value:
         return Value(nan=True, negative=negative, payload=QUIET)
     if fmt.has_zero and magnitude == 0:
         return zero(negative)
-    e = fmt.radix_log2 * (magnitude - fmt.bias)
-    return Value(negative=negative, sig=1, q=e, e=e)
+    return fmt.power(magnitude).with_sign(negative)
 
 
 def _integral(fmt: Format, code: int) -> Value:

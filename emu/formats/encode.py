@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emu.formats.enums import FormatKind, IntegerEncoding, NanEncoding, Subnormals
+from emu.formats.enums import IntegerEncoding, NanEncoding, Subnormals
 from emu.formats.model import Format
 from emu.formats.value import QUIET, Value
 
@@ -15,6 +15,8 @@ def encode_value(fmt: Format, x: Value) -> int:
     """
     if fmt.is_integral:
         return _integral(fmt, x)
+    if fmt.is_listed:
+        return _listed(fmt, x)
     sign = int(x.negative and fmt.signed) << fmt.field_bits
     if x.nan:
         return _nan(fmt, x) << fmt.ignored_low_bits
@@ -35,10 +37,19 @@ def _nan(fmt: Format, x: Value) -> int:
     return sign | (1 << fmt.field_bits) - 1
 
 
+def _listed(fmt: Format, x: Value) -> int:
+    nan, positive, negative, negative_zero = fmt.special_codes
+    if x.nan:
+        return nan
+    if x.inf:
+        return negative if x.negative else positive
+    if x.sig == 0 and x.negative and fmt.negative_zero:
+        return negative_zero
+    return fmt.grid.code_of(x)
+
+
 def _magnitude(fmt: Format, x: Value) -> int:
     """Exponent and mantissa fields of a finite value that is not zero."""
-    if fmt.kind is FormatKind.LOG:
-        raise ValueError(f"{fmt.name} is a log format: values cannot be encoded in it yet")
     e = max(x.top, fmt.emin)
     shift = x.q - (e - fmt.man_bits)
     sig = x.sig << shift if shift >= 0 else x.sig >> -shift

@@ -41,6 +41,8 @@ class FormatKind(Vocabulary):
     """two's complement integers times 2^-frac_bits"""
     LOG = "log"
     """sign and exponent field only: powers of the radix"""
+    CODEBOOK = "codebook"
+    """a value listed for every code, or made for it by a rule (posits)"""
 
 
 class Subnormals(Vocabulary):
@@ -52,6 +54,59 @@ class Subnormals(Vocabulary):
     """zero, whatever the mantissa field holds"""
     NORMAL = "normal"
     """one more binade of normal numbers, but for code 0, which is zero (DLFloat)"""
+    LOWERED = "lowered"
+    """0.m * 2^-bias, not 2^(1 - bias): a gap below the smallest normal number (Tesla CFloat, read literally)"""
+
+
+class Ties(Vocabulary):
+    """What `ties_to_even` does with a tie in a format; the other nearest roundings always do what they say."""
+
+    EVEN = "even"
+    """the neighbour whose code is even"""
+    AWAY = "away"
+    """away from zero, as `ties_to_away`"""
+    ZERO = "zero"
+    """toward zero, as `ties_to_zero`"""
+    POSITIVE = "positive"
+    """toward +infinity, as `ties_to_positive`"""
+    NEGATIVE = "negative"
+    """toward -infinity, as `ties_to_negative`"""
+
+
+class LogBoundary(Vocabulary):
+    """Where the nearest roundings of a log format change from one power to the next."""
+
+    ARITHMETIC = "arithmetic"
+    """half way between the two"""
+    GEOMETRIC = "geometric"
+    """at their geometric mean: rounding of the logarithm"""
+
+
+class ZeroBoundary(Vocabulary):
+    """Where the nearest roundings of a log format change from zero to the smallest power."""
+
+    SERIES = "series"
+    """where they would change from the next smaller power (Sun et al. 2020, figure 2c)"""
+    MIDPOINT = "midpoint"
+    """at half the smallest power"""
+
+
+class LogPhase(Vocabulary):
+    """Which of two interleaved grids a log format has (two-phase rounding, Sun et al. 2020)."""
+
+    EVEN = "even"
+    """radix^(E - bias)"""
+    ODD = "odd"
+    """half of that"""
+
+
+class Tininess(Vocabulary):
+    """When a result counts as tiny for the underflow flag (IEEE 754-2019, 7.5)."""
+
+    AFTER_ROUNDING = "after_rounding"
+    """rounded with unbounded exponent it is below the smallest normal value"""
+    BEFORE_ROUNDING = "before_rounding"
+    """the exact result is below the smallest normal value"""
 
 
 class NanEncoding(Vocabulary):
@@ -67,6 +122,8 @@ class NanEncoding(Vocabulary):
     """every bit set, in an unsigned format (E8M0)"""
     NONE = "none"
     """no NaN at all"""
+    LISTED = "listed"
+    """the codes that a codebook lists as NaN (set by the loader, no value for a file)"""
 
 
 class NanTo(Vocabulary):

@@ -1,27 +1,32 @@
 """From a name, alias, path or mapping to a `Format`.
 
 * Names are those of the files in spec/formats; aliases those that the files declare, compared without case.
-* `intN` and `uintN` need no file; any other `eXmY` with X >= 2 and Y >= 1 is IEEE-like of that shape.
+* Names by rule, without a file (emu/formats/rules.py): `intN`, `uintN`, `eXmY`, P3109's `binaryKpP{s,u}{e,f}`, Kuzmin's
+  `xMyE`, posits.
 * `fp8` and `bf8` mean different formats to different vendors: they are errors that list the candidates, unless a
   family file defines them in its own `[alias]`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from emu.errors import SpecError
 from emu.formats.enums import FormatKind
 from emu.formats.model import Format
+from emu.formats.rules import RULES, rule_of
 from emu.formats.spec import KEYS_OF_KIND, build
 from emu.spec import builtin_names, convert, find, load_mapping, read_toml
 
-_INTEGER = re.compile(r"(?P<unsigned>u?)int(?P<bits>[1-9][0-9]{0,3})")
-_FLOAT = re.compile(r"e(?P<exp>[1-9][0-9]?)m(?P<man>[1-9][0-9]?)")
+if TYPE_CHECKING:
+    from emu.formats.blocks import BlockFormat
+
+AnyFormat: TypeAlias = "Format | BlockFormat"
+BLOCK = "block"
+"""The kind of a file that holds a block format"""
 AMBIGUOUS = {
     "fp8": ("float8_e4m3fn", "float8_e4m3", "float8_e4m3fnuz", "float8_e5m2"),
     "bf8": ("float8_e5m2", "float8_e5m2fnuz"),
@@ -32,17 +37,32 @@ AMBIGUOUS = {
 def load_format(
     spec: str | Path | Mapping[str, Any] | Format, *, file: str | None = None, key: str | None = None
 ) -> Format:
-    """The format of a built-in name, alias, `eXmY`, `intN`, path to a .toml, or mapping.
+    """The format of one element: as `load_any`, but a block format is refused.
+
+    Raises:
+        SpecError: as `load_any`; or a block format, where a format of single codes is needed.
+    """
+    found = load_any(spec, file=file, key=key)
+    if isinstance(found, Format):
+        return found
+    reason = "a block format: its elements and scales have formats of their own, and this needs one of those"
+    raise SpecError(reason, file=file, key=key, value=found.name)
+
+
+def load_any(
+    spec: str | Path | Mapping[str, Any] | AnyFormat, *, file: str | None = None, key: str | None = None
+) -> AnyFormat:
+    """The format, or block format, of a built-in name, alias, name by rule, path to a .toml, or mapping.
 
     Args:
-        spec: what to load; a `Format` is returned as it is.
+        spec: what to load; a format is returned as it is.
         file: the file that the name stands in, for the error message.
         key: and its key there.
 
     Raises:
         SpecError: unknown or ambiguous name (with the nearest one), or a spec that contradicts itself.
     """
-    if isinstance(spec, Format):
+    if not isinstance(spec, str | Path | Mapping):
         return spec
     if isinstance(spec, Mapping):
         return _from_mapping(spec, file=file or "<mapping>", prefix=key or "")
@@ -54,7 +74,7 @@ def load_format(
 
 
 @cache
-def _builtin(stem: str) -> Format:
+def _builtin(stem: str) -> AnyFormat:
     path = find("formats", stem)
     mapping, _ = load_mapping("formats", path)
     return _from_mapping(mapping, file=str(path), name=stem)
@@ -72,7 +92,7 @@ def aliases() -> dict[str, str]:
     return out
 
 
-def _by_name(name: str, file: str | None, key: str | None) -> Format:
+def _by_name(name: str, file: str | None, key: str | None) -> AnyFormat:
     if name in builtin_names("formats"):
         return _builtin(name)
     folded = name.casefold()
@@ -84,35 +104,42 @@ def _by_name(name: str, file: str | None, key: str | None) -> Format:
 
 
 @cache
-def _by_rule(name: str) -> Format | None:
-    """intN, uintN and eXmY; the limits are those of a format file."""
-    if match := _INTEGER.fullmatch(name):
-        mapping: dict[str, Any] = {"kind": "integer", "bits": int(match["bits"]), "signed": not match["unsigned"]}
-        return _from_mapping(mapping, file=name, name=name)
-    if (match := _FLOAT.fullmatch(name)) and int(match["exp"]) >= 2:
-        mapping = {"exp_bits": int(match["exp"]), "man_bits": int(match["man"])}
-        return _from_mapping(mapping, file=name, name=name)
-    return None
+def _by_rule(name: str) -> AnyFormat | None:
+    """A name that a rule makes; the limits are those of a format file."""
+    made = rule_of(name)
+    if made is None:
+        return None
+    canonical, mapping = made
+    return _from_mapping(mapping, file=canonical, name=canonical)
 
 
 def _unknown(name: str, file: str | None, key: str | None) -> Format:
     known = sorted({*builtin_names("formats"), *aliases()})
-    reason = "unknown format (a name, an alias, intN, uintN, eXmY with X >= 2 and Y >= 1, or a path to a .toml)"
+    reason = f"unknown format (a name, an alias, {', '.join(RULES)}, or a path to a .toml)"
     raise SpecError(reason, file=file, key=key, value=name, allowed=known)
 
 
-def _from_mapping(mapping: Mapping[str, Any], *, file: str, name: str | None = None, prefix: str = "") -> Format:
+def _from_mapping(mapping: Mapping[str, Any], *, file: str, name: str | None = None, prefix: str = "") -> AnyFormat:
     kind = mapping.get("kind", FormatKind.FLOAT.value)
+    if kind == BLOCK:
+        return _block(mapping, file=file, name=name, prefix=prefix)
     if kind not in KEYS_OF_KIND:
         raise SpecError(
             "unknown kind of format",
             file=file,
             key=f"{prefix}.kind".lstrip("."),
             value=kind,
-            allowed=sorted(KEYS_OF_KIND),
+            allowed=[*KEYS_OF_KIND, BLOCK],
         )
     keys = convert(dict(mapping), KEYS_OF_KIND[kind], file=file, prefix=prefix)
     return build(keys, keys.name or name or _describe(mapping), file)
+
+
+def _block(mapping: Mapping[str, Any], *, file: str, name: str | None, prefix: str) -> BlockFormat:
+    from emu.formats.blocks.spec import BlockKeys, build_block
+
+    keys = convert(dict(mapping), BlockKeys, file=file, prefix=prefix)
+    return build_block(keys, keys.name or name or _describe(mapping), file, prefix)
 
 
 def _describe(mapping: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 * A code has `bits` bits: ignored high bits, sign, exponent field, mantissa field, ignored low bits.
 * Everything a backend needs is a number derived here once (`emin`, `max_magnitude`, ...), so that no backend
   knows a format by name.
-* Not modelled yet: codebooks and block formats (they are refused by the loader).
+* A *listed* format (log, codebook) has no regular grid: numbers are rounded to it by looking them up in its sorted
+  values (emu/formats/grid.py). Block formats are no `Format`: see emu/formats/blocks.
 
 Sources: IEEE 754-2019 clause 3; OCP OFP8 and MX; P3109 v4.0; ml_dtypes' names; IBM DLFloat16.
 """
@@ -17,10 +18,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emu.formats.enums import FormatKind, IntegerEncoding, NanEncoding, NanTo, Overflow, Rounding, Subnormals
+from emu.formats.enums import (
+    FormatKind,
+    IntegerEncoding,
+    LogBoundary,
+    LogPhase,
+    NanEncoding,
+    NanTo,
+    Overflow,
+    Rounding,
+    Subnormals,
+    Ties,
+    ZeroBoundary,
+)
+from emu.formats.listing import Listing, normal
+from emu.formats.value import Value, from_fraction
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from numpy.typing import ArrayLike, NDArray
+
+    from emu.formats.grid import Grid
 
 MAX_STORED_BITS = 64
 """A format wider than this lives inside pipes only; it has no codes."""
@@ -53,6 +72,14 @@ class Format:
     encoding: IntegerEncoding = IntegerEncoding.TWOS_COMPLEMENT
     radix_log2: int = 1
     """of a log format: value = 2^(radix_log2 * (field - bias))"""
+    log_table: tuple[Fraction, ...] = ()
+    """of a log format with several steps to a power of the radix: 1 and the values between 1 and the radix"""
+    phase: LogPhase = LogPhase.EVEN
+    boundary: LogBoundary = LogBoundary.ARITHMETIC
+    zero_boundary: ZeroBoundary = ZeroBoundary.SERIES
+    ties: Ties = Ties.EVEN
+    listing: Listing | None = field(default=None, repr=False)
+    """of a codebook: the values by code"""
     has_zero: bool = True
     nan_to: NanTo = NanTo.ZERO
     alias: tuple[str, ...] = field(default=(), compare=False, repr=False)
@@ -78,6 +105,44 @@ class Format:
     def is_integral(self) -> bool:
         """Integer or fixed: two's complement words with a binary point."""
         return self.kind in (FormatKind.INTEGER, FormatKind.FIXED)
+
+    @property
+    def is_listed(self) -> bool:
+        """Log or codebook: rounded to by looking neighbours up."""
+        return self.kind in (FormatKind.LOG, FormatKind.CODEBOOK)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The sorted values of a listed format."""
+        from emu.formats.grid import grid_of
+
+        return grid_of(self)
+
+    @cached_property
+    def smallest(self) -> Value:
+        """The smallest positive value of a listed format (of a codebook without one: its smallest magnitude)."""
+        points = [point.value for point in self.grid.real if point.value.sig]
+        positive = [value for value in points if not value.negative]
+        return positive[0] if positive else points[-1].with_sign(False)
+
+    @cached_property
+    def special_codes(self) -> tuple[int, int, int, int]:
+        """The codes that a listed format writes for NaN, +inf, -inf and -0; -1 where it has none."""
+        if self.listing is not None:
+            listing = self.listing
+            infinities = listing.first(inf=True), listing.first(inf=True, negative=True)
+            return listing.first(nan=True), *infinities, listing.negative_zero_code
+        sign = 1 << self.exp_bits
+        return sign - 1 if self.has_nan else -1, -1, -1, sign if self.negative_zero else -1
+
+    def power(self, number: int) -> Value:
+        """The magnitude that an exponent field of a log format stands for; fields beyond its ends go on."""
+        octave, step = divmod(number - self.bias, len(self.log_table) or 1)
+        q = self.radix_log2 * octave - int(self.phase is LogPhase.ODD)
+        if not self.log_table:
+            return Value(sig=1, q=q, e=q)
+        step_value = from_fraction(self.log_table[step])
+        return normal(Value(sig=step_value.sig, q=step_value.q + q))
 
     @property
     def emin(self) -> int:
@@ -108,8 +173,8 @@ class Format:
         """Significand of the largest finite value, in units of 2^`max_q`."""
         if self.is_integral:
             return (1 << (self.bits - int(self.signed))) - 1
-        if self.kind is FormatKind.LOG:
-            return 1
+        if self.is_listed:
+            return self.grid.real[-1].value.sig
         exponent, mantissa = divmod(self.max_magnitude, 1 << self.man_bits)
         subnormal = exponent == 0 and self.subnormals is not Subnormals.NORMAL
         return mantissa if subnormal else mantissa + (1 << self.man_bits)
@@ -119,16 +184,44 @@ class Format:
         """Exponent of the last bit of `max_sig`."""
         if self.is_integral:
             return -self.frac_bits
-        if self.kind is FormatKind.LOG:
-            return self.radix_log2 * (self.max_magnitude - self.bias)
+        if self.is_listed:
+            return self.grid.real[-1].value.q
         return max((self.max_magnitude >> self.man_bits) - self.bias, self.emin) - self.man_bits
 
     @cached_property
     def min_sig(self) -> int:
-        """Magnitude of the most negative value, in units of 2^`max_q` (0 for unsigned formats)."""
+        """Magnitude of the most negative value, in units of 2^`max_q` (0 for unsigned formats; not of codebooks)."""
         if not self.signed:
             return 0
         return self.max_sig + int(self.can_wrap)
+
+    def largest(self, negative: bool) -> Value:
+        """The largest finite value of a sign; where there is none of that sign, the one nearest to it."""
+        if self.is_listed:
+            return self.grid.real[0 if negative else -1].value
+        sig = self.min_sig if negative else self.max_sig
+        if sig == 0:
+            return Value(e=0 if self.is_integral else None)
+        e = 0 if self.is_integral else max(sig.bit_length() - 1 + self.max_q, self.emin)
+        return Value(negative=negative, sig=sig, q=self.max_q, e=e)
+
+    @cached_property
+    def lsb(self) -> int:
+        """The exponent of the last bit that any value has."""
+        if self.is_integral:
+            return -self.frac_bits
+        if self.is_listed:
+            return min(point.value.q for point in self.grid.real if point.value.sig)
+        return self.emin - self.man_bits
+
+    @cached_property
+    def msb(self) -> int:
+        """Every finite value is below 2^msb in magnitude (or, the most negative integer, just there)."""
+        if self.is_integral:
+            return max(self.max_sig, self.min_sig).bit_length() - self.frac_bits
+        if self.is_listed:
+            return max(point.value.top + 1 for point in self.grid.real if point.value.sig)
+        return self.max_sig.bit_length() + self.max_q
 
     @property
     def max_finite(self) -> float:
@@ -146,7 +239,7 @@ class Format:
     @property
     def default_overflow(self) -> Overflow:
         """In units: integers and fixed wrap, but those that cannot (symmetric, sign-magnitude) saturate; so do floats
-        without inf and NaN; other floats follow `infinity`.
+        and log and codebook formats without inf and NaN; the others follow `infinity`.
         """
         if self.is_integral:
             return Overflow.WRAP if self.can_wrap else Overflow.SATURATE
@@ -170,7 +263,7 @@ class Format:
         rounding: str | Rounding = "ties_to_even",
         overflow: str | Overflow | None = None,
         *,
-        random: NDArray[np.uint64] | None = None,
+        random: Any = None,
         flags: bool = False,
         nan_to: str | NanTo = "error",
         sr_bits: int | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,34 @@ from emu.errors import OverflowRaised
 from emu.formats.cast import Cast
 from emu.formats.enums import NanEncoding
 from emu.formats.model import Format
-from emu.formats.tables import CAST, FormatTable
+from emu.formats.tables import CAST, FormatRows, FormatTable
+
+
+@dataclass(frozen=True)
+class CTables:
+    """A cemu_tables of formats alone, and what it points into."""
+
+    struct: Any
+    rows: FormatRows
+
+
+def pointer(kind: str, array: NDArray[Any] | None) -> Any:
+    """An array's data as a C pointer; the array must outlive it."""
+    from cemu import ffi
+
+    return ffi.NULL if array is None else ffi.cast(kind, array.ctypes.data)
+
+
+def c_tables(rows: FormatRows) -> CTables:
+    """The tables of formats, as C takes them."""
+    from cemu import ffi
+
+    fields = {
+        "formats": pointer("cemu_format *", rows.formats),
+        "points": pointer("cemu_point *", rows.points),
+        "ranks": pointer("int64_t *", rows.ranks),
+    }
+    return CTables(struct=ffi.new("cemu_tables *", fields), rows=rows)
 
 
 def cast_codes(
@@ -41,16 +69,13 @@ def cast_codes(
     formats = FormatTable()
     source_index = formats.index(source)
     row = np.array([formats.cast_row(how)], dtype=CAST)
-    rows = formats.rows()
+    tables = c_tables(formats.rows())
     out = np.empty(codes.shape, dtype=np.uint64)
     masks = np.zeros(codes.shape, dtype=np.uint16) if want_masks else None
     failed = ffi.new("int64_t *")
 
-    def pointer(kind: str, array: NDArray[Any] | None) -> Any:
-        return ffi.NULL if array is None else ffi.cast(kind, array.ctypes.data)
-
     status = lib.cemu_cast_codes(
-        pointer("cemu_format *", rows), source_index, pointer("cemu_cast *", row),
+        tables.struct, source_index, pointer("cemu_cast *", row),
         pointer("uint64_t *", codes), codes.size, pointer("uint64_t *", draws),
         pointer("uint64_t *", out), pointer("uint16_t *", masks), failed,
     )  # fmt: skip
@@ -60,12 +85,14 @@ def cast_codes(
     if status != lib.CEMU_OK:
         raise AssertionError(f"cemu_cast_codes: status {status}")
     if default_nan and how.format.has_nan:
-        out[_is_nan(out, how.format)] = how.nan_code
+        out[is_nan(out, how.format)] = how.nan_code
     return out, masks
 
 
-def _is_nan(codes: NDArray[np.uint64], fmt: Format) -> NDArray[np.bool_]:
+def is_nan(codes: NDArray[np.uint64], fmt: Format) -> NDArray[np.bool_]:
     """Which codes of a format that has NaN are NaN."""
+    if fmt.listing is not None:
+        return np.isin(codes, [code for code, value in enumerate(fmt.listing.values) if value.nan])
     word = codes >> np.uint64(fmt.ignored_low_bits)
     magnitude = word & np.uint64((1 << fmt.field_bits) - 1)
     if fmt.nan is NanEncoding.NEGATIVE_ZERO:

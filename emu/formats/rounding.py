@@ -4,7 +4,9 @@
 
 * nearest modes differ only on exact ties; directed modes look at the sign;
 * `to_odd`: truncate, last bit set if anything was lost; `jamming`: truncate, last bit set in any case (not zero's);
-* `stochastic`: P3109 v4.0 4.7.4 variants A, B and C with N random bits R, on the magnitude.
+* `stochastic`: P3109 v4.0 4.7.4 variants A, B and C with N random bits R, on the magnitude;
+* "even" and "odd" are the last bit of the *code*. With mantissa bits that is the last bit of n; without, n is 0 or 1
+  and the exponent field's last bit decides (P3109 v4.0, P = 1): `one_is_even` says so.
 """
 
 from __future__ import annotations
@@ -26,7 +28,13 @@ class RandomBits:
 
 
 def round_to(
-    sig: int, shift: int, rounding: Rounding, negative: bool, random: RandomBits | None = None
+    sig: int,
+    shift: int,
+    rounding: Rounding,
+    negative: bool,
+    random: RandomBits | None = None,
+    *,
+    one_is_even: bool = False,
 ) -> tuple[int, bool]:
     """Round sig * 2^-shift to an integer.
 
@@ -36,29 +44,28 @@ def round_to(
         rounding: any mode but `exact`.
         negative: the sign of the value.
         random: for `stochastic`.
+        one_is_even: the grid has no mantissa bit, and the code of its 1 is even.
 
     Returns:
         The rounded magnitude in units of the grid, and whether it differs from the value.
     """
     if shift <= 0:
-        whole = sig << -shift
-        if rounding is Rounding.JAMMING and whole:
-            return whole | 1, not whole & 1
-        return whole, False
+        sig, shift = sig << -shift, 0
     whole, rest = sig >> shift, sig & ((1 << shift) - 1)
+    odd = bool(whole & 1) and not one_is_even
     if rounding is Rounding.JAMMING:
-        return (whole | 1, bool(rest) or not whole & 1) if sig else (0, False)
+        return (whole + int(not odd), bool(rest) or not odd) if sig else (0, False)
     if not rest:
         return whole, False
-    return whole + int(_goes_up(whole, rest, shift, rounding, negative, random)), True
+    return whole + int(_goes_up(odd, rest, shift, rounding, negative, random)), True
 
 
-def _goes_up(whole: int, rest: int, shift: int, rounding: Rounding, negative: bool, random: RandomBits | None) -> bool:
+def _goes_up(odd: bool, rest: int, shift: int, rounding: Rounding, negative: bool, random: RandomBits | None) -> bool:
     """Whether the magnitude is rounded away from zero; rest != 0."""
     half = 1 << (shift - 1)
     match rounding:
         case Rounding.TIES_TO_EVEN:
-            return rest > half or (rest == half and bool(whole & 1))
+            return rest > half or (rest == half and odd)
         case Rounding.TIES_TO_AWAY:
             return rest >= half
         case Rounding.TIES_TO_ZERO:
@@ -76,21 +83,23 @@ def _goes_up(whole: int, rest: int, shift: int, rounding: Rounding, negative: bo
         case Rounding.AWAY_FROM_ZERO:
             return True
         case Rounding.TO_ODD:
-            return not whole & 1
+            return not odd
         case Rounding.STOCHASTIC:
             if random is None:
                 raise ValueError("stochastic rounding needs random bits or a seed")
-            return _stochastic_up(rest, shift, random)
+            return goes_away(rest, 1 << shift, random)
     raise ValueError(f"{rounding.value} is no rounding to a grid")
 
 
-def _stochastic_up(rest: int, shift: int, random: RandomBits) -> bool:
-    n, r = random.bits, random.value
+def goes_away(n: int, d: int, random: RandomBits) -> bool:
+    """Whether a stochastic rounding that discards the fraction n/d (below 1) goes away from zero."""
+    bits, r = random.bits, random.value
     match random.variant:
         case StochasticVariant.A:
-            return (rest << n >> shift) + r >= 1 << n
+            return (n << bits) // d + r >= 1 << bits
         case StochasticVariant.B:
-            return (rest << (n + 1) >> shift) + 2 * r + 1 >= 1 << (n + 1)
+            return (n << (bits + 1)) // d + 2 * r + 1 >= 1 << (bits + 1)
         case StochasticVariant.C:
-            nearest, _ = round_to(rest << n, shift, Rounding.TIES_TO_EVEN, negative=False)
-            return nearest + r >= 1 << n
+            whole, rest = divmod(n << bits, d)
+            nearest = whole + int(2 * rest > d or (2 * rest == d and whole & 1))
+            return nearest + r >= 1 << bits

@@ -5,18 +5,35 @@ The structs are what spec/README.md documents; `build` turns one into a `Format`
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
 
 from emu.errors import SpecError
-from emu.formats.enums import FormatKind, IntegerEncoding, NanEncoding, NanTo, Subnormals
+from emu.formats import listing
+from emu.formats.enums import (
+    FormatKind,
+    IntegerEncoding,
+    LogBoundary,
+    LogPhase,
+    NanEncoding,
+    NanTo,
+    Subnormals,
+    Ties,
+    ZeroBoundary,
+)
+from emu.formats.grid import MAX_POINT_BITS
 from emu.formats.model import MAX_STORED_BITS, Format
-from emu.spec.about import AboutKeys
+from emu.spec.about import AboutKeys, Keys
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=4096)]
-MAX_EXP_BITS = 15
-"""Exponent fields are at most this wide: binary128's, far beyond any accelerator's."""
+MAX_EXP_BITS = 20
+"""Exponent fields are at most this wide: binary128 has 15, P3109's widest 16; exact sums need 2^exp_bits bits."""
+MAX_LOG_EXP_BITS = 15
+MAX_LISTED_BITS = 16
+"""Log and codebook formats are listed value by value."""
 Bias = Annotated[int, msgspec.Meta(ge=-(1 << 20), le=1 << 20)]
 """Any integer that leaves room for exponents to add up in the kernels' 32 bits."""
 
@@ -65,11 +82,34 @@ class LogKeys(CommonKeys, frozen=True, kw_only=True):
     """Keys of a log format."""
 
     radix: Annotated[int, msgspec.Meta(ge=2, le=256)]
-    exp_bits: Annotated[int, msgspec.Meta(ge=1, le=MAX_EXP_BITS)]
+    exp_bits: Annotated[int, msgspec.Meta(ge=1, le=MAX_LOG_EXP_BITS)]
     bias: Bias
     signed: bool = True
     zero: bool = True
     nan: NanEncoding = NanEncoding.NONE
+    phase: LogPhase = LogPhase.EVEN
+    boundary: LogBoundary = LogBoundary.ARITHMETIC
+    zero_boundary: ZeroBoundary = ZeroBoundary.SERIES
+    ties: Ties = Ties.EVEN
+    steps: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    table_bits: Annotated[int, msgspec.Meta(ge=1, le=52)] | None = None
+    table: tuple[float, ...] = ()
+
+
+class PositKeys(Keys, frozen=True, kw_only=True):
+    """A posit: the rule that lists a codebook."""
+
+    bits: Annotated[int, msgspec.Meta(ge=3, le=MAX_LISTED_BITS)]
+    es: Annotated[int, msgspec.Meta(ge=0, le=4)]
+
+
+class CodebookKeys(CommonKeys, frozen=True, kw_only=True):
+    """Keys of a codebook format."""
+
+    values: tuple[float, ...] = ()
+    boundaries: tuple[float, ...] = ()
+    posit: PositKeys | None = None
+    ties: Ties = Ties.EVEN
 
 
 KEYS_OF_KIND: dict[str, type[CommonKeys]] = {
@@ -77,6 +117,7 @@ KEYS_OF_KIND: dict[str, type[CommonKeys]] = {
     FormatKind.INTEGER.value: IntegerKeys,
     FormatKind.FIXED.value: FixedKeys,
     FormatKind.LOG.value: LogKeys,
+    FormatKind.CODEBOOK.value: CodebookKeys,
 }
 
 
@@ -99,6 +140,8 @@ def build(keys: CommonKeys, name: str, file: str) -> Format:
             return _log(keys, common, file)
         case IntegerKeys():
             return _integer(keys, common, file)
+        case CodebookKeys():
+            return _codebook(keys, common, file)
     raise AssertionError(keys)
 
 
@@ -108,6 +151,10 @@ def _refuse(file: str, key: str, reason: str, value: object) -> SpecError:
 
 def _float(keys: FloatKeys, common: dict[str, object], file: str) -> Format:
     bits = int(keys.signed) + keys.exp_bits + keys.man_bits
+    if keys.subnormals is Subnormals.LOWERED:
+        return _lowered(keys, common, file)
+    if keys.nan is NanEncoding.LISTED:
+        raise _refuse(file, "nan", "a float format does not list its NaN", keys.nan.value)
     if bits + keys.ignored_low_bits + keys.ignored_high_bits > MAX_STORED_BITS:
         raise _refuse(file, "man_bits", f"a float format has at most {MAX_STORED_BITS} bits", keys.man_bits)
     if keys.nan is NanEncoding.IEEE and not keys.infinities:
@@ -127,7 +174,7 @@ def _float(keys: FloatKeys, common: dict[str, object], file: str) -> Format:
         **common,  # type: ignore[arg-type]
         bits=bits + keys.ignored_low_bits + keys.ignored_high_bits,
         signed=keys.signed, exp_bits=keys.exp_bits, man_bits=keys.man_bits,
-        bias=(1 << (keys.exp_bits - 1)) - 1 if keys.bias is None else keys.bias,
+        bias=_bias(keys),
         subnormals=keys.subnormals, infinities=keys.infinities, nan=keys.nan, negative_zero=negative_zero,
         ignored_low_bits=keys.ignored_low_bits, ignored_high_bits=keys.ignored_high_bits,
     )  # fmt: skip
@@ -135,6 +182,79 @@ def _float(keys: FloatKeys, common: dict[str, object], file: str) -> Format:
     if out.max_magnitude < smallest_normal:
         raise _refuse(file, "exp_bits", "no normal number is left after NaN and infinity", keys.exp_bits)
     return out
+
+
+def _bias(keys: FloatKeys) -> int:
+    return (1 << (keys.exp_bits - 1)) - 1 if keys.bias is None else keys.bias
+
+
+def _lowered(keys: FloatKeys, common: dict[str, object], file: str) -> Format:
+    """A float with a gap below its normal numbers has no regular grid: it becomes a codebook."""
+    bits = int(keys.signed) + keys.exp_bits + keys.man_bits
+    if bits > MAX_LISTED_BITS:
+        reason = f'subnormals = "lowered" is for formats of at most {MAX_LISTED_BITS} bits'
+        raise _refuse(file, "subnormals", reason, keys.subnormals.value)
+    if keys.infinities or keys.nan is not NanEncoding.NONE or keys.ignored_low_bits or keys.ignored_high_bits:
+        reason = 'subnormals = "lowered" needs infinities = false, nan = "none" and no ignored bits'
+        raise _refuse(file, "subnormals", reason, keys.subnormals.value)
+    values = listing.lowered(keys.signed, keys.exp_bits, keys.man_bits, _bias(keys))
+    return _listed(values, common | {"kind": FormatKind.CODEBOOK}, Ties.EVEN, file)
+
+
+def _codebook(keys: CodebookKeys, common: dict[str, object], file: str) -> Format:
+    if (keys.posit is None) == (not keys.values):
+        raise _refuse(file, "values", "give values, or posit = { bits, es }, and not both", len(keys.values))
+    if keys.posit is not None:
+        if keys.boundaries:
+            raise _refuse(file, "boundaries", "a posit has those of its standard", len(keys.boundaries))
+        return _listed(listing.posit(keys.posit.bits, keys.posit.es), common, keys.ties, file)
+    count = len(keys.values)
+    if count & (count - 1) or not 2 <= count <= 1 << MAX_LISTED_BITS:
+        reason = f"a codebook lists 2^bits values, 2 to {1 << MAX_LISTED_BITS} (write nan for a code that is not used)"
+        raise _refuse(file, "values", reason, count)
+    made = listing.Listing(values=listing.from_floats(keys.values), boundaries=listing.from_floats(keys.boundaries))
+    if any(not value.finite for value in made.boundaries):
+        raise _refuse(file, "boundaries", "a boundary is a finite number", keys.boundaries)
+    return _listed(made, common, keys.ties, file)
+
+
+def _listed(made: listing.Listing, common: dict[str, object], ties: Ties, file: str) -> Format:
+    finite = [value for value in made.values if value.finite]
+    if not any(value.sig for value in finite):
+        raise _refuse(file, "values", "a codebook needs a finite value that is not zero", len(made.values))
+    signed = any(value.negative for value in made.values if not value.nan)
+    infinities = [made.first(inf=True, negative=negative) >= 0 for negative in (False, True)]
+    if any(infinities) and (not infinities[0] or infinities[1] != signed):
+        raise _refuse(file, "values", "list an infinity of each sign that the values have, or none", "inf")
+    out = Format(
+        **common,  # type: ignore[arg-type]
+        bits=(len(made.values) - 1).bit_length(), signed=signed, listing=made, ties=ties,
+        infinities=infinities[0], negative_zero=made.negative_zero_code >= 0,
+        nan=NanEncoding.LISTED if made.first(nan=True) >= 0 else NanEncoding.NONE,
+        has_zero=any(value.sig == 0 for value in finite),
+    )  # fmt: skip
+    _check_points(out, file)
+    return out
+
+
+def _check_points(fmt: Format, file: str) -> None:
+    """Values and boundaries fit a word, and the boundaries lie between the values."""
+    assert fmt.listing is not None
+    points = fmt.grid.points
+    given = fmt.listing.boundaries
+    if given and len(given) != len(points) - 1:
+        reason = f"between {len(points)} distinct values there are {len(points) - 1} boundaries"
+        raise _refuse(file, "boundaries", reason, len(given))
+    for low, high in pairwise(points):
+        assert low.boundary is not None
+        border = low.boundary.value.fraction()
+        if not low.value.fraction() <= border <= high.value.fraction():
+            raise _refuse(file, "boundaries", "a boundary lies between its two values", float(border))
+        span = [low.value.fraction(), border, high.value.fraction()]
+        unit = max(x.denominator for x in span)
+        if any(abs(x * unit) >= 1 << MAX_POINT_BITS for x in span):
+            reason = f"two neighbours and their boundary need more than {MAX_POINT_BITS} bits together"
+            raise _refuse(file, "values", reason, float(high.value.fraction()))
 
 
 def _integer(keys: IntegerKeys, common: dict[str, object], file: str) -> Format:
@@ -150,14 +270,51 @@ def _integer(keys: IntegerKeys, common: dict[str, object], file: str) -> Format:
 
 def _log(keys: LogKeys, common: dict[str, object], file: str) -> Format:
     if keys.radix & (keys.radix - 1):
-        raise _refuse(file, "radix", "the radix of a log format is a power of two", keys.radix)
+        raise _refuse(file, "radix", "the radix of a log format is a power of two (steps divide it)", keys.radix)
     if keys.nan not in (NanEncoding.NONE, NanEncoding.TOP_CODE):
         raise _refuse(file, "nan", 'a log format has nan = "none" or "top_code"', keys.nan.value)
     if keys.nan is NanEncoding.TOP_CODE and keys.signed:
         raise _refuse(file, "nan", 'nan = "top_code" is for unsigned formats', keys.nan.value)
+    if (1 << keys.exp_bits) - int(keys.zero) - int(keys.nan is NanEncoding.TOP_CODE) < 1:
+        raise _refuse(file, "exp_bits", "no value is left after zero and NaN", keys.exp_bits)
+    table = _log_table(keys, file)
+    if table and keys.boundary is LogBoundary.GEOMETRIC:
+        raise _refuse(file, "boundary", "geometric boundaries are for steps = 1", keys.boundary.value)
     return Format(
         **common,  # type: ignore[arg-type]
         bits=int(keys.signed) + keys.exp_bits, signed=keys.signed, exp_bits=keys.exp_bits, bias=keys.bias,
         radix_log2=keys.radix.bit_length() - 1, has_zero=keys.zero, nan=keys.nan,
-        negative_zero=keys.signed and keys.zero,
+        negative_zero=keys.signed and keys.zero, phase=keys.phase, boundary=keys.boundary,
+        zero_boundary=keys.zero_boundary, ties=keys.ties, log_table=table,
     )  # fmt: skip
+
+
+def _log_table(keys: LogKeys, file: str) -> tuple[Fraction, ...]:
+    """1 and the values between 1 and the radix: given, or radix^(i/steps) rounded to `table_bits` fraction bits."""
+    if keys.steps == 1:
+        if keys.table or keys.table_bits is not None:
+            raise _refuse(file, "table", "a table is for steps above 1", keys.steps)
+        return ()
+    if (keys.table_bits is None) == (not keys.table):
+        raise _refuse(file, "table", "steps above 1 need table_bits, or table, and not both", keys.steps)
+    if keys.table_bits is not None:
+        unit = 1 << keys.table_bits
+        out = [Fraction(_root(keys.radix, i, keys.steps, keys.table_bits), unit) for i in range(keys.steps)]
+    else:
+        if len(keys.table) != keys.steps or not all(1 <= x < keys.radix for x in keys.table):
+            reason = f"the table has {keys.steps} values from 1 up to the radix"
+            raise _refuse(file, "table", reason, keys.table)
+        out = [Fraction(x) for x in keys.table]
+    if out[0] != 1 or any(a >= b for a, b in zip(out, [*out[1:], Fraction(keys.radix)], strict=True)):
+        raise _refuse(file, "table", "the values start at 1 and ascend to below the radix", [float(x) for x in out])
+    return tuple(out)
+
+
+def _root(radix: int, i: int, steps: int, bits: int) -> int:
+    """radix^(i/steps) * 2^bits, rounded to the nearest integer (there are no ties: a half would be rational)."""
+    power = radix**i << (bits * steps)
+    low, high = 0, radix << bits
+    while low < high:  # the largest n with n^steps <= power
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if middle**steps <= power else (low, middle - 1)
+    return low + int((2 * low + 1) ** steps < power << steps)

@@ -65,6 +65,18 @@ class Value:
         return replace(self, negative=negative)
 
 
+def compare(x: Value, y: Value) -> int:
+    """-1, 0 or 1: finite x is below, equal to (whatever the sign of a zero) or above finite y."""
+    if not x.sig or not y.sig or x.negative != y.negative:
+        left, right = (0 if not v.sig else -1 if v.negative else 1 for v in (x, y))
+        return (left > right) - (left < right)
+    if x.top != y.top:
+        return 1 if (x.top > y.top) != x.negative else -1
+    q = min(x.q, y.q)
+    left, right = x.signed_sig << (x.q - q), y.signed_sig << (y.q - q)
+    return (left > right) - (left < right)
+
+
 FRESH_NAN = Value(nan=True, fresh=True)
 """The NaN that inf - inf and 0 * inf make."""
 

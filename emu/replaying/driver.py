@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from emu.accelerators import Accelerator, load_accelerator
 from emu.errors import SpecError
+from emu.formats.backend import backend_of
 from emu.replaying.calibration import as_record, calibrate
 from emu.replaying.fallback import find_fallbacks, refuse
 from emu.replaying.graph import load_graph
@@ -27,7 +28,6 @@ from emu.replaying.layers import plan_layers
 from emu.replaying.limits import Limits
 from emu.replaying.reference import Reference
 from emu.replaying.result import Mode, ReplayRun, Truth
-from emu.units.backends import backend_of
 
 __all__ = ["OnLayer", "Progress", "run"]
 

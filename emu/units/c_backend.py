@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from emu.formats.native import pointer
 from emu.units.problem import Problem
 from emu.units.ranges import limbs_of
 from emu.units.tables import UnitTables, tables_of
@@ -27,15 +25,14 @@ def run(problem: Problem) -> None:
 def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> TileResult:
     from cemu import ffi, lib
 
-    def pointer(kind: str, array: NDArray[Any] | None) -> Any:
-        return ffi.NULL if array is None else ffi.cast(kind, array.ctypes.data)
-
     events = np.zeros_like(problem.events)
     c_tables = ffi.new(
         "cemu_tables *",
         {
             "unit": pointer("cemu_unit *", tables.unit),
-            "formats": pointer("cemu_format *", tables.formats),
+            "formats": pointer("cemu_format *", tables.formats.formats),
+            "points": pointer("cemu_point *", tables.formats.points),
+            "ranks": pointer("int64_t *", tables.formats.ranks),
             "steps": pointer("cemu_step *", tables.steps),
             "constants": pointer("cemu_constant *", tables.constants),
             "levels": pointer("cemu_level *", tables.levels),

@@ -1,11 +1,10 @@
 """The Numba backend: the general kernel over the same tables as C, one call for every tile of the result.
 
-It is compiled once per machine (a minute on first use), then read from the cache; see emu/units/numba_cache.py.
+It is compiled once per machine (a minute on first use), then read from the cache; see emu/kernels/cache.py.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.kernels.cache import kernel_cache
 from emu.units.form import UnitForm
-from emu.units.numba_cache import kernel_cache
 from emu.units.problem import Problem
 from emu.units.ranges import limbs_of
 from emu.units.schedule import level_runs
@@ -25,13 +24,10 @@ Schedule = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 """Inputs of all runs, first input of each run, and per level: where its inputs and runs begin, and how many runs."""
 
 
-_DECLARING = threading.Lock()
-
-
 @cache
 def _kernel() -> Any:
-    """The compiled kernel. Only one thread declares it: the cache folder is a setting of the whole process."""
-    with _DECLARING, kernel_cache():
+    """The compiled kernel."""
+    with kernel_cache():
         from emu.units.kernels.matmul import run_tile
 
         return run_tile
@@ -78,15 +74,19 @@ class _Inputs:
 
 
 def _inputs(problem: Problem) -> _Inputs:
-    from emu.units.kernels import environment as at
+    from emu.kernels import environment as at
 
     form, tables = problem.form, tables_of(problem.form)
-    parts = [tables.unit, tables.formats, tables.steps, tables.constants, tables.levels, tables.table]
+    parts = [
+        tables.unit, tables.formats.formats, tables.steps, tables.constants, tables.levels, tables.table,
+        tables.formats.points, tables.formats.ranks,
+    ]  # fmt: skip
     words = [np.ascontiguousarray(part).view(np.int64).ravel() for part in parts]
     arrays = [problem.a, problem.b, problem.c, problem.a_scale, problem.b_scale]
     codes = [np.zeros(0, np.uint64) if array is None else array.ravel() for array in arrays]
     state = np.zeros(at.EVENTS + problem.events.size, np.int64)
-    state[[at.FORMATS, at.STEPS, at.CONSTANTS_AT, at.LEVELS, at.TABLE]] = np.cumsum([part.size for part in words])[:-1]
+    offsets = [at.FORMATS, at.STEPS, at.CONSTANTS_AT, at.LEVELS, at.TABLE, at.POINTS, at.RANKS]
+    state[offsets] = np.cumsum([part.size for part in words])[:-1]
     ends = np.cumsum([array.size for array in codes])
     state[[at.CODES_A, at.CODES_B, at.CODES_C, at.CODES_SA, at.CODES_SB]] = [0, *ends[:-1]]
     state[at.TOTAL_K], state[at.TOTAL_N] = problem.k, problem.n
@@ -102,7 +102,7 @@ def _inputs(problem: Problem) -> _Inputs:
 
 
 def _run_tile(kernel: Any, problem: Problem, inputs: _Inputs, tile: Tile) -> TileResult:
-    from emu.units.kernels import environment as at
+    from emu.kernels import environment as at
 
     slots, limbs, state = inputs.slots, inputs.limbs, inputs.state.copy()
     total = at.FIRST_SLOT + 2 * slots

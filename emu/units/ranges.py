@@ -12,13 +12,15 @@ from functools import lru_cache
 
 from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.cast import Cast
-from emu.formats.enums import FormatKind, Rounding
+from emu.formats.enums import Rounding
 from emu.formats.model import Format
 from emu.formats.value import Value
 from emu.units.enums import AlignTo, Start
 from emu.units.form import Level, Operand, UnitForm
 from emu.units.schedule import run_count, run_length
 
+LEAST_LIMBS = 6
+"""What the kernels' stochastic rounding to a listed format needs: a value of a word times 66 random bits, and a sum."""
 MAX_BITS = 1 << 20
 """Values wider than this are refused: 16384 words for each value."""
 
@@ -48,14 +50,11 @@ class Range:
 def format_range(fmt: Format) -> Range:
     """The values of a format."""
     if fmt.is_integral:
-        return Range(
-            lsb=-fmt.frac_bits, msb=max(fmt.max_sig, fmt.min_sig).bit_length() - fmt.frac_bits, e_low=0, e_high=0
-        )
-    if fmt.kind is FormatKind.LOG:
-        low = -fmt.radix_log2 * fmt.bias
-        return Range(lsb=low, msb=fmt.max_q + 1, e_low=low, e_high=fmt.max_q)
-    top = fmt.max_sig.bit_length() - 1 + fmt.max_q
-    return Range(lsb=fmt.emin - fmt.man_bits, msb=top + 1, e_low=fmt.emin, e_high=max(top, fmt.emin))
+        return Range(lsb=fmt.lsb, msb=fmt.msb, e_low=0, e_high=0)
+    e_low = fmt.emin
+    if fmt.is_listed:
+        e_low = min(point.value.top for point in fmt.grid.real if point.value.sig)
+    return Range(lsb=fmt.lsb, msb=fmt.msb, e_low=e_low, e_high=max(fmt.msb - 1, e_low))
 
 
 def _constant(x: Value) -> Range:
@@ -75,7 +74,7 @@ class Analysis:
     @property
     def limbs(self) -> int:
         """64-bit words of the widest value, with room for carries and signs."""
-        return max(3, (self.widest.msb - self.widest.lsb + 4) // 64 + 2)
+        return max(LEAST_LIMBS, (self.widest.msb - self.widest.lsb + 4) // 64 + 2)
 
     def _see(self, edge: Range) -> Range:
         self.widest |= edge

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.arithmetic.pipe import Pipe, Step
-from emu.formats.tables import CAST, FormatTable, as_int64
+from emu.formats.tables import CAST, FormatRows, FormatTable, as_int64
 from emu.formats.value import Value
 from emu.units.form import Level, Operand, ScaleOperand, UnitForm
 
@@ -46,7 +46,7 @@ class UnitTables:
     """The tables of one unit."""
 
     unit: NDArray[Any]
-    formats: NDArray[Any]
+    formats: FormatRows
     steps: NDArray[Any]
     constants: NDArray[Any]
     levels: NDArray[Any]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.errors import OverflowRaised
-from emu.formats.enums import Vocabulary
+from emu.kernels.status import Status
 from emu.units.problem import Problem
 
 TILE_ROWS, TILE_COLUMNS = 64, 128
@@ -31,23 +31,6 @@ class Tile:
     row_end: int
     column: int
     column_end: int
-
-
-class Status(Vocabulary):
-    """What a kernel returns, in the order of cemu.h."""
-
-    OK = "ok"
-    """done"""
-    OVERFLOW_RAISED = "overflow_raised"
-    """a cast with overflow = "raise" left its range"""
-    NO_MEMORY = "no_memory"
-    """no memory for the tile"""
-    TOO_WIDE = "too_wide"
-    """a value did not fit the words that range analysis gave it"""
-    RUNS = "runs"
-    """the outermost level would hand up more than one result"""
-    BAD_TABLE = "bad_table"
-    """a number in a table is out of its range"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emu.formats.backend import Backend, backend_of
 from emu.formats.codes import as_codes, smallest
 from emu.formats.enums import FormatKind
 from emu.formats.model import Format
-from emu.units.backends import Backend, backend_of, runner
+from emu.units.backends import runner
 from emu.units.events import KINDS, Events, stage_count, stage_names
 from emu.units.form import ScaleOperand, UnitForm
 from emu.units.problem import Problem

@@ -223,7 +223,6 @@ def test_units_and_schemes_are_found_next_to_the_file(tmp_path: Path) -> None:
         (matrix(k_order="kw_kh_c"), "matrix.k_order: unknown value.*Allowed: c_kh_kw, kh_kw_c"),
         (matrix(unit="fp8-e4m3-fp16acc", bias="c"), "matrix.bias: unit fp8-e4m3-fp16acc has no operand c"),
         (matrix(unit="dlfloat16-sr"), "matrix.seed: unit dlfloat16-sr rounds stochastically and needs a seed"),
-        (matrix(unit="ibm-int4-radix4:even"), "matrix.weights.scheme.*log format"),
         ({**matrix(), "rule": [{"unit": "int8-sat16"}]}, r"rule\[0\].match: required key is missing"),
         ({**matrix(), "rule": [{"match": {"name": "*"}}]}, r"rule\[0\].match.name: unknown key"),
         ({**matrix(), "rule": [{"match": {}, "output": "f17"}]}, r"rule\[0\].output: unknown format"),

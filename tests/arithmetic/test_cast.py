@@ -11,7 +11,7 @@ from emu.errors import OverflowRaised
 from emu.formats.cast import Cast, cast, check_cast
 from emu.formats.decode import decode_code
 from emu.formats.encode import encode_value
-from emu.formats.enums import FormatKind, Ftz, Overflow, Rounding, StochasticVariant
+from emu.formats.enums import Ftz, Overflow, Rounding, StochasticVariant
 from emu.formats.load import load_format
 from emu.formats.model import Format
 from emu.formats.native import cast_codes
@@ -102,10 +102,3 @@ def test_exact_leaves_the_significand_alone():
         cast(big, check_cast(load_format("float16"), rounding=Rounding.EXACT, overflow=Overflow.SATURATE))[0].sig
         == 2047
     )
-
-
-def test_log_formats_are_read_only():
-    for name in ("e8m0", "log4"):
-        assert load_format(name).kind is FormatKind.LOG
-        with pytest.raises(ValueError, match="a cast to a log format is not supported"):
-            check_cast(load_format(name))

@@ -8,7 +8,7 @@
 #include "cemu.h"
 
 typedef struct {
-    int64_t formats, steps, constants, levels, orders, table, stages;
+    int64_t formats, steps, constants, levels, orders, table, points, ranks, stages;
     int64_t m, n, k, a_blocks, b_blocks, has_c, has_a_scale, has_b_scale, first_index, seed, limbs, status;
 } header;
 
@@ -41,6 +41,8 @@ static int replay(FILE *file, int64_t number) {
     cemu_constant *constants = take(file, h.constants, sizeof *constants);
     cemu_level *levels = take(file, h.levels, sizeof *levels);
     int64_t *orders = take(file, h.orders, word), *table = take(file, h.table, word);
+    cemu_point *points = take(file, h.points, sizeof *points);
+    int64_t *ranks = take(file, h.ranks, word);
     uint64_t *a = take(file, h.m * h.k, word), *b = take(file, h.k * h.n, word);
     uint64_t *c = take(file, h.has_c * h.m * h.n, word);
     uint64_t *a_scale = take(file, h.has_a_scale * h.m * h.a_blocks, word);
@@ -49,7 +51,7 @@ static int replay(FILE *file, int64_t number) {
     int64_t cells = h.stages * CEMU_EVENT_KINDS, *wanted_events = take(file, cells, word);
     uint64_t *d = calloc((size_t)(h.m * h.n), word);
     int64_t *events = calloc((size_t)cells, word);
-    cemu_tables tables = {unit, formats, steps, constants, levels, orders, table};
+    cemu_tables tables = {unit, formats, steps, constants, levels, orders, table, points, ranks};
     cemu_problem problem = {
         .m = h.m, .n = h.n, .k = h.k, .a_blocks = h.a_blocks, .b_blocks = h.b_blocks, .a = a, .b = b,
         .c = h.has_c ? c : NULL, .a_scale = h.has_a_scale ? a_scale : NULL, .b_scale = h.has_b_scale ? b_scale : NULL,
@@ -71,7 +73,7 @@ static int replay(FILE *file, int64_t number) {
             bad = 1;
         }
     }
-    void *all[] = {unit, formats, steps, constants, levels, orders, table, a, b, c, a_scale, b_scale, wanted,
+    void *all[] = {unit, formats, steps, constants, levels, orders, table, points, ranks, a, b, c, a_scale, b_scale, wanted,
                    wanted_events, d, events};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     return bad;

@@ -98,7 +98,7 @@ int main(void) {
     uint16_t masks[2];
     int64_t error = -1;
     cemu_cast to = {.format = E4M3, .rounding = CEMU_ROUNDING_TIES_TO_EVEN, .overflow = CEMU_OVERFLOW_SATURATE, .nan_code = 0x7f};
-    bad |= check("status", (uint64_t)cemu_cast_codes(formats, F32, &to, half, 2, NULL, cast, masks, &error), CEMU_OK);
+    bad |= check("status", (uint64_t)cemu_cast_codes(&tables, F32, &to, half, 2, NULL, cast, masks, &error), CEMU_OK);
     bad |= check("1.5", cast[0], 0x3c);
     bad |= check("NaN", cast[1], 0x7f);
     printf("%s on %s\n", bad ? "failed" : "passed", cemu_isa());

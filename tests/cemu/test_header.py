@@ -14,24 +14,31 @@ from cemu import ffi, lib
 from emu.arithmetic.pipe import Factor
 from emu.formats import enums as formats
 from emu.formats import tables as format_tables
+from emu.kernels.status import Status
+from emu.operations import enums as operations
 from emu.units import enums as units
 from emu.units import events, tables
-from emu.units.tiling import Status
 
 HEADER = Path(__file__).parents[2] / "cemu" / "include" / "cemu.h"
 VOCABULARIES = {
     "FORMAT_KIND": formats.FormatKind, "SUBNORMALS": formats.Subnormals, "NAN_ENCODING": formats.NanEncoding,
     "NAN_TO": formats.NanTo, "INTEGER_ENCODING": formats.IntegerEncoding, "ROUNDING": formats.Rounding,
     "OVERFLOW": formats.Overflow, "FTZ": formats.Ftz, "DAZ": formats.Daz,
-    "STOCHASTIC_VARIANT": formats.StochasticVariant, "EVENT_KIND": formats.EventKind,
+    "STOCHASTIC_VARIANT": formats.StochasticVariant, "TININESS": formats.Tininess,
+    "OPERATION": operations.Operation, "NAN_STYLE": operations.NanStyle, "EVENT_KIND": formats.EventKind,
     "FACTOR": Factor, "START": units.Start, "ALIGN_TO": units.AlignTo,
     "ZERO_SIGN": units.ZeroSign, "NAN_RULE": units.NanRule, "NAN_ORDER": units.NanOrder,
     "PRODUCT_EXPONENT": units.ProductExponent,
 }  # fmt: skip
 STRUCTS = {
-    "cemu_format": format_tables.FORMAT, "cemu_cast": format_tables.CAST, "cemu_constant": tables.CONSTANT,
+    "cemu_format": format_tables.FORMAT, "cemu_point": format_tables.POINT,
+    "cemu_cast": format_tables.CAST, "cemu_constant": tables.CONSTANT,
     "cemu_step": tables.STEP, "cemu_pipe": tables.PIPE, "cemu_level": tables.LEVEL, "cemu_operand": tables.OPERAND,
     "cemu_scale": tables.SCALE, "cemu_unit": tables.UNIT,
+}  # fmt: skip
+RANKS = {
+    "NAN": format_tables.RANK_NAN, "INFINITY": format_tables.RANK_INFINITY,
+    "NEGATIVE_INFINITY": format_tables.RANK_NEGATIVE_INFINITY, "NEGATIVE_ZERO": format_tables.RANK_NEGATIVE_ZERO,
 }  # fmt: skip
 STAGES = {
     "OPERAND": events.OPERAND,
@@ -54,11 +61,13 @@ def test_enum_members(prefix):
 def test_the_header_has_no_other_enum():
     known = {f"CEMU_{prefix}_{member.name}" for prefix, kind in VOCABULARIES.items() for member in kind}
     known |= {f"CEMU_{member.name}" for member in Status} | {f"CEMU_STAGE_{name}" for name in STAGES}
+    known |= {f"CEMU_RANK_{name}" for name in RANKS}
     assert set(constants()) - known == {"CEMU_EVENT_KINDS"}
     assert len(formats.EventKind) == lib.CEMU_EVENT_KINDS == events.KINDS
 
 
-def test_status_and_stages():
+def test_status_stages_and_ranks():
+    assert {f"CEMU_RANK_{name}": value for name, value in RANKS.items()}.items() <= constants().items()
     assert {f"CEMU_{member.name}": member.code for member in Status}.items() <= constants().items()
     assert {f"CEMU_STAGE_{name}": value for name, value in STAGES.items()}.items() <= constants().items()
 
@@ -90,7 +99,7 @@ def test_the_installed_header_and_library():
     )
     exported = {line.split()[-1] for line in symbols.stdout.splitlines()}
     assert {name for name in exported if name.startswith("cemu_")} == {
-        "cemu_cast_codes", "cemu_isa", "cemu_matmul", "cemu_version",
+        "cemu_cast_codes", "cemu_isa", "cemu_matmul", "cemu_operate", "cemu_version",
     }  # fmt: skip
     declared = set(re.findall(r"CEMU_API [\w ]+\*?(cemu_\w+)\(", HEADER.read_text(encoding="utf-8")))
     assert declared == {name for name in exported if name.startswith("cemu_")}

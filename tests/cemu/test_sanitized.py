@@ -15,11 +15,11 @@ import pytest
 
 from emu import load_unit
 from emu.errors import OverflowRaised
+from emu.kernels.status import Status
 from emu.units.problem import Problem
 from emu.units.ranges import limbs_of
 from emu.units.reference import run
 from emu.units.tables import tables_of
-from emu.units.tiling import Status
 from tests.units.drawing import draw
 
 HERE = Path(__file__).parent
@@ -65,19 +65,22 @@ def dumped(problem: Problem, file: BytesIO) -> None:
     t, p = tables_of(problem.form), problem
     seed = p.seed - (1 << 64) if p.seed >> 63 else p.seed
     file.write(words(
-        len(t.formats), len(t.steps), len(t.constants), len(t.levels), t.orders.size, t.table.size, len(p.events),
+        len(t.formats.formats), len(t.steps), len(t.constants), len(t.levels), t.orders.size, t.table.size,
+        t.formats.points.size, t.formats.ranks.size, len(p.events),
         p.m, p.n, p.k, 0 if p.a_scale is None else p.a_scale.shape[1], 0 if p.b_scale is None else p.b_scale.shape[0],
         p.c is not None, p.a_scale is not None, p.b_scale is not None, p.first_index, seed, limbs_of(p.form, p.k),
         status.code,
     ))  # fmt: skip
     for array in (
         t.unit,
-        t.formats,
+        t.formats.formats,
         t.steps,
         t.constants,
         t.levels,
         t.orders,
         t.table,
+        t.formats.points,
+        t.formats.ranks,
         p.a,
         p.b,
         p.c,

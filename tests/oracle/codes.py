@@ -41,6 +41,7 @@ class Format:
     symmetric: bool = False
     encoding: str = "twos_complement"
     radix_log2: int = 1
+    odd_phase: int = 0
     zero: bool = True
     nan_to: str = "zero"
 
@@ -190,13 +191,13 @@ class Format:
             return NaN(False, QUIET, False)
         if self.zero and magnitude == 0:
             return zero(negative)
-        e = self.radix_log2 * (magnitude - self.bias)
+        e = self.radix_log2 * (magnitude - self.bias) - self.odd_phase
         return Num(-1 if negative else 1, e, e, negative)
 
     def _encode_log(self, x: Num) -> int:
         if x.m == 0:
             return self._sign(x.negative)
-        return self._sign(x.negative) | floor_log2(x.m, x.q) // self.radix_log2 + self.bias
+        return self._sign(x.negative) | (floor_log2(x.m, x.q) + self.odd_phase) // self.radix_log2 + self.bias
 
     def _encode_float(self, x: Num) -> int:
         sign = self._sign(x.negative)

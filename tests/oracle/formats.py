@@ -50,6 +50,7 @@ def _log(name: str, t: Mapping[str, Any]) -> Format:
         zero=t.get("zero", True),
         nan=t.get("nan", "none"),
         radix_log2=radix.bit_length() - 1,
+        odd_phase=int(t.get("phase", "even") == "odd"),
         negative_zero=t.get("zero", True) and t.get("signed", True),
         nan_to=t.get("nan_to", "zero"),
     )

@@ -60,17 +60,23 @@ def _stochastic_up(rest: int, d: int, random: Random) -> bool:
     return round_ratio(rest << bits, d, "ties_to_even", False) + r >= 1 << bits
 
 
-def round_ratio(n: int, d: int, rounding: str, negative: bool, random: Random | None = None) -> int:
-    """The magnitude n/d (n >= 0, d > 0) of a number with the given sign, rounded to an integer."""
+def round_ratio(
+    n: int, d: int, rounding: str, negative: bool, random: Random | None = None, one_is_even: bool = False
+) -> int:
+    """The magnitude n/d (n >= 0, d > 0) of a number with the given sign, rounded to an integer.
+
+    `one_is_even`: there is no mantissa bit, the last bit of the code is that of the exponent field, and that is 0.
+    """
     down, rest = divmod(n, d)
+    odd = down & 1 == 1 and not one_is_even
     if rounding == "jamming":
-        return down | 1 if n else 0
+        return down + (not odd) if n else 0
     if rest == 0:
         return down
     if rounding == "toward_zero":
         return down
     if rounding == "to_odd":
-        return down | 1
+        return down + (not odd)
     if rounding == "away_from_zero":
         return down + 1
     if rounding in ("toward_positive", "toward_negative"):
@@ -80,7 +86,7 @@ def round_ratio(n: int, d: int, rounding: str, negative: bool, random: Random | 
     if 2 * rest != d:
         return down + (2 * rest > d)
     tie_up = {
-        "ties_to_even": down & 1 == 1,
+        "ties_to_even": odd,
         "ties_to_away": True,
         "ties_to_zero": False,
         "ties_to_positive": not negative,
@@ -89,14 +95,16 @@ def round_ratio(n: int, d: int, rounding: str, negative: bool, random: Random | 
     return down + tie_up[rounding]
 
 
-def round_multiple(m: int, q: int, lsb: int, rounding: str, negative: bool, random: Random | None = None) -> int:
+def round_multiple(
+    m: int, q: int, lsb: int, rounding: str, negative: bool, random: Random | None = None, one_is_even: bool = False
+) -> int:
     """The signed integer n such that n * 2^lsb is m * 2^q rounded."""
     shift = lsb - q
     if shift <= 0:
         n, d = abs(m) << -shift, 1
     else:
         n, d = abs(m), 1 << shift
-    n = round_ratio(n, d, rounding, negative, random)
+    n = round_ratio(n, d, rounding, negative, random, one_is_even)
     return -n if negative else n
 
 
@@ -144,6 +152,9 @@ class Cast:
             raise ValueError("rounding = 'exact' is a range check of floats, without ftz")
         if self.rounding == "stochastic" and not 1 <= self.sr_bits <= 64:
             raise ValueError("rounding = 'stochastic' needs sr_bits in 1..64")
+
+    def _one_is_even(self, lsb: int) -> bool:
+        return self.format.man_bits == 0 and (lsb + self.format.bias) % 2 == 0
 
     def apply(
         self, x: Value, draw: Callable[[], int] | None = None, made_nan: Callable[[Format], NaN] | None = None
@@ -216,7 +227,7 @@ class Cast:
         if x.m == 0 or self._flushed_before(x, random):
             return zero(kept_sign)
         lsb = max(floor_log2(x.m, x.q), fmt.emin) - fmt.man_bits
-        n = round_multiple(x.m, x.q, lsb, self.rounding, x.negative, random)
+        n = round_multiple(x.m, x.q, lsb, self.rounding, x.negative, random, self._one_is_even(lsb))
         if n == 0:
             return zero(kept_sign)
         r = Num(n, lsb, max(floor_log2(n, lsb), fmt.emin), x.negative)
@@ -236,7 +247,7 @@ class Cast:
         if self.ftz != "after_rounding":
             return False
         lsb = floor_log2(x.m, x.q) - self.format.man_bits
-        n = round_multiple(x.m, x.q, lsb, self.rounding, x.negative, random)
+        n = round_multiple(x.m, x.q, lsb, self.rounding, x.negative, random, self._one_is_even(lsb))
         return self._tiny(Num(n, lsb, None, x.negative))
 
     def _fixed(self, x: Num, random: Random | None) -> Num:

@@ -114,7 +114,7 @@ def test_drawn_units_never_run_out_of_words(first):
 
 def test_known_widths():
     assert limbs_of(UNITS["exact float64"].form, 1000) * 64 > 4200
-    assert limbs_of(unit_of("int8 int8 int32", {}).form, 1 << 20) == 3
+    assert limbs_of(unit_of("int8 int8 int32", {}).form, 1 << 20) == 6
 
 
 def test_a_result_that_never_stops_growing_is_refused(backend):

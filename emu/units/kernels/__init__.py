@@ -1,8 +1,4 @@
-"""The Numba kernels: the general kernel of cemu/src, function by function, over the same tables.
+"""The Numba kernels of units: the general kernel of cemu/src, function by function, over the same tables.
 
-Read them next to the C sources of the same name. They are kept apart from the rest because their sources, together,
-name the folder of the compiled code (see emu/units/numba_cache.py): Numba alone would not notice an edited helper.
-
-Arithmetic rules: every word is uint64 and every count int64, so that no expression mixes the two (Numba would make it
-float64); no fastmath, no floating point at all.
+Read them next to the C sources of the same name; emu/kernels has what they build on, and the rules for all of them.
 """

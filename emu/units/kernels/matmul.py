@@ -6,11 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from emu.formats.enums import Daz, EventKind
-from emu.units.enums import NanRule, ProductExponent, Start
-from emu.units.events import FIRST_LEVEL, OPERAND, PRODUCT
-from emu.units.kernels.cast import NAN_MADE
-from emu.units.kernels.codec import decode, encode
-from emu.units.kernels.environment import (
+from emu.kernels.cast import NAN_MADE
+from emu.kernels.codec import decode, encode
+from emu.kernels.environment import (
     CODES_A,
     CODES_B,
     CODES_C,
@@ -38,8 +36,8 @@ from emu.units.kernels.environment import (
     E,
     N,
 )
-from emu.units.kernels.jit import Env, Grid, Int, Ints, Pair, Schedule, Word, kernel
-from emu.units.kernels.layout import (
+from emu.kernels.jit import Env, Grid, Int, Ints, Pair, Schedule, Word, kernel
+from emu.kernels.layout import (
     C_FORMAT,
     C_NAN_CODE,
     F_BITS,
@@ -69,9 +67,7 @@ from emu.units.kernels.layout import (
     format_at,
     level_at,
 )
-from emu.units.kernels.pipe import draw_and_cast, run_pipe, run_plain_pipe
-from emu.units.kernels.step import run_step
-from emu.units.kernels.wide import (
+from emu.kernels.wide import (
     ZERO,
     copy_value,
     count_events,
@@ -82,6 +78,10 @@ from emu.units.kernels.wide import (
     set_zero,
     top_of,
 )
+from emu.units.enums import NanRule, ProductExponent, Start
+from emu.units.events import FIRST_LEVEL, OPERAND, PRODUCT
+from emu.units.kernels.pipe import draw_and_cast, run_pipe, run_plain_pipe
+from emu.units.kernels.step import run_step
 
 DAZ_SIGNED, FLUSHED_IN = Daz.SIGNED.code, EventKind.FLUSHED_IN.bit
 LEADING_BIT, DEFAULT_NAN = ProductExponent.LEADING_BIT.code, NanRule.DEFAULT.code

@@ -6,10 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from emu.arithmetic.pipe import Factor
-from emu.units.events import SCALE as SCALE_STAGE
-from emu.units.kernels.cast import NAN_MADE, cast_value
-from emu.units.kernels.codec import decode
-from emu.units.kernels.environment import (
+from emu.kernels.cast import NAN_MADE, cast_value
+from emu.kernels.codec import decode
+from emu.kernels.environment import (
     A_BLOCKS,
     CODES_SA,
     CODES_SB,
@@ -32,8 +31,8 @@ from emu.units.kernels.environment import (
     E,
     N,
 )
-from emu.units.kernels.jit import Env, Int, kernel
-from emu.units.kernels.layout import (
+from emu.kernels.jit import Env, Int, kernel
+from emu.kernels.layout import (
     C_FORMAT,
     C_ROUNDING,
     C_SR_BITS,
@@ -61,9 +60,10 @@ from emu.units.kernels.layout import (
     format_at,
     step_at,
 )
-from emu.units.kernels.philox import philox_bits
-from emu.units.kernels.rounding import RTN, STOCHASTIC
-from emu.units.kernels.wide import ONE, count_events, multiply_value, set_small, sum_values
+from emu.kernels.philox import philox_bits
+from emu.kernels.rounding import RTN, STOCHASTIC
+from emu.kernels.wide import ONE, count_events, multiply_value, set_small, sum_values
+from emu.units.events import SCALE as SCALE_STAGE
 
 NO_FACTOR, CONSTANTS = Factor.NONE.code, Factor.CONSTANTS.code
 A_SCALE, B_SCALE, BOTH_SCALES = Factor.A_SCALE.code, Factor.B_SCALE.code, Factor.SCALE.code

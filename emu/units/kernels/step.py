@@ -6,11 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from emu.formats.enums import EventKind
-from emu.units.enums import AlignTo, NanOrder, NanRule, ZeroSign
-from emu.units.kernels.cast import NAN_MADE
-from emu.units.kernels.environment import FINITE, FRESH, KIND, LIVE, NAN_VALUE, NEGATIVE, SCALE_SLOT, TERMS_AT, E, N, Q
-from emu.units.kernels.jit import Env, Int, kernel
-from emu.units.kernels.layout import (
+from emu.kernels.cast import NAN_MADE
+from emu.kernels.environment import FINITE, FRESH, KIND, LIVE, NAN_VALUE, NEGATIVE, SCALE_SLOT, TERMS_AT, E, N, Q
+from emu.kernels.jit import Env, Int, kernel
+from emu.kernels.layout import (
     L_ALIGN,
     L_ALIGN_BITS,
     L_ALIGN_MAX_SHIFT,
@@ -27,9 +26,10 @@ from emu.units.kernels.layout import (
     U_D,
     U_NAN_RULE,
 )
+from emu.kernels.rounding import JAM, round_shift
+from emu.kernels.wide import QUIET, copy_value, count_events, is_zero, set_infinity, set_nan, sum_values
+from emu.units.enums import AlignTo, NanOrder, NanRule, ZeroSign
 from emu.units.kernels.pipe import run_plain_pipe
-from emu.units.kernels.rounding import JAM, round_shift
-from emu.units.kernels.wide import QUIET, copy_value, count_events, is_zero, set_infinity, set_nan, sum_values
 
 TRUNCATED = EventKind.TRUNCATED.bit
 FIRST, ACCUMULATOR_FIRST = NanRule.FIRST.code, NanOrder.ACCUMULATOR_FIRST.code
@@ -88,7 +88,7 @@ def cut(env: Env, level: Int, s: Int, em: Int, stage: Int) -> None:
     if meta[s, Q] >= lsb and env.t[level + L_ALIGN_ROUNDING] != JAM:
         return
     # a cut is deterministic: the cast is only there for the signature
-    inexact = round_shift(env, s, lsb - meta[s, Q], env.t[level + L_ALIGN_ROUNDING], U_D, np.uint64(0))
+    inexact = round_shift(env, s, lsb - meta[s, Q], env.t[level + L_ALIGN_ROUNDING], U_D, np.uint64(0), False)
     meta[s, Q] = lsb
     if inexact:
         count_events(env, stage, TRUNCATED)

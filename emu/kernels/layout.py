@@ -3,18 +3,24 @@
 # ruff: noqa: D103  (the C source documents each function)
 from __future__ import annotations
 
-from emu.units.kernels.environment import CONSTANTS_AT, FORMATS, LEVELS, STEPS
-from emu.units.kernels.jit import Env, Int, kernel
+from emu.kernels.environment import CONSTANTS_AT, FORMATS, LEVELS, POINTS, STEPS
+from emu.kernels.jit import Env, Int, kernel
 
 (
     F_KIND, F_BITS, F_IS_SIGNED, F_EXP_BITS, F_MAN_BITS, F_BIAS, F_EMIN, F_SUBNORMALS, F_INFINITIES, F_NAN,
     F_NEGATIVE_ZERO, F_IGNORED_LOW_BITS, F_IGNORED_HIGH_BITS, F_FRAC_BITS, F_SYMMETRIC, F_ENCODING, F_RADIX_LOG2,
-    F_HAS_ZERO, F_NAN_TO, F_MAX_MAGNITUDE,
-) = range(20)  # fmt: skip
-FORMAT_SIZE = 20
+    F_HAS_ZERO, F_NAN_TO, F_MAX_MAGNITUDE, F_ODD_PHASE, F_FIRST_POINT, F_POINTS, F_FIRST_RANK, F_NAN_CODE,
+    F_INFINITY_CODE, F_NEGATIVE_INFINITY_CODE, F_NEGATIVE_ZERO_CODE,
+) = range(28)  # fmt: skip
+FORMAT_SIZE = 28
 
-C_FORMAT, C_ROUNDING, C_OVERFLOW, C_FTZ, C_SR_BITS, C_SR_VARIANT, C_NAN_CODE = range(7)
-CAST_SIZE = 7
+(
+    R_NEGATIVE, R_SIG, R_Q, R_CODE, R_ODD, R_BOUNDARY_NEGATIVE, R_BOUNDARY_SIG, R_BOUNDARY_Q, R_BOUNDARY_ROOT,
+) = range(9)  # fmt: skip
+POINT_SIZE = 9
+
+C_FORMAT, C_ROUNDING, C_OVERFLOW, C_FTZ, C_SR_BITS, C_SR_VARIANT, C_NAN_CODE, C_TININESS = range(8)
+CAST_SIZE = 8
 
 P_FIRST, P_COUNT = range(2)
 PIPE_SIZE = 2
@@ -54,9 +60,18 @@ U_INTEGRAL_PRODUCT, U_NAN_RULE, U_TABLE_COLUMNS, U_DIGIT_WIDTH, U_DIGITS_A, U_DI
 UNIT_SIZE = U_LEVELS + 1
 
 
+OP_OPERATION, OP_OPERANDS, OP_X, OP_Y, OP_Z, OP_DAZ, OP_NAN_STYLE, OP_EXACT, OP_CAST = range(9)
+OP_SIZE = OP_CAST + CAST_SIZE
+
+
 @kernel
 def format_at(env: Env, index: Int) -> Int:
     return env.state[FORMATS] + FORMAT_SIZE * index
+
+
+@kernel
+def point_at(env: Env, index: Int) -> Int:
+    return env.state[POINTS] + POINT_SIZE * index
 
 
 @kernel

@@ -3,7 +3,7 @@
 * A value is a slot: row s of `meta` (kind, sign, live, fresh, q, e, n) and row s of `limb` (n words). The first slots
   are the scratch values of the C context; the banks of a level follow.
 * `t` holds all tables of the unit, one after the other, as int64: the unit itself at 0, the others from the offsets
-  in `state` on. A row is named by its offset in `t`; emu/units/kernels/layout.py has the offsets of its fields.
+  in `state` on. A row is named by its offset in `t`; emu/kernels/layout.py has the offsets of its fields.
 * `codes` holds a, b, c and the scales, one after the other.
 """
 
@@ -16,16 +16,20 @@ from emu.formats.enums import EventKind
 KIND, NEGATIVE, LIVE, FRESH, Q, E, N = range(7)
 META_FIELDS = 7
 FINITE, INFINITE, NAN_VALUE = range(3)
-SCALE_SLOT, SCALE_B_SLOT, LOAD_A, LOAD_B, FIRST_SLOT = range(5)
+(
+    SCALE_SLOT, SCALE_B_SLOT, LOAD_A, LOAD_B,
+    POINT_SLOT, INNER_SLOT, OUTER_SLOT, BORDER_SLOT, WEIGHT_SLOT,  # of the cast to a listed format
+    FIRST_SLOT,
+) = range(10)  # fmt: skip
 
 (
     STATUS, INDEX, DRAWS, ROW, COLUMN, ERROR,  # the call, and the element that it is at (or failed in)
     TERM_K, TERM_POSITION,  # where the value stands that a pipe works on
     SEED, TOTAL_K, TOTAL_N, A_BLOCKS,
-    FORMATS, STEPS, CONSTANTS_AT, LEVELS, TABLE,  # offsets in `t`
+    FORMATS, STEPS, CONSTANTS_AT, LEVELS, TABLE, POINTS, RANKS,  # offsets in `t`
     CODES_A, CODES_B, CODES_C, CODES_SA, CODES_SB,  # offsets in `codes`
     EVENTS,  # event counts, [stage][kind], from here on
-) = range(23)  # fmt: skip
+) = range(25)  # fmt: skip
 """Fields of `state`."""
 
 PAIR, TERMS_AT = 0, 2

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 def sources_hash() -> str:
@@ -20,9 +22,10 @@ def sources_hash() -> str:
     import numba
 
     here = Path(__file__).parent
-    files = sorted((here / "kernels").glob("*.py"))
-    files += [here / "tables.py", here / "enums.py", here / "tiling.py", here.parent / "formats" / "enums.py"]
-    files += [here.parent / "formats" / "tables.py", here.parent / "arithmetic" / "pipe.py", here / "events.py"]
+    units, formats = here.parent / "units", here.parent / "formats"
+    files = sorted([*here.glob("*.py"), *(units / "kernels").glob("*.py")])
+    files += [units / "tables.py", units / "enums.py", units / "events.py", here.parent / "arithmetic" / "pipe.py"]
+    files += [formats / "tables.py", formats / "enums.py", formats / "grid.py", here.parent / "operations" / "enums.py"]
     digest = hashlib.sha256(numba.__version__.encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
@@ -42,12 +45,22 @@ def cache_root() -> Path:
     raise OSError("no folder for compiled kernels can be written: neither the user's cache nor the temporary folder")
 
 
+_DECLARING = threading.RLock()
+
+
 @contextmanager
 def kernel_cache() -> Iterator[None]:
-    """Within this, Numba puts what it compiles into the folder of these very sources."""
+    """Within this, Numba puts what it compiles into the folder of these very sources.
+
+    Only one thread is within: the folder is a setting of the whole process.
+    """
     from numba.core import config
 
-    settings = vars(config)
+    with _DECLARING:
+        yield from _redirected(vars(config))
+
+
+def _redirected(settings: dict[str, Any]) -> Iterator[None]:
     before = settings["CACHE_DIR"]
     settings["CACHE_DIR"] = str(cache_root() / "numba" / sources_hash())
     try:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from emu.units.kernels.environment import Environment
+from emu.kernels.environment import Environment
 
 Env = Environment
 Int = int
@@ -26,6 +26,8 @@ Ints = Any
 """int64, one-dimensional, contiguous"""
 Grid = Any
 """uint64, two-dimensional, contiguous"""
+WordRow = Any
+"""uint64, one-dimensional, contiguous"""
 Schedule = tuple[Any, Any, Any]
 """inputs of all runs; first input of each run; per level where both begin, and how many runs"""
 
@@ -39,6 +41,7 @@ _TYPES = {
     "Pair": types.UniTuple(types.int64, 2),
     "Ints": _INTS,
     "Grid": _WORD_ROWS,
+    "WordRow": _WORDS,
     "Schedule": types.Tuple((_INTS, _INTS, _INT_ROWS)),
     "bool": types.boolean,
     "None": types.void,

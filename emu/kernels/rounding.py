@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from emu.formats.enums import Rounding, StochasticVariant
-from emu.units.kernels.environment import NEGATIVE, N
-from emu.units.kernels.jit import Env, Int, Word, kernel
-from emu.units.kernels.layout import C_SR_BITS, C_SR_VARIANT
-from emu.units.kernels.wide import ONE, any_below, get_bit, increment, low_bits, shift_left, shift_right, word_below
+from emu.kernels.environment import NEGATIVE, N
+from emu.kernels.jit import Env, Int, Word, kernel
+from emu.kernels.layout import C_SR_BITS, C_SR_VARIANT
+from emu.kernels.wide import ONE, any_below, get_bit, increment, low_bits, shift_left, shift_right, word_below
 
 RNE, RNA, RNZ, RNP, RNN = (mode.code for mode in list(Rounding)[:5])
 RTZ, RTP, RTN = Rounding.TOWARD_ZERO.code, Rounding.TOWARD_POSITIVE.code, Rounding.TOWARD_NEGATIVE.code
@@ -38,17 +38,18 @@ def stochastic_up(env: Env, s: Int, shift: Int, how: Int, draw: Word) -> bool:
 
 
 @kernel
-def round_shift(env: Env, s: Int, shift: Int, rounding: Int, how: Int, draw: Word) -> Int:
+def round_shift(env: Env, s: Int, shift: Int, rounding: Int, how: Int, draw: Word, one_is_even: bool) -> Int:
     meta = env.meta
     if meta[s, N] == 0:
         return 0
     if shift <= 0:
         shift_left(env, s, -shift)
-        if rounding == JAM and not env.limb[s, 0] & ONE:
-            env.limb[s, 0] |= ONE
+        if rounding == JAM and (one_is_even or not env.limb[s, 0] & ONE):
+            increment(env, s)
             return 1
         return 0
-    half, below, odd = get_bit(env, s, shift - 1), any_below(env, s, shift - 1), get_bit(env, s, shift)
+    half, below = get_bit(env, s, shift - 1), any_below(env, s, shift - 1)
+    odd = 0 if one_is_even else get_bit(env, s, shift)
     negative, up = meta[s, NEGATIVE], False
     inexact = half | below
     if rounding == RNE:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emu.units.kernels.jit import Int, Word, kernel
-from emu.units.kernels.wide import HALF, LOW32, low_bits
+from emu.kernels.jit import Int, Word, kernel
+from emu.kernels.wide import HALF, LOW32, low_bits
 
 M0, M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 W0, W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)

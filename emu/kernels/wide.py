@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emu.units.kernels.environment import (
+from emu.kernels.environment import (
     EVENT_KINDS,
     EVENTS,
     FINITE,
@@ -20,8 +20,8 @@ from emu.units.kernels.environment import (
     N,
     Q,
 )
-from emu.units.kernels.jit import Env, Int, Word, Words, kernel
-from emu.units.tiling import Status
+from emu.kernels.jit import Env, Int, Word, Words, kernel
+from emu.kernels.status import Status
 
 TOO_WIDE = Status.TOO_WIDE.code
 ZERO, ONE, ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFFFFFFFFFFFFFF)

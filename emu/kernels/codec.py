@@ -6,14 +6,15 @@ from __future__ import annotations
 import numpy as np
 
 from emu.formats.enums import FormatKind, IntegerEncoding, NanEncoding, Subnormals
-from emu.units.kernels.environment import INFINITE, KIND, NAN_VALUE, NEGATIVE, N, Q
-from emu.units.kernels.jit import Env, Int, Word, kernel
-from emu.units.kernels.layout import (
+from emu.kernels.environment import INFINITE, KIND, NAN_VALUE, NEGATIVE, N, Q
+from emu.kernels.jit import Env, Int, Word, kernel
+from emu.kernels.layout import (
     F_BIAS,
     F_BITS,
     F_EMIN,
     F_ENCODING,
     F_EXP_BITS,
+    F_FIRST_RANK,
     F_FRAC_BITS,
     F_HAS_ZERO,
     F_IGNORED_LOW_BITS,
@@ -24,10 +25,13 @@ from emu.units.kernels.layout import (
     F_MAX_MAGNITUDE,
     F_NAN,
     F_NEGATIVE_ZERO,
+    F_ODD_PHASE,
+    F_POINTS,
     F_RADIX_LOG2,
     F_SUBNORMALS,
 )
-from emu.units.kernels.wide import (
+from emu.kernels.listed import decode_listed, encode_listed
+from emu.kernels.wide import (
     ONE,
     QUIET,
     ZERO,
@@ -68,6 +72,9 @@ def decode_integral(env: Env, f: Int, code: Word, s: Int) -> None:
 
 @kernel
 def decode(env: Env, f: Int, code: Word, s: Int) -> None:
+    if env.t[f + F_POINTS] and env.t[f + F_FIRST_RANK] >= 0:
+        decode_listed(env, f, code, s)
+        return
     if is_integral(env, f):
         decode_integral(env, f, code, s)
         return
@@ -83,7 +90,7 @@ def decode(env: Env, f: Int, code: Word, s: Int) -> None:
         elif env.t[f + F_HAS_ZERO] and magnitude == ZERO:
             set_zero(env, s, negative, 0, 0)
         else:
-            e = env.t[f + F_RADIX_LOG2] * (np.int64(magnitude) - env.t[f + F_BIAS])
+            e = env.t[f + F_RADIX_LOG2] * (np.int64(magnitude) - env.t[f + F_BIAS]) - env.t[f + F_ODD_PHASE]
             set_small(env, s, negative, ONE, e, e)
         return
     mantissa = magnitude & low_bits(env.t[f + F_MAN_BITS])
@@ -116,6 +123,8 @@ def decode(env: Env, f: Int, code: Word, s: Int) -> None:
 
 @kernel
 def encode(env: Env, f: Int, s: Int) -> Word:
+    if env.t[f + F_POINTS]:
+        return encode_listed(env, f, s)
     meta = env.meta
     if is_integral(env, f):
         sig = ZERO

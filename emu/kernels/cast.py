@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emu.formats.enums import EventKind, Ftz, IntegerEncoding, NanEncoding, NanTo, Overflow
-from emu.units.kernels.codec import IEEE, NEGATIVE_ZERO, NO_SUBNORMALS, NORMAL, decode, is_integral
-from emu.units.kernels.environment import (
+from emu.formats.enums import EventKind, Ftz, IntegerEncoding, NanEncoding, NanTo, Overflow, Tininess
+from emu.kernels.codec import IEEE, LOG, NEGATIVE_ZERO, NO_SUBNORMALS, NORMAL, decode, is_integral
+from emu.kernels.environment import (
     FRESH,
     INFINITE,
     KIND,
@@ -20,31 +20,37 @@ from emu.units.kernels.environment import (
     N,
     Q,
 )
-from emu.units.kernels.jit import Env, Int, Word, kernel
-from emu.units.kernels.layout import (
+from emu.kernels.jit import Env, Int, Word, kernel
+from emu.kernels.layout import (
     C_FORMAT,
     C_FTZ,
     C_NAN_CODE,
     C_OVERFLOW,
     C_ROUNDING,
+    C_TININESS,
     F_BIAS,
     F_BITS,
     F_EMIN,
     F_ENCODING,
     F_FRAC_BITS,
+    F_HAS_ZERO,
     F_INFINITIES,
     F_IS_SIGNED,
+    F_KIND,
     F_MAN_BITS,
     F_MAX_MAGNITUDE,
     F_NAN,
     F_NAN_TO,
     F_NEGATIVE_ZERO,
+    F_POINTS,
     F_SUBNORMALS,
     F_SYMMETRIC,
     format_at,
 )
-from emu.units.kernels.rounding import EXACT, JAM, RTN, RTO, RTP, RTZ, round_shift
-from emu.units.kernels.wide import (
+from emu.kernels.listed import round_listed, set_end, set_smallest
+from emu.kernels.rounding import EXACT, JAM, RTN, RTO, RTP, RTZ, round_shift
+from emu.kernels.status import Status
+from emu.kernels.wide import (
     ALL,
     ONE,
     QUIET,
@@ -63,13 +69,13 @@ from emu.units.kernels.wide import (
     trim,
     word_below,
 )
-from emu.units.tiling import Status
 
 RAISED = Status.OVERFLOW_RAISED.code
 TWOS = IntegerEncoding.TWOS_COMPLEMENT.code
 NO_NAN = NanEncoding.NONE.code
 TO_MAX, TO_NEGATIVE_ZERO = NanTo.MAX.code, NanTo.NEGATIVE_ZERO.code
 TO_INFINITY, SATURATE, PROPAGATE = Overflow.INFINITY.code, Overflow.SATURATE.code, Overflow.SATURATE_PROPAGATE.code
+BEFORE_ROUNDING = Tininess.BEFORE_ROUNDING.code
 TO_NAN, WRAP, RAISE = Overflow.NAN.code, Overflow.WRAP.code, Overflow.RAISE.code
 FTZ_BEFORE, FTZ_AFTER, FTZ_RESULT = Ftz.BEFORE_ROUNDING.code, Ftz.AFTER_ROUNDING.code, Ftz.RESULT.code
 INEXACT, UNDERFLOW, OVERFLOW = EventKind.INEXACT.bit, EventKind.UNDERFLOW.bit, EventKind.OVERFLOW.bit
@@ -97,6 +103,9 @@ def set_largest(env: Env, f: Int, negative: Int, s: Int) -> None:
             env.limb[s, n - 1] -= ONE
             trim(env, s)
         return
+    if env.t[f + F_POINTS]:
+        set_end(env, f, negative, s)
+        return
     if negative and not env.t[f + F_IS_SIGNED]:
         set_zero(env, s, 0, 0, 0)
         return
@@ -111,6 +120,8 @@ def set_largest(env: Env, f: Int, negative: Int, s: Int) -> None:
 def instead_of_nan(env: Env, f: Int, s: Int) -> Int:
     if env.t[f + F_NAN_TO] == TO_MAX:
         set_largest(env, f, 0, s)
+    elif env.t[f + F_POINTS] and not env.t[f + F_HAS_ZERO]:
+        set_smallest(env, f, 0, s)
     else:
         negative = 1 if env.t[f + F_NAN_TO] == TO_NEGATIVE_ZERO and env.t[f + F_NEGATIVE_ZERO] else 0
         set_zero(env, s, negative, 1 if is_integral(env, f) else 0, 0)
@@ -235,6 +246,12 @@ def is_flushed(env: Env, f: Int, how: Int, s: Int, tiny_before: bool, tiny_full:
 
 
 @kernel
+def round_float(env: Env, f: Int, s: Int, lsb: Int, how: Int, draw: Word) -> Int:
+    one_is_even = env.t[f + F_MAN_BITS] == 0 and (lsb + env.t[f + F_BIAS]) & 1 == 0
+    return round_shift(env, s, lsb - env.meta[s, Q], env.t[how + C_ROUNDING], how, draw, one_is_even)
+
+
+@kernel
 def cast_float(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
     meta = env.meta
     negative = meta[s, NEGATIVE]
@@ -247,10 +264,10 @@ def cast_float(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
     if top == env.t[f + F_EMIN] - 1:  # rounded to full precision, still tiny unless it is carried up to 2^emin
         full = SCALE_B_SLOT  # free while a cast runs: scales are loaded anew at every use
         copy_value(env, full, s)
-        round_shift(env, full, top - env.t[f + F_MAN_BITS] - meta[s, Q], env.t[how + C_ROUNDING], how, draw)
+        round_float(env, f, full, top - env.t[f + F_MAN_BITS], how, draw)
         tiny_full = bit_length(env, full) + top - env.t[f + F_MAN_BITS] - 1 < env.t[f + F_EMIN]
     lsb = max(top, env.t[f + F_EMIN]) - env.t[f + F_MAN_BITS]
-    events = INEXACT if round_shift(env, s, lsb - meta[s, Q], env.t[how + C_ROUNDING], how, draw) else 0
+    events = INEXACT if round_float(env, f, s, lsb, how, draw) else 0
     if env.state[STATUS]:
         return 0
     meta[s, Q] = lsb
@@ -261,7 +278,8 @@ def cast_float(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
         set_zero(env, s, zero_sign, 0, 0)
         return events | UNDERFLOW if events else events
     top = top_of(env, s)
-    if events and tiny_full:
+    tiny = tiny_before if env.t[how + C_TININESS] == BEFORE_ROUNDING else tiny_full
+    if events and tiny:
         events |= UNDERFLOW
     if exceeds(env, f, s):
         return overflow_float(env, f, how, True, s)
@@ -304,9 +322,8 @@ def cast_integral(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
     if meta[s, N] == 0:
         set_zero(env, s, 0, live, 0)
         return 0
-    events = (
-        INEXACT if round_shift(env, s, -env.t[f + F_FRAC_BITS] - meta[s, Q], env.t[how + C_ROUNDING], how, draw) else 0
-    )
+    shift = -env.t[f + F_FRAC_BITS] - meta[s, Q]
+    events = INEXACT if round_shift(env, s, shift, env.t[how + C_ROUNDING], how, draw, False) else 0
     if env.state[STATUS]:
         return 0
     meta[s, Q] = -env.t[f + F_FRAC_BITS]
@@ -336,6 +353,26 @@ def cast_integral(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
 
 
 @kernel
+def instead_of_zero(env: Env, f: Int, how: Int, s: Int) -> Int:
+    negative = 1 if env.meta[s, NEGATIVE] and env.t[f + F_IS_SIGNED] else 0
+    if env.t[how + C_OVERFLOW] == RAISE:
+        fail(env, RAISED)
+        return 0
+    if env.t[f + F_NAN] != NO_NAN and env.t[how + C_OVERFLOW] not in (SATURATE, PROPAGATE):
+        return made_nan(env, f, how, s) | INVALID
+    set_smallest(env, f, negative, s)
+    return INEXACT | UNDERFLOW
+
+
+@kernel
+def cast_listed(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
+    if env.meta[s, N] == 0 and not env.t[f + F_HAS_ZERO] and env.t[f + F_KIND] == LOG:
+        return instead_of_zero(env, f, how, s)
+    events = round_listed(env, f, how, draw, s)
+    return overflow_float(env, f, how, True, s) if events < 0 else events
+
+
+@kernel
 def cast_value(env: Env, how: Int, draw: Word, s: Int) -> Int:
     """Cast a value in place; returns the mask of events."""
     f = format_at(env, env.t[how + C_FORMAT])
@@ -347,4 +384,6 @@ def cast_value(env: Env, how: Int, draw: Word, s: Int) -> Int:
         return overflow_float(env, f, how, False, s) if env.meta[s, N] and exceeds(env, f, s) else 0
     if is_integral(env, f):
         return cast_integral(env, f, how, draw, s)
+    if env.t[f + F_POINTS]:
+        return cast_listed(env, f, how, draw, s)
     return cast_float(env, f, how, draw, s)
