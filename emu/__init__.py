@@ -17,6 +17,23 @@ if TYPE_CHECKING:
     from emu.formats.blocks import Blocked, BlockFormat
     from emu.formats.codes import as_dtype
     from emu.formats.public import load_format
+    from emu.functions import (
+        FunctionUnit,
+        cos,
+        erf,
+        exp,
+        exp2,
+        gelu,
+        load_function,
+        log,
+        log2,
+        recip,
+        rsqrt,
+        sigmoid,
+        silu,
+        sin,
+        tanh,
+    )
     from emu.layers.matrix import matmul
     from emu.operations import (
         add,
@@ -63,6 +80,21 @@ _WHERE = {
     "Events": "emu.units",
     "Unit": "emu.units",
     "load_unit": "emu.units",
+    "FunctionUnit": "emu.functions",
+    "load_function": "emu.functions",
+    "cos": "emu.functions",
+    "erf": "emu.functions",
+    "exp": "emu.functions",
+    "exp2": "emu.functions",
+    "gelu": "emu.functions",
+    "log": "emu.functions",
+    "log2": "emu.functions",
+    "recip": "emu.functions",
+    "rsqrt": "emu.functions",
+    "sigmoid": "emu.functions",
+    "silu": "emu.functions",
+    "sin": "emu.functions",
+    "tanh": "emu.functions",
     "Lfsr": "emu.arithmetic.random",
     "Philox": "emu.arithmetic.random",
     "add": "emu.operations",
@@ -88,8 +120,11 @@ _WHERE = {
 
 __all__ = [  # noqa: RUF022 (in the order of _WHERE)
     "Accelerator", "load_accelerator", "EmuError", "FormatError", "ModelError", "OverflowRaised",
-    "SpecError", "BlockFormat", "Blocked", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype", "matmul", "Replay", "replay",
-    "Events", "Unit", "load_unit", "Lfsr", "Philox",
+    "SpecError", "BlockFormat", "Blocked", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype",
+    "matmul", "Replay", "replay",
+    "Events", "Unit", "load_unit", "FunctionUnit", "load_function",
+    "cos", "erf", "exp", "exp2", "gelu", "log", "log2", "recip", "rsqrt", "sigmoid", "silu", "sin", "tanh",
+    "Lfsr", "Philox",
     "add", "sub", "mul", "div", "fma", "sqrt", "remainder", "round_to_integral", "cast",
     "equal", "less", "less_equal", "total_order", "minimum", "maximum", "minimum_number", "maximum_number",
     "next_up", "next_down", "__version__",

@@ -83,6 +83,7 @@ typedef struct {
         ignored_low_bits, ignored_high_bits, frac_bits, symmetric, encoding, radix_log2, has_zero, nan_to,
         max_magnitude; /* exponent and mantissa fields of the largest finite float or log value */
     int64_t odd_phase, first_point, points;        /* of a log or codebook format: its rows of the point table */
+    int64_t below_smallest; /* whether four rows follow: -smallest, the power below, and both positive (tininess) */
     int64_t first_rank;                            /* its rows of the rank table, by code; -1: decoded by formula */
     int64_t nan_code, infinity_code, negative_infinity_code, negative_zero_code; /* that it writes; -1: none */
 } cemu_format;

@@ -342,7 +342,7 @@ INLINE uint32_t cast_listed(context *c, const cemu_format *f, const cemu_cast *h
         size.negative = 0;
         set_smallest(c->t, f, 0, &least);
         int tiny = compare_values(&size, &least) < 0;
-        if (how->tininess == CEMU_TININESS_AFTER_ROUNDING) tiny = tiny && (point->code == POINT_BELOW || !point->sig);
+        if (how->tininess == CEMU_TININESS_AFTER_ROUNDING) tiny = tiny && rounds_below(c, f, how, draw, x, point);
         if (tiny) events |= EVENT(UNDERFLOW);
     }
     if (point->code == POINT_BELOW) {

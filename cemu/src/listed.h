@@ -154,6 +154,7 @@ INLINE const cemu_point *neighbour(context *c, const cemu_format *f, const cemu_
         return low < last ? low + 1 : NULL;
     }
     if (low == last) return NULL;
+    if (low->code == POINT_BELOW && low[1].code == POINT_BELOW) return x->negative ? low : low + 1;
     return goes_to_higher(c, how, draw, x, low) ? low + 1 : low;
 }
 
@@ -174,6 +175,17 @@ INLINE const cemu_point *largest_point(const cemu_tables *t, const cemu_format *
     const cemu_point *points = points_of(t, f), *end = negative ? points : points + f->points - 1;
     while (end->code < 0) end += negative ? 1 : -1;
     return end;
+}
+
+/* Whether x, below the smallest value, stays there when it is rounded as if the powers went on. */
+INLINE int rounds_below(context *c, const cemu_format *f, const cemu_cast *how, uint64_t draw, const value *x,
+                        const cemu_point *point) {
+    if (point->code == POINT_BELOW) return 1;
+    if (!f->below_smallest) return !point->sig;
+    const cemu_point *first = points_of(c->t, f) + f->points + (x->negative ? 0 : 2);
+    int outside = compare_point(x, x->negative ? first + 1 : first);
+    if (x->negative ? outside >= 0 : outside <= 0) return 1;
+    return goes_to_higher(c, how, draw, x, first) == (x->negative != 0);
 }
 
 /* The value of a code that is looked up. */

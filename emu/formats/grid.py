@@ -75,6 +75,8 @@ class Grid:
     """The points of one format, ascending."""
 
     points: tuple[Point, ...]
+    below_smallest: tuple[Point, ...] = ()
+    """of a log format with zero: -smallest and the power below, that power and the smallest; for tininess alone"""
 
     @cached_property
     def real(self) -> tuple[Point, ...]:
@@ -107,7 +109,9 @@ _key = cmp_to_key(compare)
 
 def grid_of(fmt: Format) -> Grid:
     """The grid of a log or codebook format."""
-    return Grid(tuple(_codebook(fmt) if fmt.listing is not None else _log(fmt)))
+    if fmt.listing is not None:
+        return Grid(tuple(_codebook(fmt)))
+    return Grid(tuple(_log(fmt)), _below_smallest(fmt) if fmt.has_zero else ())
 
 
 def midpoint(low: Value, high: Value) -> Value:
@@ -163,6 +167,15 @@ def _log(fmt: Format) -> list[Point]:
         return [*_mirror(positive[1:], sign, _negated(inner)), *positive]
     beyond = Point(value=powers[1].with_sign(True), code=VIRTUAL_ABOVE, odd=True, boundary=_negated(inner))
     return [beyond, *positive]
+
+
+def _below_smallest(fmt: Format) -> tuple[Point, ...]:
+    low, high = fmt.power(0), fmt.power(1)
+    boundary = _between(fmt, low, high)
+    below = Point(value=low, code=VIRTUAL_BELOW, odd=False, boundary=boundary)
+    smallest = Point(value=high, code=1, odd=True)
+    negative = _mirror([below, smallest], 0, boundary)
+    return (*negative, below, smallest)
 
 
 def _between(fmt: Format, low: Value, high: Value) -> Boundary:

@@ -61,9 +61,7 @@ def table(fmt: Format) -> CodeTable:
     codes = np.arange(1 << fmt.bits, dtype=np.uint64)
     classes = np.empty(codes.shape, dtype=object)
     classes[:] = [class_of(fmt, decode_code(fmt, code)) for code in range(1 << fmt.bits)]
-    return CodeTable(
-        format=fmt, codes=codes.astype(fmt.code_dtype), values=decode_exact(fmt, codes), classes=classes
-    )
+    return CodeTable(format=fmt, codes=codes.astype(fmt.code_dtype), values=decode_exact(fmt, codes), classes=classes)
 
 
 def nearest(

@@ -7,8 +7,8 @@
 * Beyond the last point, or on the virtual one above: overflow. Below the first one of a log format without zero: the
   smallest value, inexact and underflow. (Zero itself, which such a format does not have, is the business of
   emu/formats/cast.py.)
-* Tiny: not zero, and below the smallest positive value; after rounding: what rounds to zero, or to the virtual power
-  below the smallest.
+* Tiny: not zero, and below the smallest positive value. After rounding: what is below it when rounded as if the powers
+  of a log format went on; in a codebook, what rounds to zero.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def neighbour(fmt: Format, x: Value, rounding: Rounding, random: RandomBits | No
     if at + 1 == len(points):
         return None
     high = points[at + 1]
+    if low.code == high.code == VIRTUAL_BELOW:
+        return low if x.negative else high
     return high if _goes_up(low, high, x, rounding, random) else low
 
 
@@ -80,6 +82,17 @@ def _away(inner: Point, outer: Point, x: Value, random: RandomBits | None) -> bo
     return goes_away(nu.numerator, nu.denominator, random)
 
 
+def _rounds_below(fmt: Format, point: Point, x: Value, rounding: Rounding, random: RandomBits | None) -> bool:
+    """Whether x, below the smallest value, stays there when it is rounded as if the powers went on."""
+    if not fmt.grid.below_smallest:  # a codebook has no powers
+        return point.value.sig == 0
+    first, second = fmt.grid.below_smallest[2 * int(not x.negative) :][:2]
+    below = second if x.negative else first
+    if compare(x.with_sign(False), below.value.with_sign(False)) <= 0:
+        return True
+    return _goes_up(first, second, x, rounding, random) == x.negative
+
+
 def cast_listed(
     x: Value, fmt: Format, rounding: Rounding, tininess: Tininess, random: RandomBits | None
 ) -> tuple[Value | None, int]:
@@ -98,8 +111,8 @@ def cast_listed(
         return None, 0
     inexact = point.virtual or bool(compare(point.value, x))
     tiny = bool(x.sig) and compare(x.with_sign(False), fmt.smallest) < 0
-    if tininess is Tininess.AFTER_ROUNDING:
-        tiny = tiny and (point.code == VIRTUAL_BELOW or point.value.sig == 0)
+    if tiny and tininess is Tininess.AFTER_ROUNDING:
+        tiny = point.code == VIRTUAL_BELOW or _rounds_below(fmt, point, x, rounding, random)
     events = EventKind.INEXACT.bit if inexact else 0
     if inexact and tiny:
         events |= EventKind.UNDERFLOW.bit

@@ -3,6 +3,7 @@
 * Names are those of the files in spec/formats; aliases those that the files declare, compared without case.
 * Names by rule, without a file (emu/formats/rules.py): `intN`, `uintN`, `eXmY`, P3109's `binaryKpP{s,u}{e,f}`, Kuzmin's
   `xMyE`, posits.
+* A TOML inline table, `{exp_bits = 4, man_bits = 2}`: what `str()` of a format without a name is.
 * `fp8` and `bf8` mean different formats to different vendors: they are errors that list the candidates, unless a
   family file defines them in its own `[alias]`.
 """
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,6 +21,7 @@ from emu.formats.enums import FormatKind
 from emu.formats.model import Format
 from emu.formats.rules import RULES, rule_of
 from emu.formats.spec import KEYS_OF_KIND, build
+from emu.formats.text import parse_table, table_of
 from emu.spec import builtin_names, convert, find, load_mapping, read_toml
 
 if TYPE_CHECKING:
@@ -52,7 +55,8 @@ def load_format(
 def load_any(
     spec: str | Path | Mapping[str, Any] | AnyFormat, *, file: str | None = None, key: str | None = None
 ) -> AnyFormat:
-    """The format, or block format, of a built-in name, alias, name by rule, path to a .toml, or mapping.
+    """The format, or block format, of a built-in name, alias, name by rule, inline table, path to a .toml, or
+    mapping.
 
     Args:
         spec: what to load; a format is returned as it is.
@@ -67,6 +71,8 @@ def load_any(
     if isinstance(spec, Mapping):
         return _from_mapping(spec, file=file or "<mapping>", prefix=key or "")
     name = str(spec)
+    if name.startswith("{"):
+        return _from_mapping(parse_table(name, file, key), file=file or "<text>", prefix=key or "")
     if name.endswith(".toml"):
         mapping, source = load_mapping("formats", name)
         return _from_mapping(mapping, file=source.label, name=source.stem)
@@ -132,7 +138,9 @@ def _from_mapping(mapping: Mapping[str, Any], *, file: str, name: str | None = N
             allowed=[*KEYS_OF_KIND, BLOCK],
         )
     keys = convert(dict(mapping), KEYS_OF_KIND[kind], file=file, prefix=prefix)
-    return build(keys, keys.name or name or _describe(mapping), file)
+    given = keys.name or name
+    made = build(keys, given or "unnamed", file)
+    return made if given else replace(made, name=table_of(made))
 
 
 def _block(mapping: Mapping[str, Any], *, file: str, name: str | None, prefix: str) -> BlockFormat:

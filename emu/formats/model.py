@@ -32,6 +32,7 @@ from emu.formats.enums import (
     ZeroBoundary,
 )
 from emu.formats.listing import Listing, normal
+from emu.formats.properties import Properties
 from emu.formats.value import Value, from_fraction
 
 if TYPE_CHECKING:
@@ -40,13 +41,14 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from emu.formats.grid import Grid
+    from emu.formats.inspect import CodeTable
 
 MAX_STORED_BITS = 64
 """A format wider than this lives inside pipes only; it has no codes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Format:
+class Format(Properties):
     """One format of any kind. Build it with `emu.load_format`.
 
     Fields that a kind does not use keep their neutral values.
@@ -89,7 +91,9 @@ class Format:
     scope: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
-        return self.name
+        from emu.formats.text import text_of
+
+        return text_of(self)
 
     @property
     def precision(self) -> int:
@@ -238,11 +242,13 @@ class Format:
 
     @property
     def default_overflow(self) -> Overflow:
-        """In units: integers and fixed wrap, but those that cannot (symmetric, sign-magnitude) saturate; so do floats
-        and log and codebook formats without inf and NaN; the others follow `infinity`.
+        """In units: integers and fixed wrap, but those that cannot (symmetric, sign-magnitude) saturate; so do
+        codebooks, and float and log formats without inf and NaN; the others follow `infinity`.
         """
         if self.is_integral:
             return Overflow.WRAP if self.can_wrap else Overflow.SATURATE
+        if self.kind is FormatKind.CODEBOOK:
+            return Overflow.SATURATE
         return Overflow.INFINITY if self.infinities or self.has_nan else Overflow.SATURATE
 
     @property
@@ -276,3 +282,35 @@ class Format:
             self, values, rounding, overflow,
             random=random, flags=flags, nan_to=nan_to, sr_bits=sr_bits, sr_variant=sr_variant,
         )  # fmt: skip
+
+    def nearest(
+        self, values: Any, rounding: str | Rounding = "ties_to_even", overflow: str | Overflow | None = None
+    ) -> NDArray[np.float64]:
+        """The values that numbers round to, as float64; see `emu.formats.inspect.nearest`."""
+        from emu.formats.inspect import nearest
+
+        return nearest(self, values, rounding, overflow)
+
+    def is_exact(self, values: Any) -> NDArray[np.bool_]:
+        """Which numbers are values of the format; see `emu.formats.inspect.is_exact`."""
+        from emu.formats.inspect import is_exact
+
+        return is_exact(self, values)
+
+    def ulp(self, values: Any) -> NDArray[np.float64]:
+        """The gaps between values at numbers; see `emu.formats.spacing.ulp`."""
+        from emu.formats.spacing import ulp
+
+        return ulp(self, values)
+
+    def classify(self, codes: ArrayLike) -> NDArray[Any]:
+        """The IEEE 754 classes of codes; see `emu.formats.classes.classify`."""
+        from emu.formats.classes import classify
+
+        return classify(self, codes)
+
+    def table(self) -> CodeTable:
+        """Every code with its value and class; see `emu.formats.inspect.table`."""
+        from emu.formats.inspect import table
+
+        return table(self)

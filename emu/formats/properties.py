@@ -46,7 +46,7 @@ class Properties:
         if fmt.is_integral:
             return Fraction(2) ** -fmt.frac_bits if fmt.max_sig else None
         if fmt.is_listed:
-            return None if fmt.smallest not in {point.value for point in fmt.grid.real} else fmt.smallest.fraction()
+            return fmt.smallest.fraction() if self.max > 0 else None
         if fmt.subnormals is Subnormals.GRADUAL and fmt.man_bits:
             return Fraction(2) ** (fmt.emin - fmt.man_bits)
         return self.smallest_normal

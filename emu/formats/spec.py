@@ -76,6 +76,7 @@ class FixedKeys(CommonKeys, frozen=True, kw_only=True):
     bits: Annotated[int, msgspec.Meta(ge=1, le=8192)]
     frac_bits: Annotated[int, msgspec.Meta(ge=-4096, le=8192)]
     signed: bool = True
+    symmetric: bool = False
 
 
 class LogKeys(CommonKeys, frozen=True, kw_only=True):
@@ -135,7 +136,7 @@ def build(keys: CommonKeys, name: str, file: str) -> Format:
         case FloatKeys():
             return _float(keys, common, file)
         case FixedKeys():
-            return Format(**common, bits=keys.bits, frac_bits=keys.frac_bits, signed=keys.signed)  # type: ignore[arg-type]
+            return _fixed(keys, common, file)
         case LogKeys():
             return _log(keys, common, file)
         case IntegerKeys():
@@ -255,6 +256,15 @@ def _check_points(fmt: Format, file: str) -> None:
         if any(abs(x * unit) >= 1 << MAX_POINT_BITS for x in span):
             reason = f"two neighbours and their boundary need more than {MAX_POINT_BITS} bits together"
             raise _refuse(file, "values", reason, float(high.value.fraction()))
+
+
+def _fixed(keys: FixedKeys, common: dict[str, object], file: str) -> Format:
+    if keys.symmetric and (not keys.signed or keys.bits < 2):
+        raise _refuse(file, "symmetric", "symmetric is for signed formats of at least 2 bits", keys.symmetric)
+    return Format(
+        **common,  # type: ignore[arg-type]
+        bits=keys.bits, frac_bits=keys.frac_bits, signed=keys.signed, symmetric=keys.symmetric,
+    )  # fmt: skip
 
 
 def _integer(keys: IntegerKeys, common: dict[str, object], file: str) -> Format:

@@ -26,8 +26,8 @@ def _row(*names: str) -> np.dtype[Any]:
 FORMAT = _row(
     "kind", "bits", "is_signed", "exp_bits", "man_bits", "bias", "emin", "subnormals", "infinities", "nan",
     "negative_zero", "ignored_low_bits", "ignored_high_bits", "frac_bits", "symmetric", "encoding", "radix_log2",
-    "has_zero", "nan_to", "max_magnitude", "odd_phase", "first_point", "points", "first_rank", "nan_code",
-    "infinity_code", "negative_infinity_code", "negative_zero_code",
+    "has_zero", "nan_to", "max_magnitude", "odd_phase", "first_point", "points", "below_smallest", "first_rank",
+    "nan_code", "infinity_code", "negative_infinity_code", "negative_zero_code",
 )  # fmt: skip
 POINT = _row(
     "negative", "sig", "q", "code", "odd", "boundary_negative", "boundary_sig", "boundary_q", "boundary_root",
@@ -54,7 +54,9 @@ def _point_row(point: Point) -> tuple[int, ...]:
 
 @lru_cache(maxsize=256)
 def _points(fmt: Format) -> NDArray[Any]:
-    return np.array([_point_row(point) for point in fmt.grid.points], dtype=POINT)
+    """The grid, and after it what tininess needs."""
+    points = (*fmt.grid.points, *fmt.grid.below_smallest)
+    return np.array([_point_row(point) for point in points], dtype=POINT)
 
 
 @lru_cache(maxsize=256)
@@ -129,6 +131,7 @@ def _format_row(fmt: Format, first_point: int, first_rank: int) -> tuple[int, ..
         fmt.subnormals.code, int(fmt.infinities), fmt.nan.code, int(fmt.negative_zero),
         fmt.ignored_low_bits, fmt.ignored_high_bits, fmt.frac_bits, int(fmt.symmetric), fmt.encoding.code,
         fmt.radix_log2, int(fmt.has_zero), fmt.nan_to.code, as_int64(fmt.max_magnitude if regular else 0),
-        fmt.phase.code, first_point, _points(fmt).size if listed else 0,
-        first_rank if listed and _ranks(fmt).size else -1, *(fmt.special_codes if listed else (-1, -1, -1, -1)),
+        fmt.phase.code, first_point, len(fmt.grid.points) if listed else 0,
+        int(listed and bool(fmt.grid.below_smallest)), first_rank if listed and _ranks(fmt).size else -1,
+        *(fmt.special_codes if listed else (-1, -1, -1, -1)),
     )  # fmt: skip

@@ -8,13 +8,13 @@ is Numba's own and global; it is put back as soon as the kernels are declared.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from emu.cache import cache_folder
 
 
 def sources_hash() -> str:
@@ -33,16 +33,17 @@ def sources_hash() -> str:
 
 
 def cache_root() -> Path:
-    """The user's cache folder for emu, or one in the temporary folder if that cannot be written."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for folder in (base / "emu", Path(tempfile.gettempdir()) / f"emu-cache-{os.getuid()}"):
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
-            return folder
-    raise OSError("no folder for compiled kernels can be written: neither the user's cache nor the temporary folder")
+    """The folder for compiled kernels.
+
+    Raises:
+        OSError: neither the user's cache nor the temporary folder can be written.
+    """
+    folder = cache_folder("numba")
+    if folder is None:
+        raise OSError(
+            "no folder for compiled kernels can be written: neither the user's cache nor the temporary folder"
+        )
+    return folder
 
 
 _DECLARING = threading.RLock()
@@ -62,7 +63,7 @@ def kernel_cache() -> Iterator[None]:
 
 def _redirected(settings: dict[str, Any]) -> Iterator[None]:
     before = settings["CACHE_DIR"]
-    settings["CACHE_DIR"] = str(cache_root() / "numba" / sources_hash())
+    settings["CACHE_DIR"] = str(cache_root() / sources_hash())
     try:
         yield
     finally:

@@ -29,6 +29,7 @@ from emu.kernels.layout import (
     C_SR_BITS,
     C_SR_VARIANT,
     C_TININESS,
+    F_BELOW_SMALLEST,
     F_FIRST_POINT,
     F_FIRST_RANK,
     F_HAS_ZERO,
@@ -243,6 +244,8 @@ def neighbour(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
         return low + POINT_SIZE if low < last else np.int64(NOWHERE)
     if low == last:
         return np.int64(NOWHERE)
+    if env.t[low + R_CODE] == VIRTUAL_BELOW and env.t[low + POINT_SIZE + R_CODE] == VIRTUAL_BELOW:
+        return low if env.meta[s, NEGATIVE] else low + POINT_SIZE
     return low + POINT_SIZE if goes_to_higher(env, how, draw, s, low) else low
 
 
@@ -272,6 +275,20 @@ def set_end(env: Env, f: Int, negative: Int, s: Int) -> None:
     while env.t[at + R_CODE] < 0:
         at += step
     set_point(env, at, s)
+
+
+@kernel
+def rounds_below(env: Env, f: Int, how: Int, draw: Word, s: Int, p: Int) -> bool:
+    if env.t[p + R_CODE] == VIRTUAL_BELOW:
+        return True
+    if not env.t[f + F_BELOW_SMALLEST]:
+        return env.t[p + R_SIG] == 0
+    negative = env.meta[s, NEGATIVE] == 1
+    first = point_at(env, env.t[f + F_FIRST_POINT] + env.t[f + F_POINTS] + (0 if negative else 2))
+    outside = compare_point(env, s, first + POINT_SIZE if negative else first)
+    if (negative and outside >= 0) or (not negative and outside <= 0):
+        return True
+    return goes_to_higher(env, how, draw, s, first) == negative
 
 
 @kernel
@@ -321,7 +338,7 @@ def round_listed(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
         set_smallest(env, f, 0, OUTER_SLOT)
         tiny = compare_values(env, INNER_SLOT, OUTER_SLOT) < 0
         if env.t[how + C_TININESS] == AFTER_ROUNDING:
-            tiny = tiny and (below or env.t[p + R_SIG] == 0)
+            tiny = tiny and rounds_below(env, f, how, draw, s, p)
         if tiny:
             events |= UNDERFLOW
     if below:

@@ -88,7 +88,7 @@ def broadcast(operands: tuple[ArrayLike, ...], formats: tuple[Format, ...]) -> t
     names = ("x", "y", "z")
     codes = [as_codes(array, fmt, name) for array, fmt, name in zip(operands, formats, names, strict=False)]
     try:
-        return tuple(np.ascontiguousarray(array) for array in np.broadcast_arrays(*codes))
+        return tuple(np.array(array, order="C") for array in np.broadcast_arrays(*codes))
     except ValueError:
         shapes = ", ".join(str(array.shape) for array in codes)
         raise ValueError(f"operands of shapes {shapes} do not broadcast") from None

@@ -10,7 +10,7 @@ Every operation is the exact result, then one cast (emu/formats/cast.py):
   the sign of x.
 * round_to_integral leaves integers as they are, in every mode. Its result is rounded once more only if the result's
   format does not have it.
-* `daz`: a subnormal operand of a float format is a zero of its sign.
+* `daz`: a subnormal operand of a float format is a zero of its sign, on the wire even where the format has no -0.
 
 Sources: IEEE 754-2019 clauses 5, 6, 7; NaN propagation: the RISC-V, Intel and Arm architecture manuals.
 """

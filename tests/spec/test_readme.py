@@ -17,14 +17,16 @@ import pytest
 
 import emu.accelerators.keys
 import emu.accelerators.plan
+import emu.formats.blocks.enums
+import emu.formats.blocks.spec
 import emu.formats.enums
 import emu.formats.spec
 import emu.schemes.enums
 import emu.schemes.load
 import emu.units.enums
 import emu.units.spec
+from emu import load_format
 from emu.errors import SpecError
-from emu.formats import load_format
 from emu.formats.enums import Vocabulary
 from emu.spec import builtin_names
 from emu.units import family, load_unit
@@ -35,6 +37,7 @@ MARK = re.compile(r"# (?P<kind>format|unit|family|scheme|accelerator)(, refused 
 
 STRUCTS = {
     emu.formats.spec: "Formats",
+    emu.formats.blocks.spec: "Formats",
     emu.units.spec: "Units",
     emu.schemes.load: "Schemes",
     emu.accelerators.keys: "Accelerators",
@@ -42,6 +45,7 @@ STRUCTS = {
 SECTION_OF_STRUCT = {emu.units.spec.StepKeys: "Pipes"}
 ENUMS = {
     emu.formats.enums: "Formats",
+    emu.formats.blocks.enums: "Formats",
     emu.units.enums: "Units",
     emu.schemes.enums: "Accelerators",
     emu.accelerators.keys: "Accelerators",
@@ -50,6 +54,7 @@ ENUMS = {
 SECTION_OF_ENUM = {
     emu.formats.enums.Rounding: "Rounding and overflow",
     emu.formats.enums.Overflow: "Rounding and overflow",
+    emu.formats.enums.Tininess: "Rounding and overflow",
     emu.formats.enums.Ftz: "Pipes",
     emu.formats.enums.StochasticVariant: "Pipes",
     emu.formats.enums.Daz: "Units",

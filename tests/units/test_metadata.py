@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from emu.accelerators import load_accelerator
 from emu import load_format
+from emu.accelerators import load_accelerator
 from emu.schemes import load_scheme
 from emu.spec import builtin_names, find, load_mapping
 from emu.units import load_unit
