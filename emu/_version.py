@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-SEMANTICS_VERSION = 2
+SEMANTICS_VERSION = 1
 """Counts the changes to the bits of any released unit; each has a CHANGELOG entry."""
 
 

@@ -184,7 +184,8 @@ INLINE int rounds_below(context *c, const cemu_format *f, const cemu_cast *how, 
     if (!f->below_smallest) return !point->sig;
     const cemu_point *first = points_of(c->t, f) + f->points + (x->negative ? 0 : 2);
     int outside = compare_point(x, x->negative ? first + 1 : first);
-    if (x->negative ? outside >= 0 : outside <= 0) return 1;
+    if (!outside) return how->rounding != CEMU_ROUNDING_JAMMING; /* which moves the even power up to the smallest */
+    if (x->negative ? outside > 0 : outside < 0) return 1;
     return goes_to_higher(c, how, draw, x, first) == (x->negative != 0);
 }
 

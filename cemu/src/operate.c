@@ -42,7 +42,7 @@ static int nan_result(work *w, int count, int bad_product) {
         if (w->signalling[at]) first_signalling = at;
     }
     if (first < 0) return 0;
-    if (first_signalling >= 0 || bad_product) w->mask |= EVENT(INVALID);
+    if (first_signalling >= 0 || (bad_product && w->how->nan_style != CEMU_NAN_STYLE_X86)) w->mask |= EVENT(INVALID);
     if (w->how->nan_style == CEMU_NAN_STYLE_RISCV) {
         set_nan(&w->operand[0], 0, QUIET, 1);
         return 1;

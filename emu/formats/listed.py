@@ -88,8 +88,9 @@ def _rounds_below(fmt: Format, point: Point, x: Value, rounding: Rounding, rando
         return point.value.sig == 0
     first, second = fmt.grid.below_smallest[2 * int(not x.negative) :][:2]
     below = second if x.negative else first
-    if compare(x.with_sign(False), below.value.with_sign(False)) <= 0:
-        return True
+    side = compare(x.with_sign(False), below.value.with_sign(False))
+    if side <= 0:  # jamming moves the even power itself, of field 0, up to the smallest
+        return side < 0 or rounding is not Rounding.JAMMING
     return _goes_up(first, second, x, rounding, random) == x.negative
 
 

@@ -286,7 +286,9 @@ def rounds_below(env: Env, f: Int, how: Int, draw: Word, s: Int, p: Int) -> bool
     negative = env.meta[s, NEGATIVE] == 1
     first = point_at(env, env.t[f + F_FIRST_POINT] + env.t[f + F_POINTS] + (0 if negative else 2))
     outside = compare_point(env, s, first + POINT_SIZE if negative else first)
-    if (negative and outside >= 0) or (not negative and outside <= 0):
+    if outside == 0:
+        return env.t[how + C_ROUNDING] != JAM
+    if (negative and outside > 0) or (not negative and outside < 0):
         return True
     return goes_to_higher(env, how, draw, s, first) == negative
 

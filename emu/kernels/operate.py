@@ -54,7 +54,7 @@ FLOAT, INVALID = FormatKind.FLOAT.code, EventKind.INVALID.bit
 ADD, SUBTRACT, MULTIPLY, FMA = (
     one.code for one in (Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY, Operation.FMA)
 )
-RISCV, ARM = NanStyle.RISCV.code, NanStyle.ARM.code
+RISCV, X86, ARM = NanStyle.RISCV.code, NanStyle.X86.code, NanStyle.ARM.code
 X, Y, Z = FIRST_SLOT, FIRST_SLOT + 1, FIRST_SLOT + 2
 SLOTS = FIRST_SLOT + 3
 
@@ -84,7 +84,8 @@ def nan_result(env: Env, count: Int, signalling: Int, bad_product: bool) -> Int:
                 first_signalling = np.int64(at)
     if first < 0:
         return np.int64(-1)
-    mask = np.int64(INVALID) if first_signalling >= 0 or bad_product else np.int64(0)
+    invalid = first_signalling >= 0 or (bad_product and style != X86)
+    mask = np.int64(INVALID) if invalid else np.int64(0)
     if style == RISCV or (style == ARM and bad_product and first_signalling < 0):
         set_nan(env, X, 0, QUIET, 1)
         return mask

@@ -7,12 +7,10 @@ from numpy.typing import NDArray
 
 from emu.errors import OverflowRaised
 from emu.formats.native import c_tables, pointer
-from emu.formats.tables import FormatTable
 from emu.operations.call import Call
 from emu.operations.enums import Operation
+from emu.operations.tables import MAX_OPERANDS, call_tables
 from emu.operations.width import words_of
-
-MAX_OPERANDS = 3
 
 
 def run(call: Call) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
@@ -23,25 +21,16 @@ def run(call: Call) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
     """
     from cemu import ffi, lib
 
-    formats = FormatTable()
-    rows = [formats.index(fmt) for fmt in call.formats]
-    cast_row = formats.cast_row(call.cast)
-    tables = c_tables(formats.rows())
-    absent = MAX_OPERANDS - len(rows)
-    operation = ffi.new(
-        "cemu_operation *",
-        [
-            call.operation.code, len(rows), *rows, *[-1] * absent, int(call.daz), call.nan.code, int(call.exact),
-            list(cast_row),
-        ],
-    )  # fmt: skip
+    rows, formats = call_tables(call)
+    tables, words = c_tables(formats), np.array(rows, np.int64)
+    absent = MAX_OPERANDS - len(call.codes)
     out = np.empty(call.shape, np.uint64)
     masks = np.zeros(call.shape, np.uint16)
     failed = ffi.new("int64_t *")
     codes = [pointer("uint64_t *", array) for array in call.codes] + [ffi.NULL] * absent
     status = lib.cemu_operate(
-        tables.struct, operation, *codes, out.size, words_of(call), pointer("uint64_t *", call.draws),
-        pointer("uint64_t *", out), pointer("uint16_t *", masks), failed,
+        tables.struct, pointer("cemu_operation *", words), *codes, out.size, words_of(call),
+        pointer("uint64_t *", call.draws), pointer("uint64_t *", out), pointer("uint16_t *", masks), failed,
     )  # fmt: skip
     if status == lib.CEMU_OVERFLOW_RAISED:
         where = tuple(int(i) for i in np.unravel_index(failed[0], call.shape))

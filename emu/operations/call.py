@@ -12,7 +12,7 @@ from emu.errors import FormatError, SpecError
 from emu.formats.cast import Cast, check_cast, default_nan_code
 from emu.formats.codes import as_codes
 from emu.formats.draws import draws_of, sr_bits_of
-from emu.formats.enums import Ftz, NanEncoding, NanTo, Overflow, Rounding, StochasticVariant, Tininess
+from emu.formats.enums import Ftz, LogBoundary, NanEncoding, NanTo, Overflow, Rounding, StochasticVariant, Tininess
 from emu.formats.load import load_format
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.modes import member
@@ -108,6 +108,12 @@ def prepare(operation: Operation, operands: tuple[ArrayLike, ...], fmt: FormatLi
         ValueError: operands that are no codes, or do not broadcast.
     """
     formats, target = formats_of(fmt, operation.operands, options.to)
+    if operation is Operation.SQRT and target.boundary is LogBoundary.GEOMETRIC and target.radix_log2 % 2:
+        reason = (
+            "the boundaries of this format are square roots, and a root may lie on one: sqrt goes to log formats with "
+            'boundary = "arithmetic", or a radix of 4, 16, ...'
+        )
+        raise SpecError(reason, key="to", value=target.name)
     rounding = member(Rounding, options.rounding)
     if rounding is Rounding.EXACT:
         raise SpecError("exact is a range check inside units, no rounding", key="rounding", value=rounding.value)

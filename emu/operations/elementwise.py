@@ -78,7 +78,7 @@ def div(x: ArrayLike, y: ArrayLike, fmt: FormatLike, **how: Unpack[Keywords]) ->
 
 
 def fma(x: ArrayLike, y: ArrayLike, z: ArrayLike, fmt: FormatLike, **how: Unpack[Keywords]) -> Any:
-    """x * y + z with one rounding. 0 * inf is invalid, also where z is a NaN."""
+    """x * y + z with one rounding. 0 * inf is invalid, also where z is a NaN (but not on x86)."""
     return _apply(Operation.FMA, (x, y, z), fmt, how)
 
 

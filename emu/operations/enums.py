@@ -41,8 +41,8 @@ class NanStyle(Vocabulary):
     RISCV = "riscv"
     """the canonical NaN (positive); integers saturate, NaN is the largest"""
     X86 = "x86"
-    """the first NaN operand, quieted; a new NaN is negative; the integer indefinite: the most negative, unsigned the
-    largest"""
+    """the first NaN operand, quieted; a new NaN is negative; 0 * inf + NaN is not invalid; the integer indefinite: the
+    most negative, unsigned the largest (as x86 processors do: FMA3, AVX-512)"""
     ARM = "arm"
     """the first signalling NaN, else the first quiet one (fma: the addend first), quieted; a new NaN is positive;
     integers saturate, NaN is 0"""

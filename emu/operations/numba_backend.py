@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.errors import OverflowRaised
-from emu.formats.tables import FormatTable
 from emu.operations.call import Call
 from emu.operations.enums import Operation
+from emu.operations.tables import call_tables
 from emu.operations.width import words_of
 
 _HAS = (Operation.ADD, Operation.SUBTRACT, Operation.MULTIPLY, Operation.FMA, Operation.CONVERT)
-MAX_OPERANDS = 3
 
 
 @cache
@@ -62,14 +61,7 @@ def run(call: Call) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
 def _environment(call: Call, slots: int) -> Any:
     from emu.kernels import environment as at
 
-    formats, limbs = FormatTable(), words_of(call)
-    rows = [formats.index(fmt) for fmt in call.formats]
-    absent = [-1] * (MAX_OPERANDS - len(rows))
-    operation = [
-        call.operation.code, len(rows), *rows, *absent, int(call.daz), call.nan.code, int(call.exact),
-        *formats.cast_row(call.cast),
-    ]  # fmt: skip
-    tables = formats.rows()
+    (operation, tables), limbs = call_tables(call), words_of(call)
     words = [
         np.array(operation, np.int64), tables.formats.view(np.int64), tables.points.view(np.int64), tables.ranks,
     ]  # fmt: skip

@@ -4,7 +4,8 @@ Every operation is the exact result, then one cast (emu/formats/cast.py):
 
 * NaN operands: `nan` chooses which comes out (emu/operations/enums.py); a signalling one (a quiet bit of 0, in
   formats with nan = "ieee") is invalid. Invalid and a new NaN: inf - inf, 0 * inf (in fma whatever z is), 0 / 0,
-  inf / inf, the root of a negative number, the remainder of an infinity or by zero.
+  inf / inf, the root of a negative number, the remainder of an infinity or by zero. (On x86, 0 * inf + NaN is
+  not invalid.)
 * x / 0 of a finite x that is not zero is an exact infinity, and raises divide-by-zero.
 * Signs of zero: IEEE 754-2019, 6.3; the root of -0 is -0; a remainder of zero and a result of round_to_integral have
   the sign of x.
@@ -114,7 +115,7 @@ def _nan(call: Call, operands: list[Value], bad_product: bool) -> Result:
         x.nan and fmt.nan is NanEncoding.IEEE and not x.payload & QUIET
         for x, fmt in zip(operands, call.formats, strict=True)
     ]
-    raised = INVALID if any(signalling) or bad_product else 0
+    raised = INVALID if any(signalling) or (bad_product and call.nan is not NanStyle.X86) else 0
     if call.nan is NanStyle.RISCV:
         return FRESH_NAN, raised
     order = list(range(len(operands)))

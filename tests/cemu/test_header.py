@@ -16,6 +16,7 @@ from emu.formats import enums as formats
 from emu.formats import tables as format_tables
 from emu.kernels.status import Status
 from emu.operations import enums as operations
+from emu.operations import tables as operation_tables
 from emu.units import enums as units
 from emu.units import events, tables
 
@@ -31,7 +32,8 @@ VOCABULARIES = {
     "PRODUCT_EXPONENT": units.ProductExponent,
 }  # fmt: skip
 STRUCTS = {
-    "cemu_format": format_tables.FORMAT, "cemu_point": format_tables.POINT,
+    "cemu_operation": operation_tables.OPERATION, "cemu_format": format_tables.FORMAT,
+    "cemu_point": format_tables.POINT,
     "cemu_cast": format_tables.CAST, "cemu_constant": tables.CONSTANT,
     "cemu_step": tables.STEP, "cemu_pipe": tables.PIPE, "cemu_level": tables.LEVEL, "cemu_operand": tables.OPERAND,
     "cemu_scale": tables.SCALE, "cemu_unit": tables.UNIT,

@@ -21,11 +21,13 @@ import emu.formats.blocks.enums
 import emu.formats.blocks.spec
 import emu.formats.enums
 import emu.formats.spec
+import emu.functions.enums
+import emu.functions.keys
 import emu.schemes.enums
 import emu.schemes.load
 import emu.units.enums
 import emu.units.spec
-from emu import load_format
+from emu import load_format, load_function
 from emu.errors import SpecError
 from emu.formats.enums import Vocabulary
 from emu.spec import builtin_names
@@ -33,11 +35,12 @@ from emu.units import family, load_unit
 
 PAGE = (Path(__file__).parents[2] / "spec" / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-MARK = re.compile(r"# (?P<kind>format|unit|family|scheme|accelerator)(, refused at (?P<key>\S+))?$")
+MARK = re.compile(r"# (?P<kind>format|function|unit|family|scheme|accelerator)(, refused at (?P<key>\S+))?$")
 
 STRUCTS = {
     emu.formats.spec: "Formats",
     emu.formats.blocks.spec: "Formats",
+    emu.functions.keys: "Functions",
     emu.units.spec: "Units",
     emu.schemes.load: "Schemes",
     emu.accelerators.keys: "Accelerators",
@@ -46,6 +49,7 @@ SECTION_OF_STRUCT = {emu.units.spec.StepKeys: "Pipes"}
 ENUMS = {
     emu.formats.enums: "Formats",
     emu.formats.blocks.enums: "Formats",
+    emu.functions.enums: "Functions",
     emu.units.enums: "Units",
     emu.schemes.enums: "Accelerators",
     emu.accelerators.keys: "Accelerators",
@@ -145,10 +149,9 @@ def test_every_built_in_format_is_named_with_its_aliases():
     names = quoted(section("Formats"))
     for name in builtin_names("formats"):
         assert {name, *load_format(name).alias} <= names
-    listed = {cell.strip("` ") for line in section("Formats").splitlines() for cell in line.split("|")[1:4:2]}
-    assert {name for name in listed if re.match(r"(u?float|bfloat|dlfloat|tensorfloat)\d", name)} == set(
-        builtin_names("formats")
-    )
+    table = section("Formats").split("| built-in | aliases |")[1].split("\n\n")[0]
+    listed = [cell.strip("` ") for line in table.splitlines()[2:] for cell in line.split("|")[1:4:2]]
+    assert sorted(filter(None, listed)) == sorted(builtin_names("formats"))
 
 
 def test_every_maturity_is_explained():
@@ -166,6 +169,7 @@ def load_family(text: str, folder: Path) -> list[Any]:
 
 LOADERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "format": load_format,
+    "function": load_function,
     "unit": load_unit,
     "scheme": emu.schemes.load.load_scheme,
     "accelerator": emu.load_accelerator,
@@ -197,7 +201,7 @@ def test_the_family_example_makes_the_instructions_that_the_page_lists(tmp_path)
 
 
 def test_the_python_examples_print_what_the_page_shows():
-    (text,) = blocks("python")
+    text = "\n".join(blocks("python"))
     test = doctest.DocTestParser().get_doctest(text, {}, "spec/README.md", "spec/README.md", 0)
     assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
 

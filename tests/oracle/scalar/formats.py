@@ -80,7 +80,7 @@ class Format:
             return "wrap" if self.can_wrap else "saturate"
         if self.kind == "float" and (self.infinities or self.has_nan):
             return "infinity"
-        return "saturate" if not (self.has_nan or self.infinities) else "infinity"
+        return "infinity" if self.kind == "log" and self.has_nan else "saturate"
 
 
 def _float(table: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +111,24 @@ def from_table(table: Mapping[str, Any]) -> Format:
         values = tuple("nan" if isinstance(x, float) and math.isnan(x) else x for x in keys["values"])
         keys["boundaries"] = tuple(keys.get("boundaries", ()))
         keys |= {"values": values, "bits": (len(values) - 1).bit_length()}
+    if keys.get("subnormals") == "lowered":
+        return _listed(keys)
     return Format(**keys)
+
+
+def _listed(keys: dict[str, Any]) -> Format:
+    """A float whose exponent field 0 means 0.m * 2^-bias has a gap in its grid, and counts as a codebook."""
+    exp_bits, man_bits, bias = keys["exp_bits"], keys["man_bits"], keys["bias"]
+    values = []
+    for code in range(1 << keys["bits"]):
+        field = code % (1 << exp_bits + man_bits)
+        e, m = divmod(field, 1 << man_bits)
+        size = math.ldexp(m + (1 << man_bits if e else 0), e - bias - man_bits)
+        values.append(-size if code != field else size)
+    return Format(
+        name=keys["name"], kind="codebook", bits=keys["bits"], values=tuple(values), nan_to=keys.get("nan_to", "zero"),
+        negative_zero=keys["signed"], nan="none", infinities=False,
+    )  # fmt: skip
 
 
 @cache
