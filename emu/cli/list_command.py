@@ -8,7 +8,7 @@ import click
 
 
 @click.command(name="list")
-@click.argument("kind", type=click.Choice(["formats", "units", "schemes", "accelerators"]))
+@click.argument("kind", type=click.Choice(["formats", "functions", "units", "schemes", "accelerators"]))
 @click.option("--instructions", is_flag=True, help="Units only: every instruction of every family.")
 def command(kind: str, instructions: bool) -> None:
     """List what is built in, with what each one is and where it comes from."""
@@ -22,25 +22,34 @@ def command(kind: str, instructions: bool) -> None:
         table.add_column(heading, no_wrap=heading == headings[0], overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console = output()
-    console.print(table)
-    if kind == "formats":
-        console.print("\nBy rule: intN and uintN; any other eXmY with X ≥ 2 and Y ≥ 1 is IEEE-like.", highlight=False)
+    output().print(table)
 
 
 Rows = tuple[tuple[str, ...], Iterator[tuple[str, ...]]]
 
 
 def _formats(_: bool) -> Rows:
-    from emu.formats import load_format
+    from emu.formats import Format
+    from emu.formats.families import FAMILIES
+    from emu.formats.load import load_any
     from emu.spec import builtin_names
 
     def rows() -> Iterator[tuple[str, ...]]:
         for name in builtin_names("formats"):
-            fmt = load_format(name)
-            yield name, ", ".join(fmt.alias), str(fmt.bits), fmt.doc, fmt.source
+            fmt = load_any(name)
+            kind, bits = (fmt.kind.value, fmt.bits) if isinstance(fmt, Format) else ("block", fmt.bits_per_value)
+            yield name, ", ".join(fmt.alias), f"{bits:g}", kind, fmt.doc, fmt.source
+        for family in FAMILIES:
+            yield (
+                family.name,
+                f"by rule, as {family.example}",
+                family.bits,
+                family.kind.value,
+                family.doc,
+                family.source,
+            )
 
-    return ("name", "aliases", "bits", "what it is", "source"), rows()
+    return ("name", "aliases", "bits", "kind", "what it is", "source"), rows()
 
 
 def _units(instructions: bool) -> Rows:
@@ -65,6 +74,10 @@ def _units(instructions: bool) -> Rows:
     return ("name", "family of", "maturity", "what it is"), rows()
 
 
+def _functions(_: bool) -> Rows:
+    return _simple("functions")
+
+
 def _schemes(_: bool) -> Rows:
     return _simple("schemes")
 
@@ -84,4 +97,7 @@ def _simple(kind: str) -> Rows:
     return ("name", "maturity", "what it is", "source"), rows()
 
 
-_TABLES = {"formats": _formats, "units": _units, "schemes": _schemes, "accelerators": _accelerators}
+_TABLES = {
+    "formats": _formats, "functions": _functions, "units": _units, "schemes": _schemes,
+    "accelerators": _accelerators,
+}  # fmt: skip

@@ -6,7 +6,7 @@ Exit codes:
 * 1: the input cannot be taken (a spec, a model, a value): one line on standard error says why. A defect of emu
   itself ends like this too: the line names the exception and asks for a report;
 * 2: the command line is wrong (click's own);
-* 3: `--expect` found a difference;
+* 3: a difference: `--expect` or `emu verify` found one;
 * 130: interrupted.
 
 Modules behind the commands are imported only when a command runs, so that `emu --help` is immediate.
@@ -25,10 +25,11 @@ COMMANDS = {
     "demo": "Run a small network on real digits under three accelerators.",
     "replay": "Replay an ONNX model, layer by layer, under an accelerator.",
     "report": "Write the HTML report of a stored replay.",
-    "list": "List the built-in formats, units, schemes or accelerators.",
+    "list": "List the built-in formats, functions, units, schemes or accelerators.",
     "show": "Show a format's codes, a unit's datapath, a scheme or an accelerator.",
     "encode": "Round values to a format and print their codes.",
     "decode": "Print the values of codes.",
+    "verify": "Check formats and their arithmetic against independent oracles.",
 }
 
 
@@ -81,7 +82,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def emu() -> None:
     """Bit-exact numeric emulation of AI accelerators.
 
-    Exit codes: 0 done, 1 the input cannot be taken, 2 wrong usage, 3 --expect found a difference.
+    Exit codes: 0 done, 1 the input cannot be taken, 2 wrong usage, 3 a difference was found.
     """
 
 

@@ -11,7 +11,7 @@ import click
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice(["format", "unit", "scheme", "accelerator"]),
+    type=click.Choice(["format", "function", "unit", "scheme", "accelerator"]),
     help="Needed only where a name means several things.",
 )
 @click.option(
@@ -24,7 +24,8 @@ import click
     help="Units: the K to explain the plan for.",
 )
 def command(name: str, kind: str | None, length: int) -> None:
-    """Show NAME: a format's properties and codes, a unit's datapath, a family's instructions, a scheme, an accelerator.
+    """Show NAME: a format's properties and codes, a function unit's error, a unit's datapath, a family's instructions, a
+    scheme, an accelerator.
 
     NAME is a built-in name, an alias, FAMILY:INSTRUCTION, or (with --kind) a path to a .toml file.
     """
@@ -32,7 +33,7 @@ def command(name: str, kind: str | None, length: int) -> None:
     from emu.spec.locate import is_path
 
     kinds: dict[str, Callable[[str, int], None]] = {
-        "format": _format, "unit": _unit, "accelerator": _accelerator, "scheme": _scheme,
+        "format": _format, "function": _function, "unit": _unit, "accelerator": _accelerator, "scheme": _scheme,
     }  # fmt: skip
     if kind is not None:
         kinds[kind](name, length)
@@ -47,7 +48,7 @@ def command(name: str, kind: str | None, length: int) -> None:
         raise SpecError("no file of a format; of what else, say with --kind", file=name, allowed=list(kinds)[1:])
     close = nearest(name, _all_names())
     hint = f"; did you mean {close!r}? " if close else "; "
-    raise SpecError(f"nothing is called {name!r}{hint}see `emu list formats`, units, schemes, accelerators")
+    raise SpecError(f"nothing is called {name!r}{hint}see `emu list formats`, functions, units, schemes, accelerators")
 
 
 def _all_names() -> list[str]:
@@ -55,22 +56,25 @@ def _all_names() -> list[str]:
     from emu.spec import builtin_names
 
     return [
-        *(stem for kind in ("formats", "units", "accelerators", "schemes") for stem in builtin_names(kind)),
+        *(
+            stem
+            for kind in ("formats", "functions", "units", "accelerators", "schemes")
+            for stem in builtin_names(kind)
+        ),
         *aliases(),
     ]
 
 
 def _exists(kind: str, name: str) -> bool:
     from emu.errors import SpecError
-    from emu.formats import load_format
-    from emu.formats.load import AMBIGUOUS
+    from emu.formats.load import AMBIGUOUS, load_any
     from emu.spec import builtin_names
 
     if kind == "format":
         if name.casefold() in AMBIGUOUS:  # loading it says between which formats
             return True
         try:
-            load_format(name)
+            load_any(name)
         except SpecError:
             return False
         return True
@@ -78,11 +82,25 @@ def _exists(kind: str, name: str) -> bool:
 
 
 def _format(name: str, _: int) -> None:
+    from emu.cli.block_table import print_block
     from emu.cli.consoles import output
     from emu.cli.format_table import print_format
-    from emu.formats import load_format
+    from emu.formats import Format
+    from emu.formats.load import load_any
 
-    print_format(output(), load_format(name))
+    found = load_any(name)
+    if isinstance(found, Format):
+        print_format(output(), found)
+    else:
+        print_block(output(), found)
+
+
+def _function(name: str, _: int) -> None:
+    from emu.cli.consoles import output
+    from emu.cli.function_table import print_function
+    from emu.functions import load_function
+
+    print_function(output(), load_function(name))
 
 
 def _unit(name: str, length: int) -> None:

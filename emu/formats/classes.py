@@ -70,4 +70,4 @@ def classify(fmt: Format, codes: ArrayLike) -> NDArray[Any]:
     unique, inverse = np.unique(words, return_inverse=True)
     found = np.empty(unique.shape, dtype=object)
     found[:] = [class_of(fmt, decode_code(fmt, int(code))) for code in unique]
-    return np.asarray(found[inverse].reshape(words.shape), dtype=object)
+    return np.asarray(found[inverse.ravel()].reshape(words.shape), dtype=object)

@@ -92,11 +92,11 @@ def is_exact(fmt: Format, values: Any) -> NDArray[np.bool_]:
     """
     array = np.asarray(values)
     nan = np.asarray(array != array, dtype=bool)
-    infinite = np.zeros(array.shape, bool)
+    up, down = np.zeros(array.shape, bool), np.zeros(array.shape, bool)
     if array.dtype.kind in "fO":
-        infinite = np.asarray((array == np.inf) | (array == -np.inf), dtype=bool)
-    ordinary = np.where(nan | infinite, array.dtype.type(0) if array.dtype != object else 0, array)
+        up, down = (np.asarray(array == limit, dtype=bool) for limit in (np.inf, -np.inf))
+    ordinary = np.where(nan | up | down, array.dtype.type(0) if array.dtype != object else 0, array)
     _, flags = encode(fmt, ordinary, "toward_zero", "saturate", flags=True)
     out = (flags & np.uint8(Flag.INEXACT | Flag.OVERFLOW | Flag.INVALID)) == 0
-    has_infinity = infinite & fmt.infinities & (np.asarray(array > 0, dtype=bool) | fmt.signed)
-    return np.where(nan, fmt.has_nan, np.where(infinite, has_infinity, out))
+    has_infinity = fmt.infinities & (up | (down & fmt.signed))
+    return np.where(nan, fmt.has_nan, np.where(up | down, has_infinity, out))

@@ -9,13 +9,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from emu.formats.value import QUIET, Value, infinity, zero
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Listing:
     """The values of a codebook format."""
 
@@ -24,8 +26,17 @@ class Listing:
     boundaries: tuple[Value, ...] = ()
     """where rounding to nearest changes, ascending, between the distinct finite values; empty: half way"""
 
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the content."""
+        parts = [(x.negative, x.sig, x.q, x.inf, x.nan) for x in (*self.values, *self.boundaries)]
+        return hashlib.sha256(repr((len(self.values), parts)).encode()).hexdigest()
+
     def __hash__(self) -> int:
-        return hash((len(self.values), self.values[:16]))  # equality looks at all; a hash need not
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"Listing({len(self.values)} values, {self.digest[:16]})"
 
     def first(self, nan: bool = False, inf: bool = False, negative: bool = False) -> int:
         """The first code of NaN, or of an infinity, or of a zero of a sign; -1 if there is none."""

@@ -80,7 +80,7 @@ class Format(Properties):
     boundary: LogBoundary = LogBoundary.ARITHMETIC
     zero_boundary: ZeroBoundary = ZeroBoundary.SERIES
     ties: Ties = Ties.EVEN
-    listing: Listing | None = field(default=None, repr=False)
+    listing: Listing | None = None
     """of a codebook: the values by code"""
     has_zero: bool = True
     nan_to: NanTo = NanTo.ZERO

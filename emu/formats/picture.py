@@ -5,7 +5,8 @@
 * Runs of rows that look alike are cut to their ends; so are the subnormal rows of wide formats.
 * The positive values are drawn; the negative ones too where they are not their mirror image.
 
-Formats of at most 16 bits are drawn from their codes, wider floats, integers and fixed from their rule.
+Log and codebook formats, and all of at most 8 bits, are drawn from their codes; wider floats, integers and fixed from
+their rule.
 """
 
 from __future__ import annotations
@@ -13,22 +14,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from emu.formats.decode import decode_code
 from emu.formats.enums import FormatKind, Subnormals
+from emu.formats.listing import normal
 from emu.formats.properties import floor_log2
+from emu.formats.value import Value, compare
 
 if TYPE_CHECKING:
     from emu.formats.model import Format
 
 COLUMNS = 32
-MAX_LISTED_BITS = 16
+MAX_CODE_BITS = 8
+"""Floats, integers and fixed formats that are drawn from their codes"""
 MAX_ALIKE = 3
 """Rows that look alike before they are cut"""
-MAX_SUBNORMAL = 6
-"""Subnormal rows of a format that is not listed before they are cut"""
+MAX_HALVING = 6
+"""Rows that each have half as many as the one above before they are cut"""
+MAX_COUNT = 10**6
+
+Side = dict[int, list[Fraction]]
+"""By exponent, descending: the significands, from 1 to below 2, ascending"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +47,7 @@ class Binade:
     count: int
     marks: str
     first: Fraction
+    """significand of the first value"""
     last: Fraction
 
 
@@ -50,28 +59,35 @@ class Cut:
 
 
 def picture(fmt: Format) -> list[str]:
-    """The lines of the picture."""
-    if not fmt.is_listed and fmt.bits > MAX_LISTED_BITS:
-        rows = _wide_float(fmt) if fmt.kind is FormatKind.FLOAT else _wide_integral(fmt)
-        negative = f"besides: {_short(fmt.min)}" if fmt.can_wrap and fmt.signed else ""
-        return [_heading(fmt, "positive values"), *_lines(rows), _foot(fmt, negative or _mirror(fmt))]
-    positive, below = _sides(fmt)
+    """The lines of the picture, at most 80 characters each."""
+    if not fmt.is_listed and fmt.bits > MAX_CODE_BITS:
+        rows = _float(fmt) if fmt.kind is FormatKind.FLOAT else _integral(fmt)
+        besides = f"besides: {_short(fmt.min)}" if fmt.can_wrap and fmt.signed else ""
+        return [_heading(fmt, "positive values"), *_lines(rows), _foot(fmt, besides or _mirror(fmt))]
+    positive, negative = _side(fmt, False), _side(fmt, True)
     lines = [_heading(fmt, "positive values"), *_lines(_condensed(fmt, positive))]
-    extra = [x for x in below if x not in set(positive)]
-    if not below or set(below) == set(positive):
+    if not negative or negative == positive:
         return [*lines, _foot(fmt, _mirror(fmt))]
-    if len(extra) == 1 and len(below) == len(positive) + 1:
-        return [*lines, _foot(fmt, f"besides: {_short(-extra[0])}")]
-    lines += [_foot(fmt, ""), "", _heading(fmt, "negative values"), *_lines(_condensed(fmt, below))]
-    return lines
+    if fmt.can_wrap:
+        return [*lines, _foot(fmt, f"besides: {_short(fmt.min)}")]
+    return [
+        *lines, _foot(fmt, ""), "", _heading(fmt, "negative values"), *_lines(_condensed(fmt, negative)),
+    ]  # fmt: skip
 
 
-def _sides(fmt: Format) -> tuple[list[Fraction], list[Fraction]]:
-    """The magnitudes of the positive and of the negative values, ascending."""
+def _side(fmt: Format, negative: bool) -> Side:
+    """The magnitudes of the values of a sign."""
     decoded = (decode_code(fmt, code) for code in range(1 << fmt.bits))
-    values = {x.fraction() for x in decoded if x.finite and x.sig}
-    values = {x for x in values if x >= fmt.min}
-    return sorted(x for x in values if x > 0), sorted(-x for x in values if x < 0)
+    values = (x for x in decoded if x.finite and x.sig and x.negative == negative and _in_range(fmt, x))
+    found: dict[int, set[int | Fraction]] = {}
+    for x in map(normal, values):
+        found.setdefault(x.top, set()).add(Fraction(x.sig, 1 << (x.sig.bit_length() - 1)))
+    return {exponent: sorted(map(Fraction, found[exponent])) for exponent in sorted(found, reverse=True)}
+
+
+def _in_range(fmt: Format, x: Value) -> bool:
+    """Whether a value is one that casts write: the most negative code of a symmetric integer is none."""
+    return not fmt.symmetric or compare(x, fmt.largest(True)) >= 0
 
 
 def _heading(fmt: Format, what: str) -> str:
@@ -84,7 +100,7 @@ def _mirror(fmt: Format) -> str:
 
 
 def _foot(fmt: Format, text: str) -> str:
-    zero = "" if not fmt.has_zero else "zero" if not fmt.negative_zero else "+0 and -0"
+    zero = "" if not fmt.has_zero else "+0 and -0" if fmt.negative_zero else "zero"
     infinities = "" if not fmt.infinities else "infinities" if fmt.signed else "infinity"
     return "; ".join(part for part in (zero, infinities, "NaN" if fmt.has_nan else "", text) if part)
 
@@ -93,95 +109,88 @@ def _is_gradual(fmt: Format) -> bool:
     return fmt.kind is FormatKind.FLOAT and fmt.subnormals is Subnormals.GRADUAL and fmt.man_bits > 0
 
 
-def _condensed(fmt: Format, values: list[Fraction]) -> Iterable[Binade | Cut]:
-    """The binades of values, the largest first, runs of three and more cut."""
-    binades = [_listed(fmt, exponent, list(part)) for exponent, part in groupby(values, floor_log2)]
-    for _, group in groupby(reversed(binades), lambda binade: (binade.marks, binade.count)):
+def _condensed(fmt: Format, side: Side) -> Iterable[Binade | Cut]:
+    """The binades of values, runs of rows alike cut."""
+    binades = [_listed(fmt, exponent, significands) for exponent, significands in side.items()]
+    for _, group in groupby(binades, lambda binade: (binade.marks, binade.count)):
         run = list(group)
+        steps = {high.exponent - low.exponent for high, low in pairwise(run)}
         yield run[0]
-        if len(run) > MAX_ALIKE:
-            yield Cut(f"{len(run) - 2} more like these")
+        if len(run) > MAX_ALIKE and len(steps) == 1:
+            apart = "" if steps == {1} else f", a factor of 2^{steps.pop()} apart"
+            yield Cut(f"{len(run) - 2} more like these{apart}")
             yield run[-1]
         else:
             yield from run[1:]
 
 
-def _listed(fmt: Format, exponent: int, values: list[Fraction]) -> Binade:
-    unit = Fraction(2) ** exponent
-    columns = {int((x / unit - 1) * COLUMNS) for x in values}
+def _listed(fmt: Format, exponent: int, significands: list[Fraction]) -> Binade:
+    columns = {int((x - 1) * COLUMNS) for x in significands}
     mark = "o" if _is_gradual(fmt) and exponent < fmt.emin else "#"
-    marks = "".join(mark if column in columns else " " for column in range(COLUMNS))
-    return Binade(exponent=exponent, count=len(values), marks=marks, first=values[0], last=values[-1])
-
-
-def _even(exponent: int, count: int, last: int, lsb: int, mark: str = "#") -> Binade:
-    """A binade of `count` values at equal steps from its start, up to last * 2^lsb."""
-    first, top = Fraction(2) ** exponent, last * Fraction(2) ** lsb
-    unit = first * Fraction(1, COLUMNS)
-    step = Fraction(2) ** lsb
-    columns = [first + at * unit for at in range(COLUMNS)]  # a column holds a value if one lies in [x, x + unit)
-    holds = [-(-x // step) * step < x + unit and x <= top for x in columns]
     return Binade(
-        exponent=exponent, count=count, marks="".join(mark if h else " " for h in holds), first=first, last=top
-    )
+        exponent=exponent, count=len(significands), first=significands[0], last=significands[-1],
+        marks="".join(mark if column in columns else " " for column in range(COLUMNS)),
+    )  # fmt: skip
 
 
-def _wide_float(fmt: Format) -> Iterable[Binade | Cut]:
-    """Of a float with more than 16 bits."""
-    man_bits = fmt.man_bits
+def _even(exponent: int, bits: int, first: int, last: int, mark: str = "#") -> Binade:
+    """A binade with a value at every multiple of 2^-bits from first * 2^-bits to last * 2^-bits, of 1 to below 2."""
+    unit = 1 << bits
+
+    def holds(column: int) -> bool:
+        """Whether a value lies in [1 + column / COLUMNS, 1 + (column + 1) / COLUMNS)."""
+        start = max(first, -(-(COLUMNS + column) * unit // COLUMNS))
+        return start <= last and start * COLUMNS < (COLUMNS + column + 1) * unit
+
+    return Binade(
+        exponent=exponent, count=last - first + 1, first=Fraction(first, unit), last=Fraction(last, unit),
+        marks="".join(mark if holds(column) else " " for column in range(COLUMNS)),
+    )  # fmt: skip
+
+
+def _float(fmt: Format) -> Iterable[Binade | Cut]:
+    unit = 1 << fmt.man_bits
     top = fmt.max_sig.bit_length() - 1 + fmt.max_q
 
-    def normal(exponent: int) -> Binade:
-        last = fmt.max_sig if exponent == top else (2 << man_bits) - 1
-        return _even(exponent, last - (1 << man_bits) + 1, last, exponent - man_bits)
+    def binade(exponent: int) -> Binade:
+        zeros = int(exponent == fmt.emin and fmt.subnormals is Subnormals.NORMAL)  # the code of 2^emin is zero
+        last = fmt.max_sig if exponent == top else 2 * unit - 1
+        return _even(exponent, fmt.man_bits, unit + zeros, last)
 
-    yield normal(top)
+    yield binade(top)
     inner = range(top - 1, fmt.emin, -1)
     if len(inner) <= MAX_ALIKE:
-        yield from map(normal, inner)
+        yield from map(binade, inner)
     else:
-        yield normal(inner[0])
+        yield binade(inner[0])
         yield Cut(f"{len(inner) - 2} more like these")
-        yield normal(inner[-1])
-    if top > fmt.emin:
-        lowest = normal(fmt.emin)
-        if fmt.subnormals is Subnormals.NORMAL:  # the code of 2^emin is zero
-            first = lowest.first + Fraction(2) ** (fmt.emin - man_bits)
-            lowest = Binade(
-                exponent=fmt.emin, count=lowest.count - 1, marks=lowest.marks, first=first, last=lowest.last
-            )
-        yield lowest
+        yield binade(inner[-1])
+    if top > fmt.emin and fmt.man_bits + 1 > int(fmt.subnormals is Subnormals.NORMAL):
+        yield binade(fmt.emin)
     if _is_gradual(fmt):
-        yield from _halving(fmt.emin - 1, man_bits, fmt.emin - man_bits, "o")
+        yield from _halving(fmt.emin - 1, fmt.man_bits, "o")
 
 
-def _wide_integral(fmt: Format) -> Iterable[Binade | Cut]:
-    """Of an integer or fixed format with more than 16 bits."""
-    lsb = -fmt.frac_bits
+def _integral(fmt: Format) -> Iterable[Binade | Cut]:
     bits = fmt.max_sig.bit_length()
-    yield from _halving(bits - 1 + lsb, bits, lsb, "#")
+    return _halving(bits - 1 - fmt.frac_bits, bits, "#")
 
 
-def _halving(exponent: int, bits: int, lsb: int, mark: str) -> Iterable[Binade | Cut]:
-    """The binades of the multiples of 2^lsb below 2^(exponent + 1), each with half as many as the one before."""
-    shown = [_even(e, 1 << (e - lsb), (2 << (e - lsb)) - 1, lsb, mark) for e in _ends(exponent, bits)]
-    for at, binade in enumerate(shown):
-        if at and shown[at - 1].exponent != binade.exponent + 1:
-            yield Cut(f"{shown[at - 1].exponent - binade.exponent - 1} more, each with half as many as the one above")
-        yield binade
-
-
-def _ends(exponent: int, bits: int) -> list[int]:
-    every = range(exponent, exponent - bits, -1)
-    if bits <= MAX_SUBNORMAL:
-        return list(every)
-    return [*every[:2], *every[-2:]]
+def _halving(exponent: int, rows: int, mark: str) -> Iterable[Binade | Cut]:
+    """Binades down from an exponent, each with half as many values as the one above, the last with one."""
+    cut = rows > MAX_HALVING
+    for at in range(rows):
+        if not cut or at < 2 or at >= rows - 2:
+            bits = rows - 1 - at
+            yield _even(exponent - at, bits, 1 << bits, (2 << bits) - 1, mark)
+        elif at == 2:
+            yield Cut(f"{rows - 4} more, each with half as many as the one above")
 
 
 def _lines(rows: Iterable[Binade | Cut]) -> list[str]:
     listed = list(rows)
     labels = [f"2^{row.exponent}" if isinstance(row, Binade) else ":" for row in listed]
-    counts = [str(row.count) if isinstance(row, Binade) else "" for row in listed]
+    counts = [_count(row.count) if isinstance(row, Binade) else "" for row in listed]
     wide, tall = (max(map(len, texts), default=0) for texts in (labels, counts))
     return [
         f"{label:>{wide}} |{row.marks}| {count:>{tall}}  {_span(row)}"
@@ -190,18 +199,34 @@ def _lines(rows: Iterable[Binade | Cut]) -> list[str]:
     ]  # fmt: skip
 
 
+def _count(count: int) -> str:
+    if count < MAX_COUNT:
+        return str(count)
+    exponent = floor_log2(Fraction(count))
+    return f"2^{exponent}" if count == 1 << exponent else f"~2^{exponent + int(count >= 3 << (exponent - 1))}"
+
+
 def _span(row: Binade) -> str:
-    return _short(row.first) if row.first == row.last else f"{_short(row.first)} to {_short(row.last)}"
+    first, last = (_number(x, row.exponent) for x in (row.first, row.last))
+    return first if row.count == 1 else f"{first} to {last}"
 
 
 def _short(x: Fraction) -> str:
-    """A number in at most 12 characters: exact where that is possible, else rounded to 6 digits and marked by ~."""
+    """A number that is not zero, as `_number` writes it."""
     exponent = floor_log2(abs(x))
-    if x.denominator == 1 and abs(x) < 10**7:
-        return str(x.numerator)
-    if abs(x) == Fraction(2) ** exponent and not -10 < exponent < 24:
-        return f"{'-' if x < 0 else ''}2^{exponent}"
+    return ("-" if x < 0 else "") + _number(abs(x) / Fraction(2) ** exponent, exponent)
+
+
+def _number(significand: Fraction, exponent: int) -> str:
+    """significand * 2^exponent in at most 15 characters: exact where that is short, else with ~ and rounded."""
+    power = significand == 1 and not -10 < exponent < 24
+    if power:
+        return f"2^{exponent}"
     if -40 < exponent < 60:
+        x = significand * Fraction(2) ** exponent
+        if x.denominator == 1 and x < 10**7:
+            return str(x.numerator)
         text = repr(float(x))
         return text if len(text) <= 10 and Fraction(text) == x else f"~{float(x):.6g}"
-    return f"~{'-' if x < 0 else ''}{float(abs(x) / Fraction(2) ** exponent):.4g}*2^{exponent}"
+    text = f"{float(significand):.4g}"
+    return f"<2^{exponent + 1}" if text == "2" else f"~{text}*2^{exponent}"

@@ -26,6 +26,7 @@ from emu.formats.enums import (
 )
 from emu.formats.grid import MAX_POINT_BITS
 from emu.formats.model import MAX_STORED_BITS, Format
+from emu.formats.value import Value, compare
 from emu.spec.about import AboutKeys, Keys
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=4096)]
@@ -238,6 +239,11 @@ def _listed(made: listing.Listing, common: dict[str, object], ties: Ties, file: 
     return out
 
 
+def _text(x: Value) -> str:
+    """A finite value for an error message: sig * 2^q."""
+    return f"{x.signed_sig} * 2^{x.q}"
+
+
 def _check_points(fmt: Format, file: str) -> None:
     """Values and boundaries fit a word, and the boundaries lie between the values."""
     assert fmt.listing is not None
@@ -248,14 +254,13 @@ def _check_points(fmt: Format, file: str) -> None:
         raise _refuse(file, "boundaries", reason, len(given))
     for low, high in pairwise(points):
         assert low.boundary is not None
-        border = low.boundary.value.fraction()
-        if not low.value.fraction() <= border <= high.value.fraction():
-            raise _refuse(file, "boundaries", "a boundary lies between its two values", float(border))
-        span = [low.value.fraction(), border, high.value.fraction()]
-        unit = max(x.denominator for x in span)
-        if any(abs(x * unit) >= 1 << MAX_POINT_BITS for x in span):
+        span = [x for x in (low.value, low.boundary.value, high.value) if x.sig]
+        ordered = compare(low.value, low.boundary.value) <= 0 <= compare(high.value, low.boundary.value)
+        if not ordered:
+            raise _refuse(file, "boundaries", "a boundary lies between its two values", _text(low.boundary.value))
+        if max(x.top for x in span) - min(listing.normal(x).q for x in span) >= MAX_POINT_BITS:
             reason = f"two neighbours and their boundary need more than {MAX_POINT_BITS} bits together"
-            raise _refuse(file, "values", reason, float(high.value.fraction()))
+            raise _refuse(file, "values", reason, _text(high.value))
 
 
 def _fixed(keys: FixedKeys, common: dict[str, object], file: str) -> Format:

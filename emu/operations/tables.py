@@ -1,4 +1,4 @@
-"""A call as plain numbers, for the Numba and C kernels: the struct cemu_operation of cemu.h, and the formats' tables."""
+"""A call as plain numbers, for the Numba and C kernels: cemu_operation of cemu.h, and the tables of the formats."""
 
 from __future__ import annotations
 

@@ -70,13 +70,6 @@ def test_show_an_accelerator_with_two_units_of_one_name(tmp_path, capsys):
     assert capsys.readouterr().out.count("Unit unnamed") == 2
 
 
-def test_show_radix_4_prints_the_sixteen_codes(capsys):
-    assert run(["show", "log4"]) == 0
-    values = [line.split()[-1] for line in lines(capsys)[-16:]]
-    positive = ["0", "0.015625", "0.0625", "0.25", "1", "4", "16", "64"]
-    assert values == positive + [f"-{value}" for value in positive]
-
-
 def test_show_a_unit_draws_its_levels(capsys):
     assert run(["show", "deepseek-fp8-promoted"]) == 0
     text = capsys.readouterr().out
@@ -101,13 +94,13 @@ def test_show_an_accelerator_and_a_scheme(capsys):
 def test_show_every_builtin(capsys):
     from emu.spec import builtin_names
 
-    for kind in ("formats", "units", "schemes", "accelerators"):
+    for kind in ("formats", "functions", "units", "schemes", "accelerators"):
         for name in builtin_names(kind):
             assert run(["show", name, "--kind", kind.removesuffix("s")]) == 0, name
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("kind", ["formats", "units", "schemes", "accelerators"])
+@pytest.mark.parametrize("kind", ["formats", "functions", "units", "schemes", "accelerators"])
 def test_list(kind, capsys):
     from emu.spec import builtin_names
 

@@ -96,6 +96,8 @@ def test_round_trip(name):
         0, 1 << fmt.bits if fmt.bits < 64 else (1 << 64) - 1, 50_000, dtype=np.uint64
     )
     codes = np.arange(1 << fmt.bits, dtype=np.uint64) if fmt.bits <= 16 else bits
+    if fmt.symmetric:  # its lowest code decodes to a number out of range
+        codes = codes[codes != 1 << (fmt.bits - 1)]
     values = fmt.decode(codes)
     again = fmt.encode(values, **KEPT_NAN)
     back = fmt.decode(again)

@@ -61,7 +61,7 @@ def test_by_rule():
         ),
         ("BF8", r"ambiguous format name \(got 'BF8'\)\. Allowed: float8_e5m2, float8_e5m2fnuz"),
         ("float8_e4m3fm", r"unknown format .*\(got 'float8_e4m3fm'\); did you mean 'float8_e4m3fn(uz)?'\? Allowed: "),
-        ("e1m2", r"unknown format \(a name, an alias, intN, uintN, eXmY with X >= 2 and Y >= 1"),
+        ("e1m3", r"unknown format \(a name, an alias, intN, uintN, eXmY with X >= 2 and Y >= 1"),
         ("e5m0", r"unknown format"),
         ("int0", r"unknown format"),
         ("e21m3", r"e21m3: exp_bits: expected int <= 20 \(got 21\)"),

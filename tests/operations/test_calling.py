@@ -113,7 +113,8 @@ def test_nan_rules(backend):
 
 @pytest.mark.parametrize("backend", ["reference", "numba", "c"])
 def test_nan_rules_of_fma(backend):
-    """Arm looks at the addend first; 0 * inf is invalid under a quiet NaN addend too; on Arm the default NaN wins."""
+    """Arm looks at the addend first; 0 * inf is invalid under a quiet NaN addend too, but on x86; on Arm the default NaN
+    wins."""
     cases = [
         ((QUIET, ONE, OTHER), QUIET, OTHER, 0),
         ((QUIET, ONE, SIGNALS), QUIET, 0x7FC00002, 16),
@@ -125,7 +126,8 @@ def test_nan_rules_of_fma(backend):
         arrays = [np.array([code], np.uint32) for code in operands]
         for rule, code in (("riscv", 0x7FC00000), ("x86", x86), ("arm", arm)):
             found = emu.fma(*arrays, "float32", nan=rule, flags=True, backend=backend)
-            assert (found[0].item(), found[1].item()) == (code, flags), (rule, [hex(o) for o in operands])
+            raised = 0 if rule == "x86" and operands == (ZERO, INF, QUIET) else flags
+            assert (found[0].item(), found[1].item()) == (code, raised), (rule, [hex(o) for o in operands])
 
 
 def test_signs_of_zero():

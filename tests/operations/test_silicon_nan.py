@@ -1,4 +1,4 @@
-"""nan = "x86" against the processor that runs this: sums, products and FMA of NaNs and infinities, values and invalid."""
+"""nan = "x86" against the processor that runs this: sums, products, FMA of NaNs and infinities, values and invalid."""
 
 from __future__ import annotations
 
