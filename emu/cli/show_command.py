@@ -24,8 +24,8 @@ import click
     help="Units: the K to explain the plan for.",
 )
 def command(name: str, kind: str | None, length: int) -> None:
-    """Show NAME: a format's properties and codes, a function unit's error, a unit's datapath, a family's instructions, a
-    scheme, an accelerator.
+    """Show NAME: a format's properties and codes, a function unit's error profile, a unit's datapath, a family's
+    instructions, a scheme, an accelerator.
 
     NAME is a built-in name, an alias, FAMILY:INSTRUCTION, or (with --kind) a path to a .toml file.
     """

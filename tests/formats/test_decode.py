@@ -16,6 +16,7 @@ from emu.errors import FormatError
 from emu.formats.codec import decode_exact, fits_float64
 from emu.formats.decode import decode_code
 from emu.formats.encode import encode_value
+from emu.formats.enums import Subnormals
 from tests.oracle.values import Inf, NaN
 
 from .known import ALL, GFLOAT, ML_DTYPES, SMALL, oracle_format

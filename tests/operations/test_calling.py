@@ -113,8 +113,8 @@ def test_nan_rules(backend):
 
 @pytest.mark.parametrize("backend", ["reference", "numba", "c"])
 def test_nan_rules_of_fma(backend):
-    """Arm looks at the addend first; 0 * inf is invalid under a quiet NaN addend too, but on x86; on Arm the default NaN
-    wins."""
+    """Arm looks at the addend first; 0 * inf is invalid under a quiet NaN addend too, but on x86; on Arm the default
+    NaN wins."""
     cases = [
         ((QUIET, ONE, OTHER), QUIET, OTHER, 0),
         ((QUIET, ONE, SIGNALS), QUIET, 0x7FC00002, 16),

@@ -164,7 +164,8 @@ def operate(
     how = replace(how, nan_negative=nan == "x86", keeps_nan=True)
     nans = [x if isinstance(x, Nan) else None for x in values]
     if any(nans):
-        hidden = nan != "x86" and operation == "fma" and nans[0] is None and nans[1] is None and product(values[0], values[1]) is None
+        factors = operation == "fma" and nans[0] is None and nans[1] is None
+        hidden = nan != "x86" and factors and product(values[0], values[1]) is None
         flags = INVALID if hidden or any(x is not None and x.signals for x in nans) else 0
         made = chosen_nan(operation, nans, nan)
         if nan == "arm" and hidden and not values[2].signals:
