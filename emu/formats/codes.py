@@ -115,6 +115,9 @@ def smallest(codes: NDArray[np.uint64], fmt: Format) -> NDArray[Any]:
 def as_dtype(codes: ArrayLike, fmt: str | Format) -> NDArray[Any]:
     """Codes viewed as the NumPy or ml_dtypes dtype that the format has there.
 
+    Codes in unsigned integers of the dtype's width are viewed, not copied; but those of a signed integer format
+    narrower than a byte, which ml_dtypes keeps sign-extended.
+
     Raises:
         ValueError: neither library has a dtype for this format.
     """
@@ -124,8 +127,14 @@ def as_dtype(codes: ArrayLike, fmt: str | Format) -> NDArray[Any]:
     dtype = native_dtype(loaded)
     if dtype is None:
         raise ValueError(f"neither NumPy nor ml_dtypes has a dtype for {loaded.name}")
-    words = as_codes(codes, loaded).astype(f"u{dtype.itemsize}")
-    if loaded.bits < 8 * dtype.itemsize and loaded.signed and loaded.kind is FormatKind.INTEGER:
+    given = np.asarray(codes)
+    sign_extended = loaded.bits < 8 * dtype.itemsize and loaded.signed and loaded.kind is FormatKind.INTEGER
+    if given.dtype == np.dtype(f"u{dtype.itemsize}") and not sign_extended:
+        if given.size and int(given.max()) >> loaded.bits:
+            raise ValueError(f"codes: code {int(given.max()):#x} does not fit the {loaded.bits} bits of {loaded.name}")
+        return given.view(dtype)
+    words = as_codes(given, loaded).astype(f"u{dtype.itemsize}")
+    if sign_extended:
         shift = 8 * dtype.itemsize - loaded.bits
         words = (words << shift).astype(f"u{dtype.itemsize}").view(f"i{dtype.itemsize}") >> shift
     return np.ascontiguousarray(words).view(dtype)

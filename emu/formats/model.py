@@ -258,7 +258,7 @@ class Format(Properties):
         return np.dtype(f"uint{width}")
 
     def decode(self, codes: ArrayLike) -> NDArray[np.float64]:
-        """Values of codes as float64; see `emu.formats.codec.decode`."""
+        """Values of codes as float64; see `emu.formats.codec.decode`. `emu.cast` to float64 does it on any backend."""
         from emu.formats.codec import decode
 
         return decode(self, codes)
@@ -275,7 +275,7 @@ class Format(Properties):
         sr_bits: int | None = None,
         sr_variant: str = "B",
     ) -> Any:
-        """Codes of values; see `emu.formats.codec.encode`."""
+        """Codes of values; see `emu.formats.codec.encode`. `emu.cast` from float64 does it on any backend."""
         from emu.formats.codec import encode
 
         return encode(

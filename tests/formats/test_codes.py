@@ -98,3 +98,12 @@ def test_layout_and_shape_are_kept():
     for view in (codes, codes[:, ::-1], codes.T, codes[..., 1], codes[0, 0, 0]):
         assert np.array_equal(as_codes(view, load_format("e4m3")), view)
         assert load_format("e4m3").decode(view).shape == view.shape
+
+
+def test_codes_are_viewed_not_copied():
+    for name, dtype in (("e4m3", "u1"), ("float4_e2m1fn", "u1"), ("bfloat16", "u2"), ("float32", "u4")):
+        codes = np.arange(12, dtype=dtype).reshape(3, 4)
+        assert np.shares_memory(emu.as_dtype(codes[:, 1:], name), codes)
+    with pytest.raises(ValueError, match="code 0x10 does not fit the 4 bits of float4_e2m1fn"):
+        emu.as_dtype(np.array([16], np.uint8), "float4_e2m1fn")
+    assert emu.as_dtype(np.array([15, 8], np.uint8), "int4").tolist() == [-1, -8]
