@@ -187,13 +187,14 @@ CEMU_API int64_t cemu_cast_codes(const cemu_tables *tables, int64_t source, cons
 
 /* A scalar operation (emu/operations): the formats of its operands (-1: none), and the cast of its result. */
 typedef struct {
-    int64_t operation, operands, x, y, z, daz, nan_style, exact;
+    int64_t operation, operands, x, y, z, daz, nan_style, exact, rounding; /* rounding: to an integer */
     cemu_cast cast;
 } cemu_operation;
 
 /* Operate on n elements, one by one: x, y, z are codes (NULL where there is no such operand), masks gets the events of the
  * cast, with invalid also for invalid operations, and bit 15 for a division by zero. limbs: words of the widest exact
- * result, at least 8. Of the tables, formats, points and ranks are read. error_index gets the element that raised. */
+ * result, at least 8. Of the tables, formats, points and ranks are read; that rows are within them is the caller's
+ * promise. error_index gets the element that raised. */
 CEMU_API int64_t cemu_operate(const cemu_tables *tables, const cemu_operation *operation, const uint64_t *x,
                               const uint64_t *y, const uint64_t *z, int64_t n, int64_t limbs, const uint64_t *draws,
                               uint64_t *out, uint16_t *masks, int64_t *error_index);

@@ -100,7 +100,7 @@ INLINE void set_largest(context *c, const cemu_format *f, int negative, value *x
 INLINE uint32_t instead_of_nan(context *c, const cemu_format *f, value *x) {
     int integral = f->kind == CEMU_FORMAT_KIND_INTEGER || f->kind == CEMU_FORMAT_KIND_FIXED;
     if (f->nan_to == CEMU_NAN_TO_MAX) set_largest(c, f, 0, x);
-    else if (f->points && !f->has_zero) set_smallest(c->t, f, 0, x);
+    else if (f->points && !f->has_zero) set_smallest(c->t, f, -1, x);
     else set_zero(x, f->nan_to == CEMU_NAN_TO_NEGATIVE_ZERO && f->negative_zero, integral, 0);
     return EVENT(INVALID);
 }

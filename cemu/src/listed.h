@@ -167,7 +167,7 @@ INLINE void set_smallest(const cemu_tables *t, const cemu_format *f, int negativ
     if (at == f->points) /* nothing is positive */
         for (at--; !points[at].sig || points[at].code < 0;) at--;
     set_point(points + at, x);
-    x->negative = (uint8_t)negative;
+    if (negative >= 0) x->negative = (uint8_t)negative; /* -1: its own */
 }
 
 /* The largest finite value of a sign. */

@@ -95,7 +95,7 @@ static void square_root(work *w) {
 static void to_integral(work *w) {
     value *x = &w->operand[0];
     if (x->kind != FINITE || !any_below(x, -x->q)) return; /* an integer stays, in every mode */
-    int inexact = round_shift(&w->c, x, -x->q, w->how->cast.rounding, &w->how->cast, w->draw, 0);
+    int inexact = round_shift(&w->c, x, -x->q, w->how->rounding, &w->how->cast, w->draw, 0);
     x->q = 0;
     if (inexact && w->how->exact) w->mask |= EVENT(INEXACT);
 }
@@ -152,12 +152,15 @@ static int64_t run(work *w, const uint64_t *const *codes, int64_t n, const uint6
 CEMU_API int64_t cemu_operate(const cemu_tables *tables, const cemu_operation *operation, const uint64_t *x,
                               const uint64_t *y, const uint64_t *z, int64_t n, int64_t limbs, const uint64_t *draws,
                               uint64_t *out, uint16_t *masks, int64_t *error_index) {
-    if (limbs < 8 || operation->operands < 1 || operation->operands > 3) return CEMU_BAD_TABLE;
+    const uint64_t *codes[3] = {x, y, z};
+    const int64_t rows[3] = {operation->x, operation->y, operation->z};
+    if (limbs < 8 || operation->operands < 1 || operation->operands > 3 || operation->cast.format < 0) return CEMU_BAD_TABLE;
+    if (operation->cast.sr_bits < 0 || operation->cast.sr_bits > 64) return CEMU_BAD_TABLE;
+    for (int64_t k = 0; k < operation->operands; k++)
+        if (rows[k] < 0 || (n && !codes[k])) return CEMU_BAD_TABLE;
     uint64_t *arena = malloc((size_t)(5 * limbs + 2) * sizeof *arena);
     if (!arena) return CEMU_NO_MEMORY;
-    const uint64_t *codes[3] = {x, y, z};
     work w = {.how = operation, .c = {.t = tables, .limbs = limbs, .scratch = arena + 3 * limbs}};
-    const int64_t rows[3] = {operation->x, operation->y, operation->z};
     for (int k = 0; k < 3; k++) {
         w.format[k] = rows[k] < 0 ? NULL : tables->formats + rows[k];
         w.operand[k].limb = arena + k * limbs;

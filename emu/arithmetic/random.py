@@ -10,6 +10,7 @@ Sources: Salmon et al., SC 2011; Fibonacci LFSR as in Golomb, Shift Register Seq
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,11 +88,14 @@ class Lfsr:
 
     def states(self, count: int) -> list[int]:
         """The first states after the seed."""
-        taps, state, out = self.taps, self.seed, []
+        return list(self._every(1, count))
+
+    def _every(self, stride: int, count: int) -> Iterator[int]:
+        taps, state, top = self.taps, self.seed, self.width - 1
         for _ in range(count):
-            state = state >> 1 | ((state & taps).bit_count() & 1) << (self.width - 1)
-            out.append(state)
-        return out
+            for _ in range(stride):
+                state = state >> 1 | ((state & taps).bit_count() & 1) << top
+            yield state
 
     def draws(self, shape: tuple[int, ...], bits: int) -> NDArray[np.uint64]:
         """The low `bits` of the state of every element of an array.
@@ -102,8 +106,7 @@ class Lfsr:
         if bits > self.width:
             raise ValueError(f"Lfsr: {bits} random bits from a register of {self.width}")
         stride = self.stride or bits
-        count = int(np.prod(shape))
-        states = np.array(self.states(count * stride)[stride - 1 :: stride], dtype=np.uint64)
+        states = np.fromiter(self._every(stride, int(np.prod(shape))), dtype=np.uint64)
         return (states & _mask(bits)).reshape(shape)
 
 

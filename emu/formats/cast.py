@@ -120,6 +120,8 @@ def check_cast(
         raise refuse("rounding", "exact is a range check: for float formats, with ftz off", rounding.value)
     if fmt.kind is not FormatKind.FLOAT and ftz is not Ftz.OFF:
         raise refuse("ftz", "only float formats have subnormals", ftz.value, ("off",))
+    if sr_bits is not None and (type(sr_bits) is not int or not 0 <= sr_bits <= MAX_SR_BITS):
+        raise refuse("sr_bits", f"sr_bits is an integer from 1 to {MAX_SR_BITS}", sr_bits)
     if rounding is Rounding.STOCHASTIC and not sr_bits:
         raise refuse("sr_bits", "stochastic rounding needs sr_bits from 1 to 64", sr_bits)
     if rounding is not Rounding.STOCHASTIC and sr_bits:
@@ -133,6 +135,7 @@ def check_cast(
     )  # fmt: skip
 
 
+MAX_SR_BITS = 64
 _NEAREST_OF = {
     Ties.EVEN: Rounding.TIES_TO_EVEN, Ties.AWAY: Rounding.TIES_TO_AWAY, Ties.ZERO: Rounding.TIES_TO_ZERO,
     Ties.POSITIVE: Rounding.TIES_TO_POSITIVE, Ties.NEGATIVE: Rounding.TIES_TO_NEGATIVE,
@@ -186,7 +189,7 @@ def _instead_of_nan(fmt: Format) -> Value:
     if fmt.nan_to is NanTo.MAX:
         return fmt.largest(negative=False)
     if fmt.is_listed and not fmt.has_zero:
-        return fmt.smallest
+        return fmt.grid.nearest_zero
     return zero(fmt.nan_to is NanTo.NEGATIVE_ZERO and fmt.negative_zero, e)
 
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emu.errors import FormatError, OverflowRaised
 from emu.formats.cast import Cast, cast, check_cast
-from emu.formats.codes import as_codes, smallest
+from emu.formats.codes import as_array, as_codes, smallest
 from emu.formats.decode import decode_code
 from emu.formats.draws import draws_of, sr_bits_of
 from emu.formats.encode import encode_value
@@ -112,7 +112,7 @@ def encode(
         raise FormatError(f"{fmt.name} has {fmt.bits} bits: only formats of at most {MAX_STORED_BITS} bits have codes")
     target = fmt if nan_to == "error" else replace(fmt, nan_to=member(NanTo, nan_to))
     how = _cast_of(target, rounding, overflow, sr_bits_of(random, sr_bits), sr_variant)
-    array = np.asarray(values)
+    array = as_array(values)
     draws = draws_of(random, how, array.shape)
     if not fmt.has_nan and nan_to == "error":
         _refuse_nan(array, fmt)
@@ -169,7 +169,7 @@ def exact_value(x: Any) -> Value:
     Raises:
         ValueError: no real number, or a Fraction whose denominator is no power of two.
     """
-    if isinstance(x, float | np.floating):
+    if isinstance(x, float | np.float16 | np.float32 | np.float64):
         code = int(np.float64(x).view(np.uint64))
         return decode_code(load_format("float64"), code)
     if isinstance(x, int | np.integer | Fraction):

@@ -45,6 +45,18 @@ def _is_builtin(fmt: Format) -> bool:
         return False
 
 
+def as_array(values: Any) -> NDArray[Any]:
+    """An array of what a caller gave; integers that NumPy would make floats of, because they fit no one dtype, stay."""
+    array = np.asarray(values)
+    if isinstance(values, np.ndarray | np.generic) or array.dtype != np.float64:
+        return array
+    objects = np.array(values, dtype=object)
+    if all(isinstance(x, int | np.integer) for x in objects.ravel()) and objects.size:
+        return objects
+    wide = any(isinstance(x, int | np.integer) and int(float(x)) != int(x) for x in objects.ravel())
+    return objects if wide else array
+
+
 def as_codes(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[np.uint64]:
     """Codes of a format as a C-contiguous uint64 array.
 
@@ -58,7 +70,9 @@ def as_codes(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[np.u
     """
     if fmt.bits > MAX_STORED_BITS:
         raise ValueError(f"{what}: {fmt.name} has {fmt.bits} bits; codes have at most {MAX_STORED_BITS}")
-    given = np.asarray(array)
+    given = as_array(array)
+    if given.size == 0 and not isinstance(array, np.ndarray):
+        given = given.astype(fmt.code_dtype)
     if given.dtype.kind == "u" and given.dtype.isbuiltin == 1:
         return _checked(given, fmt, what)
     if given.dtype.kind in "iO" or given.dtype == np.bool_:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, cmp_to_key
+from functools import cached_property, cmp_to_key, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,12 @@ class Grid:
         """The values of the format, ascending."""
         return tuple(point for point in self.points if not point.virtual)
 
+    @property
+    def nearest_zero(self) -> Value:
+        """The value nearest zero that is not zero: the positive one if there is one."""
+        values = [point.value for point in self.real if point.value.sig]
+        return next((value for value in values if not value.negative), values[-1])
+
     def below(self, x: Value) -> int:
         """The index of the largest point that is not above a finite x; -1 if there is none."""
         return bisect_right(self._keys, _key(x)) - 1
@@ -107,6 +113,7 @@ class Grid:
 _key = cmp_to_key(compare)
 
 
+@lru_cache(maxsize=256)
 def grid_of(fmt: Format) -> Grid:
     """The grid of a log or codebook format."""
     if fmt.listing is not None:
@@ -116,7 +123,9 @@ def grid_of(fmt: Format) -> Grid:
 
 def midpoint(low: Value, high: Value) -> Value:
     """Half way between two values."""
-    return from_fraction((low.fraction() + high.fraction()) / 2)
+    q = min(low.q, high.q) if low.sig and high.sig else high.q if high.sig else low.q
+    total = (low.signed_sig << max(low.q - q, 0)) + (high.signed_sig << max(high.q - q, 0))
+    return Value(negative=total < 0, sig=abs(total), q=q - 1)
 
 
 def _codebook(fmt: Format) -> list[Point]:

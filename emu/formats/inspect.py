@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emu.errors import FormatError
 from emu.formats.classes import FloatClass, class_of
 from emu.formats.codec import decode, decode_exact, encode
+from emu.formats.codes import as_array
 from emu.formats.decode import decode_code
 from emu.formats.enums import Flag, Overflow, Rounding
 
@@ -90,7 +91,7 @@ def is_exact(fmt: Format, values: Any) -> NDArray[np.bool_]:
     Raises:
         ValueError: no real numbers.
     """
-    array = np.asarray(values)
+    array = as_array(values)
     nan = np.asarray(array != array, dtype=bool)
     up, down = np.zeros(array.shape, bool), np.zeros(array.shape, bool)
     if array.dtype.kind in "fO":

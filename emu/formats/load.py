@@ -67,7 +67,13 @@ def load_any(
         SpecError: unknown or ambiguous name (with the nearest one), or a spec that contradicts itself.
     """
     if not isinstance(spec, str | Path | Mapping):
-        return spec
+        from emu.formats.blocks import BlockFormat
+
+        given: object = spec
+        if isinstance(given, Format | BlockFormat):
+            return given
+        reason = "a format is a name, a path to a .toml, a mapping of keys, or a loaded format"
+        raise SpecError(reason, file=file, key=key, value=repr(spec))
     if isinstance(spec, Mapping):
         return _from_mapping(spec, file=file or "<mapping>", prefix=key or "")
     name = str(spec)
@@ -127,6 +133,8 @@ def _unknown(name: str, file: str | None, key: str | None) -> Format:
 
 def _from_mapping(mapping: Mapping[str, Any], *, file: str, name: str | None = None, prefix: str = "") -> AnyFormat:
     kind = mapping.get("kind", FormatKind.FLOAT.value)
+    if not isinstance(kind, str):
+        kind = repr(kind)
     if kind == BLOCK:
         return _block(mapping, file=file, name=name, prefix=prefix)
     if kind not in KEYS_OF_KIND:

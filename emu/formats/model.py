@@ -12,7 +12,7 @@ Sources: IEEE 754-2019 clause 3; OCP OFP8 and MX; P3109 v4.0; ml_dtypes' names; 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -120,14 +120,12 @@ class Format(Properties):
         """The sorted values of a listed format."""
         from emu.formats.grid import grid_of
 
-        return grid_of(self)
+        return grid_of(replace(self, nan_to=NanTo.ZERO))  # which has no say in it: the grid is made once
 
     @cached_property
     def smallest(self) -> Value:
         """The smallest positive value of a listed format (of a codebook without one: its smallest magnitude)."""
-        points = [point.value for point in self.grid.real if point.value.sig]
-        positive = [value for value in points if not value.negative]
-        return positive[0] if positive else points[-1].with_sign(False)
+        return self.grid.nearest_zero.with_sign(False)
 
     @cached_property
     def special_codes(self) -> tuple[int, int, int, int]:
@@ -231,9 +229,10 @@ class Format(Properties):
     def max_finite(self) -> float:
         """The largest finite value as a float (infinity if no float is that large)."""
         try:
-            return math.ldexp(float(self.max_sig), self.max_q)
+            size = math.ldexp(float(self.max_sig), self.max_q)
         except OverflowError:
             return math.inf
+        return -size if self.is_listed and self.largest(negative=False).negative else size
 
     @property
     def can_wrap(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import isqrt
 
+from emu.formats.enums import LogBoundary
 from emu.formats.model import Format
 from emu.formats.value import Value
 
@@ -30,6 +31,8 @@ def ratio(number: Fraction, target: Format) -> Value:
     if d & (d - 1) == 0:
         return Value(negative=number < 0, sig=n, q=1 - d.bit_length())
     q = last_place(n.bit_length() - d.bit_length(), target)
+    if target.boundary is LogBoundary.GEOMETRIC:  # a rational n/d is further than 1/(4 d^2) from any root of two
+        q = min(q, n.bit_length() - 3 * d.bit_length() - KEPT_BITS)
     scaled = (n << -q) // d if q < 0 else n // (d << q)
     return Value(negative=number < 0, sig=scaled | 1, q=q)
 

@@ -34,7 +34,7 @@ def _p3109(match: re.Match[str]) -> Made | None:
     if not 3 <= bits <= 16 or not 1 <= precision <= bits - int(signed):
         return None
     exp_bits = bits - precision + int(not signed)
-    return match[0], {
+    return f"binary{bits}p{precision}{match['sign']}{match['domain']}", {
         "exp_bits": exp_bits, "man_bits": precision - 1, "bias": 1 << (exp_bits - 1), "signed": signed,
         "infinities": match["domain"] == "e", "nan": "negative_zero" if signed else "top_code",
         "source": "IEEE P3109 interim report v4.0", "maturity": "documented",
@@ -45,7 +45,7 @@ def _kuzmin(match: re.Match[str]) -> Made | None:
     man_bits, exp_bits = int(match["man"]), int(match["exp"])
     if man_bits < 1 or exp_bits < 1:
         return None
-    return match[0], {
+    return f"{match['unsigned']}{man_bits}m{exp_bits}e", {
         "exp_bits": exp_bits, "man_bits": man_bits, "bias": 1 << (exp_bits - 1), "signed": not match["unsigned"],
         "infinities": False, "nan": "none",
         "source": "Kuzmin et al. 2022, FP8 quantization: the power of the exponent", "maturity": "documented",

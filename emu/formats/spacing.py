@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.errors import FormatError
+from emu.formats.codes import as_array
 from emu.formats.grid import VIRTUAL_ABOVE
 from emu.formats.properties import floor_log2
 
@@ -62,7 +63,7 @@ def ulp(fmt: Format, values: Any) -> NDArray[np.float64]:
 
     if not fits_float64(fmt):
         raise FormatError(f"{fmt.name} has values that float64 cannot hold: use emu.formats.spacing.gap")
-    array = np.asarray(values)
+    array = as_array(values)
     if array.dtype.kind not in "fiuO":
         raise ValueError(f"values of dtype {array.dtype}: give float16, float32, float64, integers or Fractions")
     if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > MAX_EXACT_INTEGER:

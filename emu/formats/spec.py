@@ -33,6 +33,8 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=4096)]
 MAX_EXP_BITS = 20
 """Exponent fields are at most this wide: binary128 has 15, P3109's widest 16; exact sums need 2^exp_bits bits."""
 MAX_LOG_EXP_BITS = 15
+MAX_LISTED_EXPONENT = 1 << 16
+"""Exponents of values that are listed one by one: their exact sums need as many bits."""
 MAX_LISTED_BITS = 16
 """Log and codebook formats are listed value by value."""
 Bias = Annotated[int, msgspec.Meta(ge=-(1 << 20), le=1 << 20)]
@@ -196,6 +198,9 @@ def _lowered(keys: FloatKeys, common: dict[str, object], file: str) -> Format:
     if bits > MAX_LISTED_BITS:
         reason = f'subnormals = "lowered" is for formats of at most {MAX_LISTED_BITS} bits'
         raise _refuse(file, "subnormals", reason, keys.subnormals.value)
+    if abs(_bias(keys)) > MAX_LISTED_EXPONENT:
+        reason = f'subnormals = "lowered" needs a bias from {-MAX_LISTED_EXPONENT} to {MAX_LISTED_EXPONENT}'
+        raise _refuse(file, "bias", reason, _bias(keys))
     if keys.infinities or keys.nan is not NanEncoding.NONE or keys.ignored_low_bits or keys.ignored_high_bits:
         reason = 'subnormals = "lowered" needs infinities = false, nan = "none" and no ignored bits'
         raise _refuse(file, "subnormals", reason, keys.subnormals.value)
@@ -292,6 +297,10 @@ def _log(keys: LogKeys, common: dict[str, object], file: str) -> Format:
         raise _refuse(file, "nan", 'nan = "top_code" is for unsigned formats', keys.nan.value)
     if (1 << keys.exp_bits) - int(keys.zero) - int(keys.nan is NanEncoding.TOP_CODE) < 1:
         raise _refuse(file, "exp_bits", "no value is left after zero and NaN", keys.exp_bits)
+    reach = (keys.radix.bit_length() - 1) * max(abs(keys.bias), (1 << keys.exp_bits) - keys.bias) // keys.steps
+    if reach > MAX_LISTED_EXPONENT:
+        reason = f"the powers of a log format are from 2^-{MAX_LISTED_EXPONENT} to 2^{MAX_LISTED_EXPONENT}"
+        raise _refuse(file, "bias", reason, keys.bias)
     table = _log_table(keys, file)
     if table and keys.boundary is LogBoundary.GEOMETRIC:
         raise _refuse(file, "boundary", "geometric boundaries are for steps = 1", keys.boundary.value)

@@ -63,7 +63,7 @@ def parse_table(text: str, file: str | None = None, key: str | None = None) -> d
     shown = text if len(text) <= 80 else text[:80] + "..."
     try:
         mapping = tomllib.loads(f"format = {text}")
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise SpecError(f"is no TOML inline table: {error}", file=file, key=key, value=shown) from None
     except RecursionError:
         raise SpecError("is nested too deeply", file=file, key=key, value=shown) from None

@@ -1,6 +1,7 @@
-"""The Numba kernels of values, codes and casts, and of scalar operations: the functions of cemu/src, one by one.
+"""The Numba kernels of values, codes and casts: the functions of cemu/src, one by one.
 
-Read them next to the C sources of the same name. The kernels of units (emu/units/kernels) call them. Their sources,
+Read them next to the C sources of the same name. The kernels of units (emu/units/kernels) and of scalar operations
+(emu/operations/kernel.py) call them. Their sources,
 together, name the folder of the compiled code (see emu/kernels/cache.py): Numba alone would not notice an edited
 helper.
 

@@ -26,6 +26,7 @@ def sources_hash() -> str:
     files = sorted([*here.glob("*.py"), *(units / "kernels").glob("*.py")])
     files += [units / "tables.py", units / "enums.py", units / "events.py", here.parent / "arithmetic" / "pipe.py"]
     files += [formats / "tables.py", formats / "enums.py", formats / "grid.py", here.parent / "operations" / "enums.py"]
+    files.append(here.parent / "operations" / "kernel.py")
     digest = hashlib.sha256(numba.__version__.encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes())

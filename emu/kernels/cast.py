@@ -121,7 +121,7 @@ def instead_of_nan(env: Env, f: Int, s: Int) -> Int:
     if env.t[f + F_NAN_TO] == TO_MAX:
         set_largest(env, f, 0, s)
     elif env.t[f + F_POINTS] and not env.t[f + F_HAS_ZERO]:
-        set_smallest(env, f, 0, s)
+        set_smallest(env, f, -1, s)
     else:
         negative = 1 if env.t[f + F_NAN_TO] == TO_NEGATIVE_ZERO and env.t[f + F_NEGATIVE_ZERO] else 0
         set_zero(env, s, negative, 1 if is_integral(env, f) else 0, 0)

@@ -261,7 +261,8 @@ def set_smallest(env: Env, f: Int, negative: Int, s: Int) -> None:
         while env.t[first + POINT_SIZE * at + R_SIG] == 0 or env.t[first + POINT_SIZE * at + R_CODE] < 0:
             at -= 1
     set_point(env, first + POINT_SIZE * at, s)
-    env.meta[s, NEGATIVE] = negative
+    if negative >= 0:  # -1: its own
+        env.meta[s, NEGATIVE] = negative
 
 
 @kernel

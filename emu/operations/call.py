@@ -50,6 +50,8 @@ class Call:
     daz: bool
     nan: NanStyle
     exact: bool
+    rounding: Rounding
+    """as it was asked for: the result's format may have another rule for ties"""
     codes: tuple[NDArray[np.uint64], ...]
     """one array for each operand, of one shape, C-contiguous"""
     draws: NDArray[np.uint64] | None
@@ -119,6 +121,9 @@ def prepare(operation: Operation, operands: tuple[ArrayLike, ...], fmt: FormatLi
         raise SpecError("exact is a range check inside units, no rounding", key="rounding", value=rounding.value)
     stochastic = rounding is Rounding.STOCHASTIC
     style = member(NanStyle, options.nan)
+    for key, given in (("daz", options.daz), ("exact", options.exact)):
+        if not isinstance(given, bool | np.bool_):
+            raise FormatError(f"{key} is True or False, not {given!r}")
     if options.nan_to is not None:
         target = replace(target, nan_to=member(NanTo, options.nan_to))
     how = check_cast(
@@ -139,6 +144,7 @@ def prepare(operation: Operation, operands: tuple[ArrayLike, ...], fmt: FormatLi
         daz=bool(options.daz),
         nan=style,
         exact=bool(options.exact),
+        rounding=rounding,
         codes=codes,
         draws=draws_of(options.random, how, codes[0].shape),
     )

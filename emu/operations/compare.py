@@ -83,7 +83,7 @@ def is_signalling(codes: NDArray[np.uint64], fmt: Format) -> Bools:
 
 def _formats(fmt: FormatLike) -> tuple[tuple[Format, ...], Format]:
     given = tuple(fmt) if isinstance(fmt, tuple | list) else (fmt, fmt)
-    return formats_of(given, 2, given[0])
+    return formats_of(given, 2, given[0] if given else None)
 
 
 def _predicate(

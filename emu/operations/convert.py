@@ -17,6 +17,7 @@ from emu.errors import FormatError
 from emu.formats.enums import EventKind, IntegerEncoding, NanTo, Overflow
 from emu.formats.model import Format
 from emu.operations.call import Call, FormatLike, formats_of, prepare
+from emu.operations.compare import is_nan
 from emu.operations.enums import NanStyle, Operation
 from emu.operations.run import run
 
@@ -40,7 +41,7 @@ def convert(codes: ArrayLike, src: FormatLike, dst: FormatLike, how: Keywords) -
     if by_style:
         words, masks = _fit(call, words, masks, given=how.get("nan_to") is not None)
     elif not target.has_nan and options.nan_to is None:
-        _refuse_nan(call, masks)
+        _refuse_nan(call)
     if target.is_integral and not call.exact:
         masks &= ~np.uint16(EventKind.INEXACT.bit)
     return result(call, words, masks, how.get("flags", False))
@@ -70,8 +71,8 @@ def _indefinite(fmt: Format) -> int:
     return top + int(fmt.symmetric)
 
 
-def _refuse_nan(call: Call, masks: NDArray[np.uint16]) -> None:
-    nan = masks & EventKind.INVALID.bit != 0
+def _refuse_nan(call: Call) -> None:
+    nan = is_nan(call.codes[0], call.formats[0])
     if nan.any():
         at = tuple(int(i) for i in np.unravel_index(int(np.flatnonzero(nan.ravel())[0]), nan.shape))
         name = call.cast.format.name

@@ -23,7 +23,7 @@ def _kernel() -> Any:
     from emu.kernels.cache import kernel_cache
 
     with kernel_cache():
-        from emu.kernels.operate import operate
+        from emu.operations.kernel import operate
 
         return operate
 
@@ -41,8 +41,8 @@ def run(call: Call) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
     """
     kernel = _kernel()
     from emu.kernels import environment as at
-    from emu.kernels.operate import SLOTS
     from emu.kernels.status import Status
+    from emu.operations.kernel import SLOTS
 
     env = _environment(call, SLOTS)
     codes = np.stack([array.ravel() for array in call.codes])

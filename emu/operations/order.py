@@ -21,7 +21,7 @@ from emu.formats.decode import decode_code
 from emu.formats.encode import encode_value
 from emu.formats.enums import Flag, Subnormals
 from emu.formats.model import Format
-from emu.formats.value import Value, compare, infinity
+from emu.formats.value import Value, infinity
 from emu.operations.call import FormatLike, broadcast, formats_of, nan_code
 from emu.operations.compare import is_nan, signs
 from emu.operations.enums import NanStyle
@@ -101,14 +101,17 @@ def _next(fmt: Format, code: int, *, up: bool) -> int:
     if fmt.is_listed:
         return _next_listed(fmt, x, up=up)
     if fmt.is_integral:
-        n = max(-fmt.min_sig, min(fmt.max_sig, x.signed_sig + (1 if up else -1)))
+        least, most = min(-fmt.min_sig, x.signed_sig), max(fmt.max_sig, x.signed_sig)
+        n = max(least, min(most, x.signed_sig + (1 if up else -1)))
         return encode_value(fmt, Value(negative=n < 0, sig=abs(n), q=-fmt.frac_bits))
     return _next_float(fmt, x, up=up)
 
 
 def _next_listed(fmt: Format, x: Value, *, up: bool) -> int:
-    points = fmt.grid.real
-    at = next(i for i, point in enumerate(points) if compare(point.value, x) == 0) + (1 if up else -1)
+    points = fmt.grid.points
+    at = fmt.grid.below(x) + (1 if up else -1)
+    while 0 <= at < len(points) and points[at].virtual:
+        at += 1 if up else -1
     if 0 <= at < len(points):
         value = points[at].value
         return encode_value(fmt, value.with_sign(True) if up and x.negative and not value.sig else value)

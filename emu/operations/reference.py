@@ -174,7 +174,7 @@ def _root(call: Call, x: Value) -> Result:
 def _integral(call: Call, x: Value, random: RandomBits | None) -> Result:
     if not x.finite or x.fraction().denominator == 1:
         return x, 0
-    n, _ = round_to(x.sig, -x.q, call.cast.rounding, x.negative, random)
+    n, _ = round_to(x.sig, -x.q, call.rounding, x.negative, random)
     return Value(negative=x.negative, sig=n, q=0), EventKind.INEXACT.bit if call.exact else 0
 
 

@@ -9,7 +9,7 @@ from emu.operations.call import Call
 
 MAX_OPERANDS = 3
 OPERATION = np.dtype(
-    [(name, np.int64) for name in ("operation", "operands", "x", "y", "z", "daz", "nan_style", "exact")]
+    [(name, np.int64) for name in ("operation", "operands", "x", "y", "z", "daz", "nan_style", "exact", "rounding")]
     + [("cast", CAST)]
 )
 
@@ -21,6 +21,7 @@ def call_tables(call: Call) -> tuple[list[int], FormatRows]:
     absent = [-1] * (MAX_OPERANDS - len(rows))
     cast_row = formats.cast_row(call.cast)
     fields = [
-        call.operation.code, len(rows), *rows, *absent, int(call.daz), call.nan.code, int(call.exact), *cast_row,
+        call.operation.code, len(rows), *rows, *absent, int(call.daz), call.nan.code, int(call.exact),
+        call.rounding.code, *cast_row,
     ]  # fmt: skip
     return fields, formats.rows()

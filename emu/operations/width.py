@@ -24,7 +24,9 @@ def words_of(call: Call) -> int:
         case Operation.DIVIDE:
             low, high = 0, high - spans[1][0]
         case Operation.REMAINDER:
-            low, high = min(low, spans[1][0]), min(high, spans[1][1])  # it is no larger than either
+            low, high = min(low, spans[1][0]), high  # beside an infinite y, x itself
+        case Operation.ROUND_TO_INTEGRAL:
+            high = max(high, 1)
     bits = high - low
     if target.is_integral:  # what is cast is first brought to the target's last place
         bits = max(bits, high + target.frac_bits + 128, target.bits)

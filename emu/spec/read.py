@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,18 +39,33 @@ class Source:
     """The default name of the thing it describes."""
 
 
+_LONG_KEY = re.compile(r"^[\[ \t]*(?:[\w\-\"' \t]*\.){65}", re.MULTILINE)
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """TOML text, as untrusted as it may be.
+
+    Raises:
+        ValueError: it is no TOML, or a key has more than 64 parts.
+        RecursionError: it is nested too deeply.
+    """
+    if _LONG_KEY.search(text):
+        raise ValueError("a key has at most 64 parts")
+    return tomllib.loads(text)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse one TOML file; SpecError with the file and line if it is none."""
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise SpecError(f"a spec file has at most {MAX_BYTES} bytes, this one has {size}", file=path)
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return parse_toml(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise SpecError(f"cannot be read: {error.strerror}", file=path) from error
     except UnicodeDecodeError as error:
         raise SpecError("is not UTF-8 text", file=path) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or an integer of thousands of digits
         raise SpecError(f"is not TOML: {error}", file=path) from error
     except RecursionError as error:
         raise SpecError("is nested too deeply", file=path) from error

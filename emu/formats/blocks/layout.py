@@ -23,7 +23,7 @@ def to_blocks(x: NDArray[Any], axis: int, block: int | None) -> NDArray[Any]:
     """The array as [..., blocks, block]; a short last block is filled with zeros."""
     moved = np.moveaxis(x, axis, -1)
     n = moved.shape[-1]
-    size = block or max(n, 1)
+    size = min(block or max(n, 1), max(n, 1))
     short = -n % size
     if short:
         moved = np.concatenate([moved, np.zeros((*moved.shape[:-1], short), dtype=x.dtype)], axis=-1)
