@@ -46,7 +46,7 @@ def test_an_infinite_divisor_and_a_large_integer(backend):
     assert emu.remainder(np.array([5], np.uint64), infinity, (fixed, "e5m2"), to="int64", backend=backend) == 0
     tiny = {"kind": "fixed", "bits": 8, "frac_bits": 600}
     up = emu.round_to_integral(np.array([1], np.uint8), tiny, rounding="toward_positive", backend=backend)
-    assert up == emu.load_format(tiny).encode([1])
+    assert up == 0  # 1 is 2^600 of its units, which wrap
 
 
 @pytest.mark.parametrize(("quarters", "value"), [(2, 0.0), (6, 1.0), (10, 1.0)])
@@ -94,7 +94,7 @@ def test_a_code_beyond_a_symmetric_range_stays():
     ],
 )
 def test_listed_exponents_are_bounded(keys):
-    with pytest.raises(SpecError, match="bias: .*65536"):
+    with pytest.raises(SpecError, match=r"bias: .*65536"):
         emu.load_format(keys)
 
 
