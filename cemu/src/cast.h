@@ -335,7 +335,10 @@ INLINE uint32_t cast_listed(context *c, const cemu_format *f, const cemu_cast *h
     if (!x->n && f->kind == CEMU_FORMAT_KIND_LOG) return instead_of_zero(c, f, how, x);
     const cemu_point *point = neighbour(c, f, how, draw, x);
     if (c->status) return 0;
-    if (!point || point->code == POINT_ABOVE) return overflow_float(c, f, how, 1, x);
+    if (!point || point->code == POINT_ABOVE) { /* the end that is exceeded; not the sign, in a one-sided codebook */
+        x->negative = compare_point(x, largest_point(c->t, f, 1)) < 0;
+        return overflow_float(c, f, how, 1, x);
+    }
     uint32_t events = point->code < 0 || compare_point(x, point) ? EVENT(INEXACT) : 0;
     if (events && x->n) {
         value size = *x, least = {.limb = &(uint64_t){0}};

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -73,11 +74,12 @@ def format_command(name: str, backend: str, seed: int) -> int:
 @click.option("--backend", "backends", multiple=True, type=click.Choice(["c", "numba", "reference"]),
               help="Only this backend (several times).")  # fmt: skip
 @click.option("--vectors", type=VECTORS, help="A folder of recorded TestFloat vectors (.npz).")
+@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, help="Processes; default: one a core.")
 @click.option("--table", type=VECTORS, help="Run nothing: print the counts of an --out folder as Markdown.")
 @SEED
 def formats_command(
     full: bool, out: Path | None, only: tuple[str, ...], backends: tuple[str, ...], vectors: Path | None,
-    table: Path | None, seed: int,
+    jobs: int, table: Path | None, seed: int,
 ) -> int:  # fmt: skip
     """Check all built-in formats, and formats by rule, against every oracle that is here.
 
@@ -94,21 +96,21 @@ def formats_command(
     kept = [done[unit.key] for unit in units if unit.key in done]
     if kept:
         click.echo(f"{len(kept)} of {len(units)} units of work are done already", err=True)
-    records = kept + _run(rest, lambda record: store.append(out, record) if out else None)
+    records = kept + _run(rest, lambda record: store.append(out, record) if out else None, jobs)
     _print_rows(records, plan.absent(vectors))
     return _finish(records)
 
 
-def _run(units: Sequence[Work], keep: Callable[[Record], None]) -> list[Record]:
-    """Run units one after another; each is kept as soon as it is finished."""
+def _run(units: Sequence[Work], keep: Callable[[Record], None], jobs: int = 1) -> list[Record]:
+    """Run units; each is kept as soon as it is finished."""
+    from emu.verify.run import run
+
     out = []
     with _progress(len(units)) as step:
-        for unit in units:
-            step(f"{unit.format[:28]} {unit.backend} {unit.check}", 0)
-            record = unit.record()
+        for record in run(units, jobs):
             keep(record)
             out.append(record)
-            step("", 1)
+            step(f"{record.format[:28]} {record.backend} {record.check}", 1)
     return out
 
 
@@ -145,7 +147,7 @@ def _print_checks(records: Sequence[Record]) -> None:
     rows = [
         (r.format, r.check, r.backend, "own oracle" if r.oracle == "own" else r.oracle, f"{r.cases:,}",
          f"{r.mismatches:,}", r.note)
-        for r in records if r.cases
+        for r in records if r.cases or "refuses" in r.note
     ]  # fmt: skip
     headings = ("format", "check", "backend", "oracle", "cases", "mismatches", "what")
     _table(headings, ("cases", "mismatches"), rows)

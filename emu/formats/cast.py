@@ -41,7 +41,7 @@ from emu.formats.enums import (
 from emu.formats.listed import cast_listed
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.rounding import RandomBits, round_to
-from emu.formats.value import QUIET, Value, infinity, zero
+from emu.formats.value import QUIET, Value, compare, infinity, zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +221,10 @@ def _listed(x: Value, how: Cast, random: RandomBits | None) -> tuple[Value, int]
     if x.sig == 0 and not fmt.has_zero and fmt.kind is FormatKind.LOG:
         return _instead_of_zero(x.negative, how)
     made, events = cast_listed(x, fmt, how.rounding, how.tininess, random)
-    return _overflow(x.negative, how, directed=True) if made is None else (made, events)
+    if made is not None:
+        return made, events
+    low = compare(x, fmt.largest(negative=True)) < 0  # the end that is exceeded; not the sign, in a one-sided codebook
+    return _overflow(low, how, directed=True)
 
 
 def _instead_of_zero(negative: bool, how: Cast) -> tuple[Value, int]:

@@ -8,6 +8,7 @@ import numpy as np
 from emu.formats.enums import EventKind, Ftz, IntegerEncoding, NanEncoding, NanTo, Overflow, Tininess
 from emu.kernels.codec import IEEE, LOG, NEGATIVE_ZERO, NO_SUBNORMALS, NORMAL, decode, is_integral
 from emu.kernels.environment import (
+    BORDER_SLOT,
     FRESH,
     INFINITE,
     KIND,
@@ -47,7 +48,7 @@ from emu.kernels.layout import (
     F_SYMMETRIC,
     format_at,
 )
-from emu.kernels.listed import round_listed, set_end, set_smallest
+from emu.kernels.listed import compare_values, round_listed, set_end, set_smallest
 from emu.kernels.rounding import EXACT, JAM, RTN, RTO, RTP, RTZ, round_shift
 from emu.kernels.status import Status
 from emu.kernels.wide import (
@@ -369,7 +370,11 @@ def cast_listed(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
     if env.meta[s, N] == 0 and not env.t[f + F_HAS_ZERO] and env.t[f + F_KIND] == LOG:
         return instead_of_zero(env, f, how, s)
     events = round_listed(env, f, how, draw, s)
-    return overflow_float(env, f, how, True, s) if events < 0 else events
+    if events >= 0:
+        return events
+    set_end(env, f, 1, BORDER_SLOT)  # the end that is exceeded; not the sign, in a one-sided codebook
+    env.meta[s, NEGATIVE] = 1 if compare_values(env, s, BORDER_SLOT) < 0 else 0
+    return overflow_float(env, f, how, True, s)
 
 
 @kernel

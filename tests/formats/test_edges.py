@@ -77,6 +77,13 @@ def test_a_codebook_of_negative_numbers(backend):
     assert emu.load_format(NEGATIVE).max_finite == -1.0
 
 
+def test_a_one_sided_codebook_saturates_at_the_nearer_end(backend):
+    values = emu.load_format("float32").encode([0.5, -1.0, 0.0, 9.0, -9.0])
+    positive = {"kind": "codebook", "values": [1.0, 2.0, 4.0, 8.0]}
+    assert emu.cast(values, "float32", positive, backend=backend).tolist() == [0, 0, 0, 3, 0]
+    assert emu.cast(values, "float32", NEGATIVE, backend=backend).tolist() == [0, 0, 0, 0, 3]
+
+
 def test_a_negative_number_is_no_nan():
     codes, flags = emu.cast(emu.load_format("f32").encode([-1.0]), "float32", UNSIGNED, flags=True)
     assert (codes.tolist(), flags.tolist()) == ([0], [21])

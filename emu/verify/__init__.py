@@ -1,0 +1,1 @@
+"""Self-check: formats and their arithmetic against an independent oracle, and against other people's."""
