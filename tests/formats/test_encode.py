@@ -60,6 +60,23 @@ def test_other_roundings(name, rounding):
     check(name, random_bits("float32")[::50], rounding)
 
 
+@cache
+def halves_and_a_million() -> np.ndarray:
+    """All float16 and bfloat16 numbers, and 2^20 random float32 bit patterns."""
+    bfloat16s = (np.arange(1 << 16, dtype=np.uint32) << 16).view(np.float32)
+    words = np.random.default_rng(20).integers(0, 1 << 32, 1 << 20, dtype=np.uint32)
+    with np.errstate(invalid="ignore"):
+        return np.concatenate([float16s().astype(np.float32), bfloat16s, words.view(np.float32)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_million_numbers_in_every_rounding(name):
+    x = np.concatenate([halves_and_a_million(), boundaries(table(name), "float32")])
+    for rounding in ROUNDINGS:
+        check(name, x, rounding)
+
+
 @pytest.mark.parametrize("name", TARGETS)
 def test_the_executor_agrees_with_the_table(name):
     fmt = oracle_format(load_format(name))
