@@ -336,7 +336,7 @@ INLINE uint32_t cast_listed(context *c, const cemu_format *f, const cemu_cast *h
     const cemu_point *point = neighbour(c, f, how, draw, x);
     if (c->status) return 0;
     if (!point || point->code == POINT_ABOVE) { /* the end that is exceeded; not the sign, in a one-sided codebook */
-        x->negative = compare_point(x, largest_point(c->t, f, 1)) < 0;
+        x->negative = compare_point(x, largest_point(c->t, f, 1)) <= 0;
         return overflow_float(c, f, how, 1, x);
     }
     uint32_t events = point->code < 0 || compare_point(x, point) ? EVENT(INEXACT) : 0;

@@ -223,7 +223,7 @@ def _listed(x: Value, how: Cast, random: RandomBits | None) -> tuple[Value, int]
     made, events = cast_listed(x, fmt, how.rounding, how.tininess, random)
     if made is not None:
         return made, events
-    low = compare(x, fmt.largest(negative=True)) < 0  # the end that is exceeded; not the sign, in a one-sided codebook
+    low = compare(x, fmt.largest(negative=True)) <= 0  # the end that is exceeded; not the sign, in a one-sided codebook
     return _overflow(low, how, directed=True)
 
 

@@ -373,7 +373,7 @@ def cast_listed(env: Env, f: Int, how: Int, draw: Word, s: Int) -> Int:
     if events >= 0:
         return events
     set_end(env, f, 1, BORDER_SLOT)  # the end that is exceeded; not the sign, in a one-sided codebook
-    env.meta[s, NEGATIVE] = 1 if compare_values(env, s, BORDER_SLOT) < 0 else 0
+    env.meta[s, NEGATIVE] = 1 if compare_values(env, s, BORDER_SLOT) <= 0 else 0
     return overflow_float(env, f, how, True, s)
 
 
