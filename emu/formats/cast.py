@@ -21,7 +21,9 @@ saturates or it has no NaN, else NaN (invalid).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import SupportsInt
 
 from emu.errors import OverflowRaised, SpecError
 from emu.formats.decode import decode_code
@@ -167,6 +169,12 @@ def cast(x: Value, how: Cast, random: RandomBits | None = None) -> tuple[Value, 
     if how.format.is_listed:
         return _listed(x, how, random)
     return _float(x, how, random)
+
+
+def overflow_at(fmt: Format, index: Iterable[SupportsInt]) -> OverflowRaised:
+    """The error of one element of an array whose cast has `overflow = "raise"`."""
+    where = tuple(int(i) for i in index)
+    return OverflowRaised(f"the value at index {where} exceeds the range of {fmt.name}")
 
 
 def _nan(x: Value, how: Cast) -> tuple[Value, int]:

@@ -115,7 +115,7 @@ def encode(
     array = as_array(values)
     draws = draws_of(random, how, array.shape)
     if not fmt.has_nan and nan_to == "error":
-        _refuse_nan(array, fmt)
+        refuse_nan(np.asarray(array != array), fmt)  # NaN alone differs from itself, in arrays of objects too
     source = _source_format(array)
     masks: NDArray[np.uint16] | None
     if source is None:
@@ -143,10 +143,14 @@ def _cast_of(fmt: Format, rounding: Any, overflow: Any, sr_bits: int | None, sr_
     )
 
 
-def _refuse_nan(array: NDArray[Any], fmt: Format) -> None:
-    nan = np.asarray(array != array)  # NaN alone differs from itself, in arrays of objects too
+def refuse_nan(nan: NDArray[np.bool_], fmt: Format) -> None:
+    """Refuse NaN, where the array says there is one, for a format without it.
+
+    Raises:
+        FormatError: there is one; names its index, and what would be taken.
+    """
     if nan.any():
-        where = np.unravel_index(int(np.flatnonzero(nan.ravel())[0]), array.shape)
+        where = np.unravel_index(int(np.flatnonzero(nan.ravel())[0]), nan.shape)
         at = tuple(int(i) for i in where)
         raise FormatError(f"NaN at index {at}, and {fmt.name} has no NaN: pass nan_to='zero', 'negative_zero' or 'max'")
 

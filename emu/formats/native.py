@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.errors import OverflowRaised
-from emu.formats.cast import Cast
+from emu.formats.cast import Cast, overflow_at
 from emu.formats.enums import NanEncoding
 from emu.formats.model import Format
 from emu.formats.tables import CAST, FormatRows, FormatTable
@@ -80,8 +79,7 @@ def cast_codes(
         pointer("uint64_t *", out), pointer("uint16_t *", masks), failed,
     )  # fmt: skip
     if status == lib.CEMU_OVERFLOW_RAISED:
-        where = tuple(int(i) for i in np.unravel_index(failed[0], codes.shape))
-        raise OverflowRaised(f"the value at index {where} exceeds the range of {how.format.name}")
+        raise overflow_at(how.format, np.unravel_index(failed[0], codes.shape))
     if status != lib.CEMU_OK:
         raise AssertionError(f"cemu_cast_codes: status {status}")
     if default_nan and how.format.has_nan:

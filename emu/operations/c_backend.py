@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.errors import OverflowRaised
+from emu.formats.cast import overflow_at
 from emu.formats.native import c_tables, pointer
 from emu.operations.call import Call
 from emu.operations.enums import Operation
@@ -33,8 +33,7 @@ def run(call: Call) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
         pointer("uint64_t *", call.draws), pointer("uint64_t *", out), pointer("uint16_t *", masks), failed,
     )  # fmt: skip
     if status == lib.CEMU_OVERFLOW_RAISED:
-        where = tuple(int(i) for i in np.unravel_index(failed[0], call.shape))
-        raise OverflowRaised(f"the value at index {where} exceeds the range of {call.cast.format.name}")
+        raise overflow_at(call.cast.format, np.unravel_index(failed[0], call.shape))
     if status != lib.CEMU_OK:
         raise AssertionError(f"cemu_operate: status {status}")
     return out, masks

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emu.errors import FormatError
+from emu.formats.codec import refuse_nan
 from emu.formats.enums import EventKind, IntegerEncoding, NanTo, Overflow
 from emu.formats.model import Format
 from emu.operations.call import Call, FormatLike, formats_of, prepare
@@ -41,7 +41,7 @@ def convert(codes: ArrayLike, src: FormatLike, dst: FormatLike, how: Keywords) -
     if by_style:
         words, masks = _fit(call, words, masks, given=how.get("nan_to") is not None)
     elif not target.has_nan and options.nan_to is None:
-        _refuse_nan(call)
+        refuse_nan(is_nan(call.codes[0], call.formats[0]), target)
     if target.is_integral and not call.exact:
         masks &= ~np.uint16(EventKind.INEXACT.bit)
     return result(call, words, masks, how.get("flags", False))
@@ -69,11 +69,3 @@ def _indefinite(fmt: Format) -> int:
     if fmt.encoding is IntegerEncoding.SIGN_MAGNITUDE:
         return (1 << fmt.bits) - 1
     return top + int(fmt.symmetric)
-
-
-def _refuse_nan(call: Call) -> None:
-    nan = is_nan(call.codes[0], call.formats[0])
-    if nan.any():
-        at = tuple(int(i) for i in np.unravel_index(int(np.flatnonzero(nan.ravel())[0]), nan.shape))
-        name = call.cast.format.name
-        raise FormatError(f"NaN at index {at}, and {name} has no NaN: pass nan_to='zero', 'negative_zero' or 'max'")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.errors import OverflowRaised
+from emu.formats.cast import overflow_at
 from emu.operations.call import Call
 from emu.operations.enums import Operation
 from emu.operations.tables import call_tables
@@ -51,8 +51,7 @@ def run(call: Call) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
     kernel(env, codes, draws, out, masks)
     status = int(env.state[at.STATUS])
     if status == Status.OVERFLOW_RAISED.code:
-        where = tuple(int(i) for i in np.unravel_index(int(env.state[at.ERROR]), call.shape))
-        raise OverflowRaised(f"the value at index {where} exceeds the range of {call.cast.format.name}")
+        raise overflow_at(call.cast.format, np.unravel_index(int(env.state[at.ERROR]), call.shape))
     if status:
         raise AssertionError(f"operate: status {status}")
     return out.reshape(call.shape), masks.astype(np.uint16).reshape(call.shape)

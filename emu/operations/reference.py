@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from emu.arithmetic.exact import add, multiply
 from emu.errors import OverflowRaised
-from emu.formats.cast import cast
+from emu.formats.cast import cast, overflow_at
 from emu.formats.decode import decode_code
 from emu.formats.encode import encode_value
 from emu.formats.enums import EventKind, FormatKind, NanEncoding, Rounding
@@ -60,8 +60,7 @@ def run(call: Call) -> tuple[NDArray[np.uint64], NDArray[np.uint16]]:
         try:
             out[index], masks[index] = operate(call, codes, random)
         except OverflowRaised:
-            where = tuple(int(i) for i in index)
-            raise OverflowRaised(f"the value at index {where} exceeds the range of {call.cast.format.name}") from None
+            raise overflow_at(call.cast.format, index) from None
     return out, masks
 
 
