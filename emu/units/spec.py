@@ -11,12 +11,13 @@ import msgspec
 
 from emu.formats.enums import Daz, Ftz, Overflow, Rounding, StochasticVariant
 from emu.spec.about import AboutKeys, Keys
-from emu.units.enums import NanOrder, NanRule, ProductExponent, Start, ZeroSign
+from emu.units.enums import NanOrder, NanRule, ProductExponent, RequantizeRule, Start, ZeroSign
 
 MAX_COUNT = 1 << 20
 Positive = Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)]
 Bits = Annotated[int, msgspec.Meta(ge=0, le=4096)]
 Exponent = Annotated[int, msgspec.Meta(ge=-40000, le=40000)]
+PartIndex = Annotated[int, msgspec.Meta(ge=0, le=63)]
 Number = int | float
 FormatKeys = str | dict[str, Any]
 """A format's name, or its keys as a table."""
@@ -26,7 +27,7 @@ class StepKeys(Keys, frozen=True, kw_only=True):
     """One step of a pipe: multiply, add, cast."""
 
     multiply: Number | tuple[Number, ...] | Literal["a_scale", "b_scale", "scale", "digits"] | None = None
-    add: Number | None = None
+    add: Number | tuple[Number, ...] | None = None
     format: FormatKeys | None = None
     rounding: Rounding | None = None
     overflow: Overflow | None = None
@@ -38,11 +39,19 @@ class StepKeys(Keys, frozen=True, kw_only=True):
 PipeKeys = StepKeys | tuple[StepKeys, ...]
 
 
+class ZeroPointKeys(Keys, frozen=True, kw_only=True):
+    """Run-time zero points of one operand: their format, and how many k share one."""
+
+    format: FormatKeys
+    block: Positive | None = None
+
+
 class OperandKeys(Keys, frozen=True, kw_only=True):
-    """One operand: its format, what becomes of subnormals, and the pipe on entry."""
+    """One operand: its format, what becomes of subnormals, its zero points, and the pipe on entry."""
 
     format: FormatKeys
     daz: Daz = Daz.OFF
+    zero: str | ZeroPointKeys | None = None
     load: PipeKeys = ()
 
 
@@ -70,6 +79,13 @@ class ScaleKeys(Keys, frozen=True, kw_only=True):
     product: PipeKeys = ()
 
 
+class SplitKeys(Keys, frozen=True, kw_only=True):
+    """The casts that split each operand into parts; an operand without any is its own only part."""
+
+    a: tuple[StepKeys, ...] = ()
+    b: tuple[StepKeys, ...] = ()
+
+
 class ProductKeys(Keys, frozen=True, kw_only=True):
     """The multiplier."""
 
@@ -77,6 +93,8 @@ class ProductKeys(Keys, frozen=True, kw_only=True):
     exponent: ProductExponent = ProductExponent.SUM
     table: str | tuple[tuple[int, ...], ...] | None = None
     digits: Annotated[int, msgspec.Meta(ge=1, le=31)] | None = None
+    split: tuple[StepKeys, ...] | SplitKeys | None = None
+    terms: Annotated[tuple[tuple[PartIndex, PartIndex], ...], msgspec.Meta(min_length=1, max_length=64)] | None = None
 
 
 class LevelKeys(Keys, frozen=True, kw_only=True):
@@ -108,6 +126,15 @@ class NanKeys(Keys, frozen=True, kw_only=True):
     code: dict[str, int] = msgspec.field(default_factory=dict)
 
 
+class RequantizeKeys(Keys, frozen=True, kw_only=True):
+    """An integer output stage by name; lists have one entry for each output column."""
+
+    rule: RequantizeRule
+    multiplier: Number | tuple[Number, ...]
+    zero_point: int | tuple[int, ...] = 0
+    rounding: Rounding | None = None
+
+
 class BaseKeys(Keys, frozen=True, kw_only=True):
     """The unit that this one is built on."""
 
@@ -126,4 +153,5 @@ class UnitKeys(AboutKeys, frozen=True, kw_only=True):
     product: ProductKeys | None = None
     level: tuple[LevelKeys, ...] = ()
     output: PipeKeys = ()
+    requantize: RequantizeKeys | None = None
     nan: NanKeys | None = None
