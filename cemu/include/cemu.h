@@ -106,9 +106,9 @@ typedef struct {
     int64_t negative, sig, q, e, live;
 } cemu_constant;
 
-/* One step of a pipe; constants and addend index the constant table. */
+/* One step of a pipe. Constants and addends are rows of the constant table; several are looked up by position. */
 typedef struct {
-    int64_t factor, first_constant, constants, addend;
+    int64_t factor, first_constant, constants, first_addend, addends;
     cemu_cast cast;
 } cemu_step;
 
@@ -126,26 +126,29 @@ typedef struct {
     cemu_pipe input, result;
 } cemu_level;
 
+/* Scales or zero points of an operand; format = -1: none; block = 0: one per row or column. */
+typedef struct {
+    int64_t format, block;
+} cemu_per_block;
+
 /* An operand; format = -1: the unit has none. */
 typedef struct {
     int64_t format, daz;
+    cemu_per_block zero;
     cemu_pipe load;
 } cemu_operand;
-
-/* Scales of an operand; format = -1: none; block = 0: one per row or column. */
-typedef struct {
-    int64_t format, block;
-} cemu_scale;
 
 typedef struct {
     int64_t k; /* products of one instruction; 0: all of K */
     cemu_operand a, b, c;
     cemu_cast d;
-    cemu_scale scale_a, scale_b;
+    cemu_per_block scale_a, scale_b;
     cemu_pipe scale_product, product_result, output;
     int64_t product_exponent, integral_product, nan_rule;
     int64_t table_columns;                        /* 0: no product table */
-    int64_t digit_width, digits_a, digits_b;      /* width 0: no digits */
+    int64_t digit_width, parts_a, parts_b;        /* operands are split: into digits, or (width 0) into floats */
+    int64_t casts_a, casts_b;                     /* of the parts of a, then of b: rows of the cast table */
+    int64_t terms;                                /* products of one k: pairs of the term table; 0: not split */
     int64_t levels;
 } cemu_unit;
 
@@ -160,18 +163,23 @@ typedef struct {
     const int64_t *table; /* products by code of a, then of b */
     const cemu_point *points; /* the grids of log and codebook formats */
     const int64_t *ranks;     /* by code: the row of its point among its format's, or CEMU_RANK_... */
+    const cemu_cast *casts;   /* what the parts of a, then of b, are rounded to */
+    const int64_t *terms;     /* (part of a, part of b) of each product of one k */
 } cemu_tables;
 
 /* One tile of one product: rows [row, row_end) and columns [column, column_end) of d. */
 typedef struct {
-    int64_t m, n, k, a_blocks, b_blocks;
+    int64_t m, n, k, a_blocks, b_blocks, a_zero_blocks, b_zero_blocks;
     const uint64_t *a, *b, *c, *a_scale, *b_scale; /* [m,k] [k,n] [m,n] [m,a_blocks] [b_blocks,n]; c, scales: may be NULL */
+    const uint64_t *a_zero, *b_zero;               /* [m,a_zero_blocks] [b_zero_blocks,n]; NULL: zero points are 0 */
     uint64_t *d;                                   /* [m,n] */
     int64_t first_index;                           /* of d[0] in the whole result, for the random stream */
     uint64_t seed;
     int64_t row, row_end, column, column_end;
     int64_t limbs;                                 /* 64-bit words of the widest value: emu's range analysis */
-    int64_t *events;                               /* [stage][kind], added to; NULL: not counted */
+    int64_t *events;                               /* [stage][kind], added to, from 0; NULL: not counted */
+    int64_t *positions;                            /* [stage][kind][position_limit][3]: m, n, k of the first ones, -1: none */
+    int64_t position_limit;                        /* 0: positions may be NULL */
     int64_t count_a, count_b;                      /* whether this tile counts the flushed elements of a and b */
     int64_t error_index;                           /* out: linear index in d of the element that raised */
 } cemu_problem;

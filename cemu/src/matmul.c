@@ -1,13 +1,7 @@
 /* The general kernel: any legal unit, by interpreting its tables. The same fold as emu/units/reference.py. */
+#include "operand.h"
 #include "schedule.h"
 #include "step.h"
-
-/* A decoded operand element, daz applied. */
-typedef struct {
-    uint64_t sig; /* significand, or payload of a NaN */
-    int32_t q, e;
-    uint8_t kind, negative, live, padding;
-} element;
 
 /* The buffers of one call. */
 typedef struct {
@@ -15,39 +9,13 @@ typedef struct {
     value *bank[2];          /* inputs and outputs of a level */
     int64_t *bank_k[2];      /* absolute k of their first product */
     value **addends;
+    value parts_a[MOST_PARTS], parts_b[MOST_PARTS], rest;
     uint64_t *arena;
     schedule whole, tail;    /* of a full piece of K, and of the short last one */
     int64_t piece, pieces;
 } workspace;
 
 static int64_t at_least(int64_t n) { return n > 0 ? n : 1; }
-
-static void decode_element(context *c, const cemu_operand *o, uint64_t code, element *out, int count) {
-    const cemu_format *f = c->t->formats + o->format;
-    value *x = &c->scale;
-    decode(c->t, f, code, x);
-    if (o->daz && x->kind == FINITE && (!x->n || top_of(x) < f->emin)) {
-        if (x->n && count) count_events(c, CEMU_STAGE_OPERAND, EVENT(FLUSHED_IN));
-        set_zero(x, x->negative && o->daz == CEMU_DAZ_SIGNED, 0, 0);
-    }
-    out->sig = x->n || x->kind == NAN_VALUE ? x->limb[0] : 0;
-    out->q = x->q;
-    out->e = x->e;
-    out->kind = x->kind;
-    out->negative = x->negative;
-    out->live = x->live;
-}
-
-static void load_element(const element *from, value *x) {
-    x->kind = from->kind;
-    x->negative = from->negative;
-    x->live = from->live;
-    x->fresh = 0;
-    x->q = from->q;
-    x->e = from->e;
-    x->n = from->kind == FINITE && from->sig != 0;
-    x->limb[0] = from->sig;
-}
 
 static void set_integer(value *x, int64_t number) {
     if (number) set_small(x, number < 0, number < 0 ? -(uint64_t)number : (uint64_t)number, 0, 0);
@@ -91,25 +59,41 @@ static void multiply_elements(context *c, const element *a, const element *b, va
     if (!x->n && c->t->unit->integral_product) x->negative = 0;
 }
 
+/* The products of the parts of two elements, into x[0 .. terms). */
+static void make_split_products(context *c, workspace *w, const element *a, const element *b, const place *at, value *x) {
+    const cemu_unit *u = c->t->unit;
+    load_element(a, &w->rest);
+    run_pipe(c, &u->a.load, &w->rest, at, CEMU_STAGE_OPERAND);
+    load_element(b, &c->load_b);
+    run_pipe(c, &u->b.load, &c->load_b, at, CEMU_STAGE_OPERAND);
+    split_operand(c, &w->rest, c->t->casts, u->casts_a, w->parts_a);
+    split_operand(c, &c->load_b, c->t->casts + u->casts_a, u->casts_b, w->parts_b);
+    for (int64_t i = 0; i < u->terms && !c->status; i++) {
+        copy_value(x + i, w->parts_a + c->t->terms[2 * i]);
+        multiply_operands(c, x + i, w->parts_b + c->t->terms[2 * i + 1]);
+    }
+}
+
 /* The terms of one k, into x[0 .. terms per k). */
-static void make_products(context *c, const workspace *w, int64_t row, int64_t column, const place *at, value *x) {
+static void make_products(context *c, workspace *w, int64_t row, int64_t column, const place *at, value *x) {
     const cemu_unit *u = c->t->unit;
     const cemu_problem *p = c->p;
-    int64_t k = at->k;
+    int64_t k = c->k = at->k;
     if (u->digit_width || u->table_columns) {
         uint64_t a = p->a[at->m * p->k + k], b = p->b[k * p->n + at->n];
         if (u->table_columns) {
             set_integer(x, c->t->table[(int64_t)a * u->table_columns + (int64_t)b]);
         } else {
             const cemu_format *fa = c->t->formats + u->a.format, *fb = c->t->formats + u->b.format;
-            for (int64_t i = 0; i < u->digits_a; i++)
-                for (int64_t j = 0; j < u->digits_b; j++)
-                    set_integer(x + i * u->digits_b + j, digit_of(fa, a, u->digit_width, u->digits_a, i) *
-                                                             digit_of(fb, b, u->digit_width, u->digits_b, j));
+            for (int64_t i = 0; i < u->terms; i++)
+                set_integer(x + i, digit_of(fa, a, u->digit_width, u->parts_a, c->t->terms[2 * i]) *
+                                       digit_of(fb, b, u->digit_width, u->parts_b, c->t->terms[2 * i + 1]));
         }
     } else {
         const element *a = w->a + row * p->k + k, *b = w->b + column * p->k + k;
-        if (u->a.load.count || u->b.load.count) {
+        if (u->terms) {
+            make_split_products(c, w, a, b, at, x);
+        } else if (u->a.load.count || u->b.load.count) {
             load_element(a, x);
             run_pipe(c, &u->a.load, x, at, CEMU_STAGE_OPERAND);
             load_element(b, &c->load_b);
@@ -120,10 +104,10 @@ static void make_products(context *c, const workspace *w, int64_t row, int64_t c
         }
     }
     if (u->product_exponent == CEMU_PRODUCT_EXPONENT_LEADING_BIT)
-        for (int32_t i = 0; i < c->digit_products; i++)
+        for (int32_t i = 0; i < c->terms_per_k; i++)
             if (x[i].kind == FINITE && x[i].n) x[i].e = top_of(x + i);
     if (u->product_result.count)
-        for (int32_t i = 0; i < c->digit_products; i++) run_pipe(c, &u->product_result, x + i, at, CEMU_STAGE_PRODUCT);
+        for (int32_t i = 0; i < c->terms_per_k; i++) run_pipe(c, &u->product_result, x + i, at, CEMU_STAGE_PRODUCT);
 }
 
 /* One level: inputs in `in`, results in `out`. */
@@ -149,9 +133,11 @@ static void run_level(context *c, const workspace *w, int64_t number, const leve
                     place at = *element_at;
                     at.k = in_k[position];
                     at.position = position;
+                    c->k = at.k;
                     run_pipe(c, &l->input, w->addends[j], &at, stage);
                 }
             }
+            c->k = in_k[s->index[i]];
             run_step(c, l, stage, w->addends, count, acc, result, element_at);
             acc = result;
         }
@@ -159,17 +145,20 @@ static void run_level(context *c, const workspace *w, int64_t number, const leve
     }
 }
 
-static uint64_t run_element(context *c, const workspace *w, int64_t m, int64_t n) {
+static uint64_t run_element(context *c, workspace *w, int64_t m, int64_t n) {
     const cemu_unit *u = c->t->unit;
     const cemu_problem *p = c->p;
     int has_c = u->c.format >= 0;
     uint64_t d = has_c ? p->c[m * p->n + n] : 0;
     c->index = (uint64_t)(p->first_index + m * p->n + n);
     c->draws = 0;
+    c->m = m;
+    c->n = n;
     place at = {0, 0, m, n};
     for (int64_t piece = 0; piece < w->pieces && !c->status; piece++) {
         int64_t first = piece * w->piece, stop = first + w->piece < p->k ? first + w->piece : p->k;
         const schedule *s = stop - first == w->piece ? &w->whole : &w->tail;
+        c->k = -1;
         if (has_c) {
             element loaded;
             decode_element(c, &u->c, d, &loaded, piece == 0);
@@ -178,9 +167,9 @@ static uint64_t run_element(context *c, const workspace *w, int64_t m, int64_t n
         }
         for (int64_t k = first; k < stop; k++) {
             at.k = k;
-            int64_t slot = (k - first) * c->digit_products;
+            int64_t slot = (k - first) * c->terms_per_k;
             make_products(c, w, m - p->row, n - p->column, &at, w->bank[0] + slot);
-            for (int32_t i = 0; i < c->digit_products; i++) w->bank_k[0][slot + i] = k;
+            for (int32_t i = 0; i < c->terms_per_k; i++) w->bank_k[0][slot + i] = k;
         }
         at.k = 0;
         int from = 0;
@@ -189,7 +178,10 @@ static uint64_t run_element(context *c, const workspace *w, int64_t m, int64_t n
         if (c->status) return 0; /* what raised left values of the later levels unset */
         value *x = w->bank[from];
         int64_t stage = CEMU_STAGE_FIRST_LEVEL + u->levels;
+        c->k = -1;
+        at.position = n;
         run_pipe(c, &u->output, x, &at, stage);
+        at.position = 0;
         count_events(c, stage, draw_and_cast(c, &u->d, x));
         if (c->status) return 0;
         if (x->kind == NAN_VALUE && u->nan_rule == CEMU_NAN_RULE_DEFAULT) d = (uint64_t)u->d.nan_code;
@@ -214,12 +206,12 @@ static void free_workspace(workspace *w) {
 /* Values of an arena, `extra` of them for the context. */
 static int64_t allocate(context *c, workspace *w) {
     const cemu_problem *p = c->p;
-    int64_t piece_terms = w->piece * c->digit_products, limbs = c->limbs;
+    int64_t piece_terms = w->piece * c->terms_per_k, limbs = c->limbs;
     int64_t slots = at_least(piece_terms), group = 1;
     for (int64_t i = 0; i < c->t->unit->levels; i++)
         if (c->t->levels[i].group > group) group = c->t->levels[i].group;
     if (group > slots) group = slots;
-    int64_t values = 2 * slots + 4, words = values * limbs + 2 * limbs + 2;
+    int64_t values = 2 * slots + 5 + (c->t->unit->terms ? 2 * MOST_PARTS : 0), words = values * limbs + 2 * limbs + 2;
     w->arena = malloc((size_t)words * sizeof *w->arena);
     w->addends = malloc((size_t)(group + 1) * sizeof *w->addends);
     w->a = malloc((size_t)at_least((p->row_end - p->row) * p->k) * sizeof *w->a);
@@ -233,10 +225,39 @@ static int64_t allocate(context *c, workspace *w) {
         for (int64_t j = 0; !bad && j < slots; j++, next += limbs) w->bank[i][j].limb = next;
     }
     if (bad) return CEMU_NO_MEMORY;
-    value *own[] = {&c->scale, &c->scale_b, &c->load_a, &c->load_b};
-    for (int i = 0; i < 4; i++, next += limbs) own[i]->limb = next;
+    value *own[] = {&c->scale, &c->scale_b, &c->load_a, &c->load_b, &w->rest};
+    for (int i = 0; i < 5; i++, next += limbs) own[i]->limb = next;
+    for (int i = 0; c->t->unit->terms && i < MOST_PARTS; i++) {
+        w->parts_a[i].limb = next;
+        w->parts_b[i].limb = next + limbs;
+        next += 2 * limbs;
+    }
     c->scratch = next;
     return CEMU_OK;
+}
+
+/* The rows of a and the columns of b that the tile reads. */
+static void decode_operands(context *c, workspace *w) {
+    const cemu_unit *u = c->t->unit;
+    const cemu_problem *p = c->p;
+    c->n = -1;
+    for (c->m = p->row; c->m < p->row_end; c->m++)
+        for (c->k = 0; c->k < p->k; c->k++) {
+            element *out = w->a + (c->m - p->row) * p->k + c->k;
+            decode_element(c, &u->a, p->a[c->m * p->k + c->k], out, (int)p->count_a);
+            if (!p->a_zero) continue;
+            int64_t block = u->a.zero.block ? c->k / u->a.zero.block : 0;
+            subtract_zero_point(c, &u->a.zero, p->a_zero[c->m * p->a_zero_blocks + block], out);
+        }
+    c->m = -1;
+    for (c->k = 0; c->k < p->k; c->k++)
+        for (c->n = p->column; c->n < p->column_end; c->n++) {
+            element *out = w->b + (c->n - p->column) * p->k + c->k;
+            decode_element(c, &u->b, p->b[c->k * p->n + c->n], out, (int)p->count_b);
+            if (!p->b_zero) continue;
+            int64_t block = u->b.zero.block ? c->k / u->b.zero.block : 0;
+            subtract_zero_point(c, &u->b.zero, p->b_zero[block * p->n + c->n], out);
+        }
 }
 
 CEMU_API int64_t cemu_matmul(const cemu_tables *tables, cemu_problem *problem) {
@@ -244,23 +265,17 @@ CEMU_API int64_t cemu_matmul(const cemu_tables *tables, cemu_problem *problem) {
     cemu_problem *p = problem;
     context c = {.t = tables, .p = p, .limbs = p->limbs};
     workspace w = {0};
-    if (p->limbs < 3 || u->levels < 1) return CEMU_BAD_TABLE;
-    c.digit_products = u->digit_width ? (int32_t)(u->digits_a * u->digits_b) : 1;
-    c.digits_b = u->digit_width ? (int32_t)u->digits_b : 1;
+    if (p->limbs < 3 || u->levels < 1 || u->casts_a > MOST_PARTS || u->casts_b > MOST_PARTS) return CEMU_BAD_TABLE;
+    c.terms_per_k = u->terms ? (int32_t)u->terms : 1;
     w.piece = u->k && u->k < p->k ? u->k : at_least(p->k);
     w.pieces = p->k ? (p->k + w.piece - 1) / w.piece : 1;
     int64_t tail = p->k - (w.pieces - 1) * w.piece;
-    int64_t status = make_schedule(tables, w.piece * c.digit_products, &w.whole);
+    int64_t status = make_schedule(tables, w.piece * c.terms_per_k, &w.whole);
     if (p->k == 0) status = CEMU_OK; /* only the empty tail is run */
-    if (!status && tail != w.piece) status = make_schedule(tables, tail * c.digit_products, &w.tail);
+    if (!status && tail != w.piece) status = make_schedule(tables, tail * c.terms_per_k, &w.tail);
     if (!status) status = allocate(&c, &w);
     if (!status) {
-        for (int64_t m = p->row; m < p->row_end; m++)
-            for (int64_t k = 0; k < p->k; k++)
-                decode_element(&c, &u->a, p->a[m * p->k + k], w.a + (m - p->row) * p->k + k, (int)p->count_a);
-        for (int64_t k = 0; k < p->k; k++)
-            for (int64_t n = p->column; n < p->column_end; n++)
-                decode_element(&c, &u->b, p->b[k * p->n + n], w.b + (n - p->column) * p->k + k, (int)p->count_b);
+        decode_operands(&c, &w);
         for (int64_t m = p->row; m < p->row_end && !c.status; m++)
             for (int64_t n = p->column; n < p->column_end && !c.status; n++) {
                 p->error_index = m * p->n + n;

@@ -7,7 +7,7 @@
 
 /* Where a value stands: what the factors of a step are looked up by. */
 typedef struct {
-    int64_t k, position, m, n; /* absolute k of its first product; index in the level's input; output element */
+    int64_t k, position, m, n; /* absolute k of its first product; index in the level's input, or column; output element */
 } place;
 
 INLINE void load_constant(const cemu_constant *from, value *x) {
@@ -18,7 +18,7 @@ INLINE void load_constant(const cemu_constant *from, value *x) {
 INLINE void load_scale(context *c, int which_b, const place *at, value *x) {
     const cemu_unit *u = c->t->unit;
     const cemu_problem *p = c->p;
-    const cemu_scale *s = which_b ? &u->scale_b : &u->scale_a;
+    const cemu_per_block *s = which_b ? &u->scale_b : &u->scale_a;
     int64_t block = s->block ? at->k / s->block : 0;
     uint64_t code = which_b ? p->b_scale[block * p->n + at->n] : p->a_scale[at->m * p->a_blocks + block];
     decode(c->t, c->t->formats + s->format, code, x);
@@ -46,8 +46,8 @@ INLINE const value *load_factor(context *c, const cemu_step *s, const value *x, 
             run_pipe(c, &u->scale_product, out, at, CEMU_STAGE_SCALE);
             break;
         default: { /* digits */
-            int64_t digit = at->position % c->digit_products;
-            int32_t weight = (int32_t)(u->digit_width * (digit / c->digits_b + digit % c->digits_b));
+            const int64_t *pair = c->t->terms + 2 * (at->position % c->terms_per_k);
+            int32_t weight = (int32_t)(u->digit_width * (pair[0] + pair[1]));
             set_small(out, 0, 1, weight, weight);
         }
     }
@@ -81,9 +81,9 @@ INLINE void run_pipe(context *c, const cemu_pipe *pipe, value *x, const place *a
     for (int64_t i = 0; i < pipe->count && !c->status; i++, s++) {
         if (s->factor != CEMU_FACTOR_NONE && multiply_value(c, x, load_factor(c, s, x, at)))
             count_events(c, stage, EVENT(NAN_MADE));
-        if (s->addend >= 0) {
+        if (s->addends) {
             int down = s->cast.format >= 0 && s->cast.rounding == CEMU_ROUNDING_TOWARD_NEGATIVE;
-            add_constant(c, x, c->t->constants + s->addend, down);
+            add_constant(c, x, c->t->constants + s->first_addend + at->position % s->addends, down);
         }
         if (s->cast.format >= 0) count_events(c, stage, draw_and_cast(c, &s->cast, x));
     }

@@ -34,14 +34,22 @@ typedef struct {
     uint64_t index;     /* of the output element, for the random stream */
     uint64_t draws;     /* random draws this element has made */
     int64_t status;
-    int32_t digit_products, digits_b;
+    int32_t terms_per_k;
+    int64_t m, n, k;    /* where events are counted now; -1: nowhere in particular */
     value scale, scale_b, load_a, load_b;
 } context;
 
 INLINE void count_events(context *x, int64_t stage, uint32_t mask) {
-    if (!mask || !x->p->events) return;
-    int64_t *row = x->p->events + stage * CEMU_EVENT_KINDS;
-    for (; mask; mask &= mask - 1) row[__builtin_ctz(mask)]++;
+    const cemu_problem *p = x->p;
+    if (!mask || !p->events) return;
+    for (; mask; mask &= mask - 1) {
+        int64_t cell = stage * CEMU_EVENT_KINDS + __builtin_ctz(mask), seen = p->events[cell]++;
+        if (seen >= p->position_limit) continue;
+        int64_t *row = p->positions + 3 * (cell * p->position_limit + seen);
+        row[0] = x->m;
+        row[1] = x->n;
+        row[2] = x->k;
+    }
 }
 
 /* Stop with this error; the first one counts. */

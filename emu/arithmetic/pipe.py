@@ -21,7 +21,7 @@ class Factor(Vocabulary):
     NONE = "none"
     """nothing"""
     CONSTANTS = "constants"
-    """a constant, or a list of them indexed by the input's position modulo the list's length"""
+    """a constant, or a list of them indexed by the term's position modulo the list's length"""
     A_SCALE = "a_scale"
     """the scale of the term's block of a"""
     B_SCALE = "b_scale"
@@ -29,7 +29,7 @@ class Factor(Vocabulary):
     SCALE = "scale"
     """a_scale * b_scale through `scale.product`"""
     DIGITS = "digits"
-    """2^(w (i + j)), the weight of a digit product"""
+    """2^(w (i + j)), the weight of the product of digits i and j"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,8 @@ class Step:
 
     factor: Factor = Factor.NONE
     constants: tuple[Value, ...] = ()
-    addend: Value | None = None
+    addends: tuple[Value, ...] = ()
+    """nothing to add, one number, or a list indexed as `constants` is"""
     cast: Cast | None = None
 
 
@@ -65,7 +66,7 @@ class Term:
     k: int = 0
     """absolute k of its first product"""
     position: int = 0
-    """its index in the level's input"""
+    """its index in the level's input; in `output`, the column of the output element"""
 
 
 def run_pipe(pipe: Pipe, x: Value, term: Term, around: Surroundings, stage: int) -> Value:
@@ -76,9 +77,9 @@ def run_pipe(pipe: Pipe, x: Value, term: Term, around: Surroundings, stage: int)
             x = multiply(before, factor)
             if x.nan and not before.nan and not factor.nan:
                 around.count(stage, EventKind.NAN_MADE.bit)
-        if step.addend is not None:
+        if step.addends:
             downward = step.cast is not None and step.cast.rounding is Rounding.TOWARD_NEGATIVE
-            x = add(x, step.addend, toward_negative=downward)
+            x = add(x, step.addends[term.position % len(step.addends)], toward_negative=downward)
         if step.cast is not None:
             stochastic = step.cast.rounding is Rounding.STOCHASTIC and x.finite
             x, events = cast(x, step.cast, around.draw(step.cast) if stochastic else None)

@@ -27,7 +27,7 @@ from emu.formats.enums import (
 from emu.formats.grid import MAX_POINT_BITS
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.value import Value, compare
-from emu.spec.about import AboutKeys, Keys
+from emu.spec.about import AboutKeys, Keys, means
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=4096)]
 MAX_EXP_BITS = 20
@@ -39,81 +39,124 @@ MAX_LISTED_BITS = 16
 """Log and codebook formats are listed value by value."""
 Bias = Annotated[int, msgspec.Meta(ge=-(1 << 20), le=1 << 20)]
 """Any integer that leaves room for exponents to add up in the kernels' 32 bits."""
+TIES = means("what `ties_to_even` does with a tie; the other roundings do what they say")
 
 
 class CommonKeys(AboutKeys, frozen=True, kw_only=True):
     """Keys of every format."""
 
-    alias: tuple[str, ...] = ()
-    kind: FormatKind = FormatKind.FLOAT
-    nan_to: NanTo = NanTo.ZERO
+    alias: Annotated[tuple[str, ...], means("other names, compared without case")] = ()
+    kind: Annotated[
+        FormatKind, means("what map it is", values="`float`, `integer`, `fixed`, `log`, `codebook`, `block`")
+    ] = FormatKind.FLOAT
+    nan_to: Annotated[NanTo, means("what a NaN becomes where the format has none")] = NanTo.ZERO
 
 
 class FloatKeys(CommonKeys, frozen=True, kw_only=True):
     """Keys of a float format."""
 
-    exp_bits: Annotated[int, msgspec.Meta(ge=1, le=MAX_EXP_BITS)]
-    man_bits: Count
-    bias: Bias | None = None
-    signed: bool = True
-    subnormals: Subnormals = Subnormals.GRADUAL
-    infinities: bool = True
-    nan: NanEncoding = NanEncoding.IEEE
-    negative_zero: bool | None = None
-    ignored_low_bits: Count = 0
-    ignored_high_bits: Count = 0
+    exp_bits: Annotated[Annotated[int, msgspec.Meta(ge=1, le=MAX_EXP_BITS)], means("width of the exponent field")]
+    man_bits: Annotated[Count, means("stored mantissa bits")]
+    bias: Annotated[Bias | None, means("of the exponent field", default="2^(exp_bits − 1) − 1")] = None
+    signed: Annotated[bool, means("whether there is a sign bit")] = True
+    subnormals: Annotated[Subnormals, means("what E = 0 means")] = Subnormals.GRADUAL
+    infinities: Annotated[bool, means("whether there are infinities")] = True
+    nan: Annotated[NanEncoding, means("which codes are NaN", without=("listed",))] = NanEncoding.IEEE
+    negative_zero: Annotated[
+        bool | None,
+        means(
+            "`false`: the code of −0 decodes to +0 and is never produced",
+            default="`true` if signed and that code is not NaN",
+        ),
+    ] = None
+    ignored_low_bits: Annotated[
+        Count, means("bits of the code below the mantissa that are not looked at, and written as 0 (TF32)")
+    ] = 0
+    ignored_high_bits: Annotated[Count, means("the same above the sign (UE4M3)")] = 0
 
 
 class IntegerKeys(CommonKeys, frozen=True, kw_only=True):
     """Keys of an integer format."""
 
-    bits: Annotated[int, msgspec.Meta(ge=1, le=4096)]
-    signed: bool = True
-    symmetric: bool = False
-    encoding: IntegerEncoding = IntegerEncoding.TWOS_COMPLEMENT
+    bits: Annotated[Annotated[int, msgspec.Meta(ge=1, le=4096)], means("width of a code")]
+    signed: Annotated[bool, means("whether there are negative values")] = True
+    symmetric: Annotated[bool, means("−2^(bits − 1) is outside the range (its code still decodes)")] = False
+    encoding: Annotated[IntegerEncoding, means("of negative numbers")] = IntegerEncoding.TWOS_COMPLEMENT
 
 
 class FixedKeys(CommonKeys, frozen=True, kw_only=True):
     """Keys of a fixed-point format."""
 
-    bits: Annotated[int, msgspec.Meta(ge=1, le=8192)]
-    frac_bits: Annotated[int, msgspec.Meta(ge=-4096, le=8192)]
-    signed: bool = True
-    symmetric: bool = False
+    bits: Annotated[Annotated[int, msgspec.Meta(ge=1, le=8192)], means("width of a code")]
+    frac_bits: Annotated[Annotated[int, msgspec.Meta(ge=-4096, le=8192)], means("bits below the binary point")]
+    signed: Annotated[bool, means("whether there are negative values")] = True
+    symmetric: Annotated[bool, means("−2^(bits − 1) is outside the range")] = False
 
 
 class LogKeys(CommonKeys, frozen=True, kw_only=True):
     """Keys of a log format."""
 
-    radix: Annotated[int, msgspec.Meta(ge=2, le=256)]
-    exp_bits: Annotated[int, msgspec.Meta(ge=1, le=MAX_LOG_EXP_BITS)]
-    bias: Bias
-    signed: bool = True
-    zero: bool = True
-    nan: NanEncoding = NanEncoding.NONE
-    phase: LogPhase = LogPhase.EVEN
-    boundary: LogBoundary = LogBoundary.ARITHMETIC
-    zero_boundary: ZeroBoundary = ZeroBoundary.SERIES
-    ties: Ties = Ties.EVEN
-    steps: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
-    table_bits: Annotated[int, msgspec.Meta(ge=1, le=52)] | None = None
-    table: tuple[float, ...] = ()
+    radix: Annotated[Annotated[int, msgspec.Meta(ge=2, le=256)], means("a power of two", values="2, 4, 8, … 256")]
+    exp_bits: Annotated[Annotated[int, msgspec.Meta(ge=1, le=MAX_LOG_EXP_BITS)], means("width of the exponent field")]
+    bias: Annotated[Bias, means("of the exponent field")]
+    signed: Annotated[bool, means("whether there is a sign bit")] = True
+    zero: Annotated[bool, means("E = 0 is a zero of its sign")] = True
+    nan: Annotated[
+        NanEncoding,
+        means(
+            "`top_code` is for unsigned formats",
+            without=("ieee", "all_ones", "negative_zero", "listed"),
+        ),
+    ] = NanEncoding.NONE
+    phase: Annotated[LogPhase, means("which of two interleaved grids (two-phase rounding)")] = LogPhase.EVEN
+    boundary: Annotated[
+        LogBoundary,
+        means("where nearest roundings change from one power to the next; `geometric` is for `steps = 1` only"),
+    ] = LogBoundary.ARITHMETIC
+    zero_boundary: Annotated[ZeroBoundary, means("and from zero to the smallest power")] = ZeroBoundary.SERIES
+    ties: Annotated[Ties, TIES] = Ties.EVEN
+    steps: Annotated[Annotated[int, msgspec.Meta(ge=1, le=256)], means("values for each power of the radix")] = 1
+    table_bits: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=52)] | None,
+        means("of `steps` above 1: radix^(i/steps) is rounded to so many fraction bits, to nearest"),
+    ] = None
+    table: Annotated[tuple[float, ...], means("or given: `steps` numbers from 1 up to the radix")] = ()
 
 
 class PositKeys(Keys, frozen=True, kw_only=True):
     """A posit: the rule that lists a codebook."""
 
-    bits: Annotated[int, msgspec.Meta(ge=3, le=MAX_LISTED_BITS)]
-    es: Annotated[int, msgspec.Meta(ge=0, le=4)]
+    bits: Annotated[Annotated[int, msgspec.Meta(ge=3, le=MAX_LISTED_BITS)], means("width of a code")]
+    es: Annotated[Annotated[int, msgspec.Meta(ge=0, le=4)], means("exponent bits")]
 
 
 class CodebookKeys(CommonKeys, frozen=True, kw_only=True):
     """Keys of a codebook format."""
 
-    values: tuple[float, ...] = ()
-    boundaries: tuple[float, ...] = ()
-    posit: PositKeys | None = None
-    ties: Ties = Ties.EVEN
+    values: Annotated[
+        tuple[float, ...],
+        means(
+            "by code: finite numbers, `-0.0`, `nan`, `inf` and `-inf` (one of each sign that the values have, or "
+            "none). Of several codes of a value the smallest is written",
+            values="list of 2^bits numbers, 2 to 65536",
+            default="those of `posit`",
+        ),
+    ] = ()
+    boundaries: Annotated[
+        tuple[float, ...],
+        means(
+            "where nearest roundings change, ascending, between the distinct finite values",
+            default="half way",
+        ),
+    ] = ()
+    posit: Annotated[
+        PositKeys | None,
+        means(
+            "instead of `values`: a posit of 3 to 16 `bits` with `es` 0 to 4 exponent bits; its boundaries are the "
+            "posits of one bit more, and no number but zero is rounded to zero by the nearest roundings"
+        ),
+    ] = None
+    ties: Annotated[Ties, TIES] = Ties.EVEN
 
 
 KEYS_OF_KIND: dict[str, type[CommonKeys]] = {

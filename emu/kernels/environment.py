@@ -4,7 +4,7 @@
   are the scratch values of the C context; the banks of a level follow.
 * `t` holds all tables of the unit, one after the other, as int64: the unit itself at 0, the others from the offsets
   in `state` on. A row is named by its offset in `t`; emu/kernels/layout.py has the offsets of its fields.
-* `codes` holds a, b, c and the scales, one after the other.
+* `codes` holds a, b, c, the scales and the zero points, one after the other.
 """
 
 from __future__ import annotations
@@ -25,17 +25,22 @@ FINITE, INFINITE, NAN_VALUE = range(3)
 (
     STATUS, INDEX, DRAWS, ROW, COLUMN, ERROR,  # the call, and the element that it is at (or failed in)
     TERM_K, TERM_POSITION,  # where the value stands that a pipe works on
-    SEED, TOTAL_K, TOTAL_N, A_BLOCKS,
-    FORMATS, STEPS, CONSTANTS_AT, LEVELS, TABLE, POINTS, RANKS,  # offsets in `t`
-    CODES_A, CODES_B, CODES_C, CODES_SA, CODES_SB,  # offsets in `codes`
+    SEED, TOTAL_K, TOTAL_N, A_BLOCKS, A_ZERO_BLOCKS,
+    FORMATS, STEPS, CONSTANTS_AT, LEVELS, TABLE, POINTS, RANKS, CASTS, TERMS,  # offsets in `t`
+    CODES_A, CODES_B, CODES_C, CODES_SA, CODES_SB, CODES_ZA, CODES_ZB,  # offsets in `codes`; zero points: -1 without
+    PARTS,  # the slots that operands are split in: the parts of a, the parts of b, what is left
+    NOW_M, NOW_N, NOW_K,  # where events are counted now; -1: nowhere in particular
+    POSITION_LIMIT, POSITIONS,  # how many positions of each stage and kind are kept, and from where in `state` on
     EVENTS,  # event counts, [stage][kind], from here on
-) = range(25)  # fmt: skip
+) = range(36)  # fmt: skip
 """Fields of `state`."""
 
 PAIR, TERMS_AT = 0, 2
 """Offsets in `addends`: the two operands of a pipe's addition, and the addends of a step."""
 
 EVENT_KINDS = len(EventKind)
+MOST_PARTS = 8
+PART_SLOTS = 2 * MOST_PARTS + 1
 
 
 class Environment(NamedTuple):

@@ -15,6 +15,11 @@ from emu.kernels.environment import (
     LIVE,
     NAN_VALUE,
     NEGATIVE,
+    NOW_K,
+    NOW_M,
+    NOW_N,
+    POSITION_LIMIT,
+    POSITIONS,
     STATUS,
     E,
     N,
@@ -56,7 +61,14 @@ def count_events(env: Env, stage: Int, mask: Int) -> None:
     kind = 0
     while mask:
         if mask & 1:
-            env.state[EVENTS + EVENT_KINDS * stage + kind] += 1
+            cell = EVENT_KINDS * stage + kind
+            seen = env.state[EVENTS + cell]
+            env.state[EVENTS + cell] += 1
+            if seen < env.state[POSITION_LIMIT]:
+                row = env.state[POSITIONS] + 3 * (cell * env.state[POSITION_LIMIT] + seen)
+                env.state[row] = env.state[NOW_M]
+                env.state[row + 1] = env.state[NOW_N]
+                env.state[row + 2] = env.state[NOW_K]
         mask >>= 1
         kind += 1
 

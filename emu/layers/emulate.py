@@ -33,7 +33,7 @@ from emu.schemes.cast import Float32, OutOfRange
 from emu.units.events import Events
 
 if TYPE_CHECKING:
-    from emu.units.form import ScaleOperand
+    from emu.units.form import PerBlock
 
 StaticScales = tuple[Float32 | None, Float32 | None]
 """Scales of A and of B that were chosen beforehand."""
@@ -176,9 +176,7 @@ class _Emulation:
         return quantised
 
 
-def _side(
-    codes: NDArray[Any], scale: Float32, assignment: Assignment, operand: ScaleOperand | None, axis: int
-) -> _Side:
+def _side(codes: NDArray[Any], scale: Float32, assignment: Assignment, operand: PerBlock | None, axis: int) -> _Side:
     """Codes, and their scale either for the epilogue or, block by block, for the unit."""
     if operand is None:
         return _Side(codes=codes, epilogue_scale=scale if assignment.scheme.scales else None, unit_scale=None)

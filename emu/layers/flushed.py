@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from emu.formats import EventKind
 from emu.formats.codes import as_codes
 from emu.formats.enums import Daz, Subnormals
-from emu.units.events import KINDS, OPERAND, Events, stage_count, stage_names
+from emu.units.events import Events
+from emu.units.stages import OPERAND
 
 if TYPE_CHECKING:
     from emu.units import Unit
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 def no_events(unit: Unit) -> Events:
     """Zero everywhere."""
-    levels = len(unit.form.levels)
-    return Events(stages=stage_names(levels), counts=np.zeros((stage_count(levels), KINDS), np.int64))
+    return Events.none(unit.form.stages, 0)
 
 
 def flushed_in(operand: Operand, codes: NDArray[Any]) -> int:

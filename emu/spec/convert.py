@@ -69,6 +69,8 @@ def _flat(kind: Any) -> Iterator[Any]:
     if isinstance(kind, msgspec.inspect.UnionType):
         for member in kind.types:
             yield from _flat(member)
+    elif isinstance(kind, msgspec.inspect.Metadata):  # a type with its meaning beside it
+        yield from _flat(kind.type)
     else:
         yield kind
 

@@ -25,7 +25,7 @@ def run(problem: Problem) -> None:
 def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> TileResult:
     from cemu import ffi, lib
 
-    events = np.zeros_like(problem.events)
+    events, positions = np.zeros_like(problem.events), np.empty_like(problem.positions)
     c_tables = ffi.new(
         "cemu_tables *",
         {
@@ -38,6 +38,8 @@ def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> T
             "levels": pointer("cemu_level *", tables.levels),
             "orders": pointer("int64_t *", tables.orders),
             "table": pointer("int64_t *", tables.table),
+            "casts": pointer("cemu_cast *", tables.casts),
+            "terms": pointer("int64_t *", tables.terms),
         },
     )
     c_problem = ffi.new(
@@ -46,15 +48,19 @@ def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> T
             "m": problem.m, "n": problem.n, "k": problem.k,
             "a_blocks": 0 if problem.a_scale is None else problem.a_scale.shape[1],
             "b_blocks": 0 if problem.b_scale is None else problem.b_scale.shape[0],
+            "a_zero_blocks": 0 if problem.a_zero is None else problem.a_zero.shape[1],
+            "b_zero_blocks": 0 if problem.b_zero is None else problem.b_zero.shape[0],
             "a": pointer("uint64_t *", problem.a), "b": pointer("uint64_t *", problem.b),
             "c": pointer("uint64_t *", problem.c),
             "a_scale": pointer("uint64_t *", problem.a_scale), "b_scale": pointer("uint64_t *", problem.b_scale),
+            "a_zero": pointer("uint64_t *", problem.a_zero), "b_zero": pointer("uint64_t *", problem.b_zero),
             "d": pointer("uint64_t *", problem.d),
             "first_index": problem.first_index, "seed": problem.seed,
             "row": tile.row, "row_end": tile.row_end, "column": tile.column, "column_end": tile.column_end,
             "limbs": limbs, "events": pointer("int64_t *", events),
+            "positions": pointer("int64_t *", positions), "position_limit": positions.shape[2],
             "count_a": int(tile.column == 0), "count_b": int(tile.row == 0), "error_index": 0,
         },
     )  # fmt: skip
     status = lib.cemu_matmul(c_tables, c_problem)
-    return TileResult(status=int(status), error_index=int(c_problem.error_index), events=events)
+    return TileResult(status=int(status), error_index=int(c_problem.error_index), events=events, positions=positions)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from emu.units.enums import AlignTo, NanRule, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
-from emu.units.words import pipe_words
+from emu.units.words import parts_words, pipe_words, zero_words
 
 INDENT = 4
 
@@ -34,9 +34,8 @@ def _operands(form: UnitForm) -> list[str]:
     a, b = _operand("a", form.a), _operand("b", form.b)
     width = max(len(a), len(b))
     product = "looked up" if form.product.table else "×"
-    if form.product.digits:
-        digits = form.product.digits
-        product = f"× ({digits.a} × {digits.b} digits of {digits.width} bit{'s' if digits.width > 1 else ''})"
+    if form.product.parts:
+        product = f"× ({parts_words(form.product.parts)})"
     after = "; ".join(pipe_words(form.product.result)) or "exact"
     lines = [f"{a:<{width}} ─┐", f"{' ' * width}  ├─ {product}, {after}", f"{b:<{width}} ─┘"]
     for name, scale in (("a", form.scale_a), ("b", form.scale_b)):
@@ -51,7 +50,7 @@ def _operands(form: UnitForm) -> list[str]:
 def _operand(name: str, operand: Operand) -> str:
     daz = "" if operand.daz.value == "off" else ", DAZ"
     load = "".join(f", {words}" for words in pipe_words(operand.load))
-    return f"{name}: {operand.format.name}{daz}{load}"
+    return f"{name}: {operand.format.name}{daz}{zero_words(operand)}{load}"
 
 
 def _inside(index: int, level: Level, c: str | None) -> list[str]:

@@ -1,7 +1,6 @@
 """Events of one matmul: how often what happened, at which stage.
 
-Stages, in the order of the datapath: `operand` (daz, load), `scale` (scale.product), `product`, `level 0`, `level 1`,
-…, `output` (the output pipe and the cast to d). A subnormal operand that daz takes for zero is counted once per
+A subnormal operand that daz takes for zero is counted once per
 element of a, b or c that a two-dimensional product reads, not once per use.
 """
 
@@ -14,28 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.enums import EventKind
-
-OPERAND, SCALE, PRODUCT, FIRST_LEVEL = 0, 1, 2, 3
-KINDS = len(EventKind)
-
-
-def stage_names(levels: int) -> tuple[str, ...]:
-    """The names of the stages of a unit with so many levels."""
-    return ("operand", "scale", "product", *(f"level {index}" for index in range(levels)), "output")
-
-
-def stage_count(levels: int) -> int:
-    """How many stages a unit with so many levels has."""
-    return FIRST_LEVEL + levels + 1
+from emu.units.positions import Position, positions_of
+from emu.units.problem import Problem
+from emu.units.stages import KINDS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Events:
-    """Counts by stage and kind."""
+    """Counts by stage and kind, and on request where the first of each were."""
 
     stages: tuple[str, ...]
     counts: NDArray[np.int64]
     """[stage, kind]"""
+    limit: int = 0
+    """how many positions of each stage and kind are kept"""
+    positions: tuple[Position, ...] = ()
+    """the first `limit` of each stage and kind, stages and kinds in their order"""
+
+    @classmethod
+    def none(cls, stages: tuple[str, ...], limit: int) -> Events:
+        """No event yet."""
+        return cls(stages=stages, counts=np.zeros((len(stages), KINDS), np.int64), limit=limit)
+
+    @classmethod
+    def of_problem(cls, problem: Problem, *, one_b: bool) -> Events:
+        """What a backend recorded for a two-dimensional product."""
+        stages = problem.form.stages
+        return cls(
+            stages=stages, counts=problem.events, limit=problem.positions.shape[2],
+            positions=tuple(positions_of(problem, stages, one_b=one_b)),
+        )  # fmt: skip
 
     def total(self, kind: EventKind) -> int:
         """The count of one kind over all stages."""
@@ -55,11 +62,24 @@ class Events:
     def __add__(self, other: Events) -> Events:
         if self.stages != other.stages:
             raise ValueError(f"events of different units do not add: stages {self.stages} and {other.stages}")
-        return Events(stages=self.stages, counts=self.counts + other.counts)
+        limit = max(self.limit, other.limit)
+        return Events(
+            stages=self.stages, counts=self.counts + other.counts, limit=limit,
+            positions=self._first(self.positions + other.positions, limit) if limit else (),
+        )  # fmt: skip
+
+    def _first(self, positions: tuple[Position, ...], limit: int) -> tuple[Position, ...]:
+        """The first of each stage and kind, in the order of stages and kinds."""
+        by_place: dict[tuple[str, EventKind], list[Position]] = {}
+        for position in positions:
+            by_place.setdefault((position.stage, position.kind), []).append(position)
+        order = [(stage, kind) for stage in self.stages for kind in EventKind]
+        return tuple(position for place in order for position in by_place.get(place, [])[:limit])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Events):
             return NotImplemented
-        return self.stages == other.stages and bool(np.array_equal(self.counts, other.counts))
+        same = self.stages == other.stages and self.positions == other.positions
+        return same and bool(np.array_equal(self.counts, other.counts))
 
     __hash__ = None  # type: ignore[assignment]

@@ -3,7 +3,7 @@
 * `[[instruction]]`: `name` with `{placeholders}`, `body` (default `default`); every other key is a parameter.
   A placeholder of the name whose key is a list is expanded, all combinations; other strings may hold placeholders too.
 * `[when.<parameter>.<value>]`: parameters that hold when that parameter has that value; two that disagree are an error.
-* Precedence: instruction > when > `[parameters]`.
+* Precedence: call > instruction > when > `[parameters]`; a call is `INSTRUCTION(key=value, …)` (emu/units/call.py).
 * In a body, the string `"$p"` is replaced by the parameter p; `"$p?"` leaves the key out if p is not set.
 """
 
@@ -12,13 +12,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from emu.errors import SpecError
 from emu.spec import convert
-from emu.spec.about import AboutKeys
+from emu.spec.about import AboutKeys, FormatKeys, means, word
+from emu.spec.read import NOT_INHERITED
+from emu.units.call import parse_call
 from emu.units.substitute import Substitution
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -29,18 +31,37 @@ MAX_INSTRUCTIONS = 10_000
 class InstructionKeys(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table; every other key is a parameter."""
 
-    name: str
-    body: str = "default"
+    name: Annotated[str, means("of the instruction; `{placeholders}` are filled in from the row's other keys")]
+    body: Annotated[str, means("which body; every other key of the row is a parameter")] = "default"
 
 
 class FamilyKeys(AboutKeys, frozen=True, kw_only=True):
     """A family file, before anything is put into its bodies."""
 
-    alias: dict[str, str | dict[str, Any]] = msgspec.field(default_factory=dict)
-    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
-    when: dict[str, dict[str, dict[str, Any]]] = msgspec.field(default_factory=dict)
-    body: dict[str, dict[str, Any]]
-    instruction: tuple[InstructionKeys, ...]
+    alias: Annotated[
+        dict[str, FormatKeys], means("format names that mean something else in this file", values="`{ name = format }`")
+    ] = msgspec.field(default_factory=dict)
+    parameters: Annotated[dict[str, Any], means("parameters of every instruction")] = msgspec.field(
+        default_factory=dict
+    )
+    when: Annotated[
+        dict[str, dict[str, dict[str, Any]]],
+        means(
+            "parameters that hold where parameter p has value v. Two that apply and disagree are an error",
+            values="`[when.p.v]`",
+        ),
+    ] = msgspec.field(default_factory=dict)
+    body: Annotated[
+        dict[str, Annotated[dict[str, Any], word("body")]],
+        means(
+            'the keys of a unit. The string `"$p"` is replaced by parameter p; `"$p?"` leaves the key out if p is not '
+            "set",
+            values="`[body.X]`",
+        ),
+    ]
+    instruction: Annotated[
+        tuple[InstructionKeys, ...], means("the table of instructions", values="`[[instruction]]`, at least one")
+    ]
 
 
 def is_family(mapping: Mapping[str, Any]) -> bool:
@@ -50,6 +71,11 @@ def is_family(mapping: Mapping[str, Any]) -> bool:
 
 def instructions(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, Any]]:
     """Every instruction's name and parameters (`body` among them), in the order of the file."""
+    return {name: _filled(row) for name, row in _rows(mapping, file).items()}
+
+
+def _rows(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, Any]]:
+    """Every instruction's name and parameters, placeholders in them not yet filled in."""
     convert(mapping, FamilyKeys, file=file)
     out: dict[str, dict[str, Any]] = {}
     for index, row in enumerate(mapping["instruction"]):
@@ -73,9 +99,13 @@ def _expand(row: dict[str, Any], file: str, key: str) -> Iterator[tuple[str, dic
         )
     lists = [name for name in wanted if isinstance(row[name], list)]
     for choice in itertools.product(*(row[name] for name in lists)):
-        filled = {**row, **dict(zip(lists, choice, strict=True))}
-        parameters = {name: _fill(value, filled) for name, value in filled.items()}
-        yield _fill(template, parameters), parameters
+        chosen = {**row, **dict(zip(lists, choice, strict=True))}
+        yield _fill(template, _filled(chosen)), chosen
+
+
+def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a row with the placeholders in them filled in."""
+    return {name: _fill(value, row) for name, value in row.items()}
 
 
 def _fill(value: Any, row: Mapping[str, Any]) -> Any:
@@ -91,10 +121,12 @@ def expand(mapping: Mapping[str, Any], instruction: str, file: str) -> dict[str,
     Raises:
         SpecError: no such instruction, no such body, a parameter without a value, two `when` that disagree.
     """
-    table = instructions(mapping, file)
-    if instruction not in table:
-        raise SpecError("no such instruction", file=file, key="instruction", value=instruction, allowed=sorted(table))
-    chosen = dict(table[instruction])
+    table, call = _rows(mapping, file), parse_call(instruction, file)
+    if call.instruction not in table:
+        raise SpecError(
+            "no such instruction", file=file, key="instruction", value=call.instruction, allowed=sorted(table)
+        )
+    chosen = _filled({**table[call.instruction], **call.parameters})
     body_name = chosen.pop("body", "default")
     bodies = mapping["body"]
     if body_name not in bodies:
@@ -103,8 +135,17 @@ def expand(mapping: Mapping[str, Any], instruction: str, file: str) -> dict[str,
         )
     common = mapping.get("parameters", {})
     parameters = {**common, **_when(mapping.get("when", {}), common, chosen, file), **chosen}
-    body = Substitution(parameters, file).run(bodies[body_name], f"body.{body_name}")
+    substitution = Substitution(parameters, file)
+    body = substitution.run(bodies[body_name], f"body.{body_name}")
+    in_row = {found for value in table[call.instruction].values() for found in _PLACEHOLDER.findall(str(value))}
+    known = tuple(sorted(substitution.asked | set(mapping.get("when", {})) | in_row))
+    unknown = sorted(set(call.parameters) - set(known))
+    if unknown:
+        raise SpecError("this instruction has no such parameter", file=file, value=unknown[0], allowed=known)
     meta = {key: mapping[key] for key in _META if key in mapping}
+    if call.parameters:  # a variant is not as well proven
+        meta = {key: text for key, text in meta.items() if key not in NOT_INHERITED}
+        body = {key: value for key, value in body.items() if key not in NOT_INHERITED}
     return {**meta, **body}
 
 

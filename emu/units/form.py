@@ -13,6 +13,20 @@ from emu.formats.cast import Cast
 from emu.formats.enums import Daz, FormatKind, Rounding
 from emu.formats.model import Format
 from emu.units.enums import AlignTo, NanOrder, NanRule, ProductExponent, Start, ZeroSign
+from emu.units.stages import stage_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerBlock:
+    """Codes that go with an operand: its block scales, or its zero points."""
+
+    format: Format
+    block: int | None
+    """k that share one; None: one for each row of a, column of b"""
+
+    def blocks(self, k: int) -> int:
+        """How many a row of k elements has."""
+        return 1 if self.block is None else -(-k // self.block)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +35,8 @@ class Operand:
 
     format: Format
     daz: Daz = Daz.OFF
+    zero: PerBlock | None = None
+    """run-time zero points, subtracted before `load`"""
     load: Pipe = ()
 
     @property
@@ -31,33 +47,20 @@ class Operand:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaleOperand:
-    """The block scales of one operand."""
-
-    format: Format
-    block: int | None
-    """k that share a scale; None: one scale per row or column"""
-
-    def blocks(self, k: int) -> int:
-        """How many scales a row of k elements has."""
-        return 1 if self.block is None else -(-k // self.block)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Digits:
-    """How the operands are split into digits."""
+class Parts:
+    """How the operands are split before they are multiplied: into digits, or into floats."""
 
     width: int
-    """w: digits are base 2^w"""
+    """digits are base 2^width; 0: floats"""
     a: int
-    """digits of a"""
+    """parts of a"""
     b: int
-    """digits of b"""
-
-    @property
-    def products(self) -> int:
-        """Digit products that one k gives."""
-        return self.a * self.b
+    """parts of b"""
+    casts_a: tuple[Cast, ...] = ()
+    """what each part of a is rounded to; none: a is its own only part, or split into digits"""
+    casts_b: tuple[Cast, ...] = ()
+    terms: tuple[tuple[int, int], ...]
+    """(part of a, part of b) of the products that one k gives, in order"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ class Product:
     exponent: ProductExponent = ProductExponent.SUM
     table: tuple[tuple[int, ...], ...] | None = None
     """products by code of a, then code of b"""
-    digits: Digits | None = None
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +117,8 @@ class UnitForm:
     c: Operand | None
     d: Cast
     """the final cast, to the format of d"""
-    scale_a: ScaleOperand | None
-    scale_b: ScaleOperand | None
+    scale_a: PerBlock | None
+    scale_b: PerBlock | None
     scale_product: Pipe
     product: Product
     levels: tuple[Level, ...]
@@ -125,13 +128,26 @@ class UnitForm:
     @property
     def terms_per_k(self) -> int:
         """How many terms one k gives to the innermost level."""
-        return self.product.digits.products if self.product.digits else 1
+        return len(self.product.parts.terms) if self.product.parts else 1
 
     @property
     def integral_product(self) -> bool:
         """Whether a product has no sign of zero: both factors are two's complement words, or it is looked up."""
-        looked_up = self.product.table is not None or self.product.digits is not None
-        return looked_up or (self.a.integral and self.b.integral)
+        parts = self.product.parts
+        if self.product.table is not None or (parts is not None and parts.width):
+            return True
+        return parts is None and self.a.integral and self.b.integral
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of the stages at which events are counted."""
+        return stage_names(len(self.levels))
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """The lengths of the lists in `output`, which have an entry for each output column."""
+        lists = [numbers for step in self.output for numbers in (step.constants, step.addends)]
+        return frozenset(len(numbers) for numbers in lists if len(numbers) > 1)
 
     def pipes(self) -> dict[str, Pipe]:
         """Every pipe by the key it stands at."""

@@ -1,7 +1,8 @@
 """From a name, path or mapping to a `Unit`.
 
-Names: a built-in unit (`ibm-dlfloat16-chunked`), one instruction of a family file (`intel-amx:tdpbf16ps`), a path to
-a .toml file (`my/unit.toml`, `my/family.toml:instruction`), or a mapping with the same keys.
+Names: a built-in unit (`ibm-dlfloat16-chunked`), one instruction of a family file (`intel-amx:tdpbf16ps`), the same
+with parameters (`nvidia-hopper:…(align_bits=25)`), a path to a .toml file (`my/unit.toml`,
+`my/family.toml:instruction`), or a mapping with the same keys.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from emu.errors import SpecError
 from emu.spec import convert, load_mapping, spec_hash
 from emu.spec.locate import is_path
+from emu.units.call import parse_call
 from emu.units.context import Context
 from emu.units.family import expand, instructions, is_family
 from emu.units.resolve import resolve
@@ -71,7 +73,7 @@ def _read(spec: str | Mapping[str, Any], folder: Path, depth: int) -> tuple[Unit
             )  # fmt: skip
         alias = mapping.get("alias", {})
         mapping = expand(mapping, instruction, source.label)
-        default_name = f"{source.stem}:{instruction}"
+        default_name = f"{source.stem}:{parse_call(instruction, source.label).text}"
     elif instruction:
         raise SpecError("is no family file: it has no instructions", file=source.label, value=instruction)
     else:

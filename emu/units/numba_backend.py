@@ -79,16 +79,23 @@ def _inputs(problem: Problem) -> _Inputs:
     form, tables = problem.form, tables_of(problem.form)
     parts = [
         tables.unit, tables.formats.formats, tables.steps, tables.constants, tables.levels, tables.table,
-        tables.formats.points, tables.formats.ranks,
+        tables.formats.points, tables.formats.ranks, tables.casts, tables.terms,
     ]  # fmt: skip
     words = [np.ascontiguousarray(part).view(np.int64).ravel() for part in parts]
-    arrays = [problem.a, problem.b, problem.c, problem.a_scale, problem.b_scale]
+    arrays = [problem.a, problem.b, problem.c, problem.a_scale, problem.b_scale, problem.a_zero, problem.b_zero]
     codes = [np.zeros(0, np.uint64) if array is None else array.ravel() for array in arrays]
-    state = np.zeros(at.EVENTS + problem.events.size, np.int64)
-    offsets = [at.FORMATS, at.STEPS, at.CONSTANTS_AT, at.LEVELS, at.TABLE, at.POINTS, at.RANKS]
+    state = np.zeros(at.EVENTS + problem.events.size + problem.positions.size, np.int64)
+    state[at.POSITION_LIMIT] = problem.positions.shape[2]
+    state[at.POSITIONS] = at.EVENTS + problem.events.size
+    offsets = [
+        at.FORMATS, at.STEPS, at.CONSTANTS_AT, at.LEVELS, at.TABLE, at.POINTS, at.RANKS, at.CASTS, at.TERMS,
+    ]  # fmt: skip
     state[offsets] = np.cumsum([part.size for part in words])[:-1]
     ends = np.cumsum([array.size for array in codes])
-    state[[at.CODES_A, at.CODES_B, at.CODES_C, at.CODES_SA, at.CODES_SB]] = [0, *ends[:-1]]
+    state[[at.CODES_A, at.CODES_B, at.CODES_C, at.CODES_SA, at.CODES_SB, at.CODES_ZA, at.CODES_ZB]] = [0, *ends[:-1]]
+    for where, zeros in ((at.CODES_ZA, problem.a_zero), (at.CODES_ZB, problem.b_zero)):
+        state[where] = state[where] if zeros is not None else -1
+    state[at.A_ZERO_BLOCKS] = 0 if problem.a_zero is None else problem.a_zero.shape[1]
     state[at.TOTAL_K], state[at.TOTAL_N] = problem.k, problem.n
     state[at.A_BLOCKS] = 0 if problem.a_scale is None else problem.a_scale.shape[1]
     state[at.SEED] = np.array([problem.seed], np.uint64).view(np.int64)[0]
@@ -105,7 +112,8 @@ def _run_tile(kernel: Any, problem: Problem, inputs: _Inputs, tile: Tile) -> Til
     from emu.kernels import environment as at
 
     slots, limbs, state = inputs.slots, inputs.limbs, inputs.state.copy()
-    total = at.FIRST_SLOT + 2 * slots
+    total = at.FIRST_SLOT + 2 * slots + at.PART_SLOTS
+    state[at.PARTS] = at.FIRST_SLOT + 2 * slots
     environment = at.Environment(
         meta=np.zeros((total, at.META_FIELDS), np.int64),
         limb=np.zeros((total, limbs), np.uint64),
@@ -120,5 +128,9 @@ def _run_tile(kernel: Any, problem: Problem, inputs: _Inputs, tile: Tile) -> Til
         inputs.piece, inputs.whole, inputs.tail, np.zeros(slots, np.int64), np.zeros(slots, np.int64), slots,
         tile.column == 0, tile.row == 0,
     )  # fmt: skip
-    events = state[at.EVENTS :].reshape(problem.events.shape)
-    return TileResult(status=int(state[at.STATUS]), error_index=int(state[at.ERROR]), events=events)
+    counted = at.EVENTS + problem.events.size
+    return TileResult(
+        status=int(state[at.STATUS]), error_index=int(state[at.ERROR]),
+        events=state[at.EVENTS : counted].reshape(problem.events.shape),
+        positions=state[counted:].reshape(problem.positions.shape),
+    )  # fmt: skip

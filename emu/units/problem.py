@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.units.form import UnitForm
+from emu.units.positions import Table
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """Codes in uint64, C-contiguous; `d` and `events` are written by the backend."""
+    """Codes in uint64, C-contiguous; `d`, `events` and `positions` are written by the backend."""
 
     form: UnitForm
     a: NDArray[np.uint64]
@@ -25,10 +26,16 @@ class Problem:
     """[m, blocks]"""
     b_scale: NDArray[np.uint64] | None
     """[blocks, n]"""
+    a_zero: NDArray[np.uint64] | None
+    """[m, blocks]; None: zero points of 0, or none declared"""
+    b_zero: NDArray[np.uint64] | None
+    """[blocks, n]"""
     d: NDArray[np.uint64]
     """[m, n]"""
     events: NDArray[np.int64]
     """[stage, kind]"""
+    positions: Table
+    """[stage, kind, limit, (m, n, k)]: where the first events were"""
     first_index: int
     """linear index of d[0, 0] in the whole result, for the random stream"""
     seed: int

@@ -98,22 +98,43 @@ class Analysis:
         self._see(self._cast(form.d, edge))
 
     def _load(self, operand: Operand) -> Range:
-        return self._see(self._pipe(operand.load, format_range(operand.format)))
+        edge = format_range(operand.format)
+        if operand.zero is not None:
+            edge |= format_range(operand.zero.format)
+            edge = self._see(replace(edge, msb=edge.msb + 1))
+        return self._see(self._pipe(operand.load, edge))
 
     def _product(self) -> Range:
         product = self.form.product
         if product.table is not None:
             bits = max(abs(entry) for row in product.table for entry in row).bit_length()
             return Range(lsb=0, msb=bits, e_low=0, e_high=0)
-        made = self._load(self.form.a) * self._load(self.form.b)
+        a, b = self._load(self.form.a), self._load(self.form.b)
+        if product.parts is not None and not product.parts.width:
+            a, b = self._parts(product.parts.casts_a, a), self._parts(product.parts.casts_b, b)
+        made = a * b
         return replace(made, e_low=min(made.e_low, made.lsb), e_high=max(made.e_high, made.msb))
+
+    def _parts(self, casts: tuple[Cast, ...], edge: Range) -> Range:
+        """The parts of an operand: each is a value of its format, and what is left is no wider than both."""
+        if not casts:
+            return edge
+        out, rest = None, edge
+        for how in casts:
+            part = self._see(self._cast(how, rest))
+            out = part if out is None else out | part
+            rest = rest | part
+            rest = self._see(replace(rest, msb=rest.msb + 1))
+        assert out is not None
+        return out
 
     def _pipe(self, pipe: Pipe, edge: Range) -> Range:
         for step in pipe:
             if step.factor is not Factor.NONE:
                 edge = self._see(edge * self._factor(step))
-            if step.addend is not None:
-                edge = edge | _constant(step.addend)
+            if step.addends:
+                for addend in step.addends:
+                    edge = edge | _constant(addend)
                 edge = self._see(replace(edge, msb=edge.msb + 1))
             if step.cast is not None:
                 edge = self._see(self._cast(step.cast, edge))
@@ -127,8 +148,8 @@ class Analysis:
                 out |= _constant(constant)
             return out
         if step.factor is Factor.DIGITS:
-            assert form.product.digits is not None
-            top = form.product.digits.width * (form.product.digits.a + form.product.digits.b - 2)
+            assert form.product.parts is not None
+            top = form.product.parts.width * max(i + j for i, j in form.product.parts.terms)
             return Range(lsb=0, msb=top + 1, e_low=0, e_high=top)
         a = None if form.scale_a is None else format_range(form.scale_a.format)
         b = None if form.scale_b is None else format_range(form.scale_b.format)

@@ -18,16 +18,17 @@ from emu.arithmetic.philox import random_bits
 from emu.arithmetic.pipe import Factor, Step, Term, run_pipe
 from emu.errors import OverflowRaised
 from emu.formats.cast import Cast, cast
-from emu.formats.decode import decode_code
 from emu.formats.encode import encode_value
-from emu.formats.enums import Daz, EventKind, Rounding
+from emu.formats.enums import EventKind, Rounding
 from emu.formats.rounding import RandomBits, round_to
 from emu.formats.value import FRESH_NAN, Value, zero
-from emu.units.enums import AlignTo, NanOrder, NanRule, ProductExponent, Start, ZeroSign
-from emu.units.events import FIRST_LEVEL, KINDS, OPERAND, PRODUCT, SCALE, stage_count
-from emu.units.form import Level, Operand, ScaleOperand, UnitForm
+from emu.units.enums import AlignTo, NanOrder, NanRule, Start, ZeroSign
+from emu.units.form import Level, UnitForm
+from emu.units.operands import flushed_in, load, per_block, products
+from emu.units.positions import NOWHERE, Table
 from emu.units.problem import Problem
 from emu.units.schedule import level_runs
+from emu.units.stages import FIRST_LEVEL, KINDS, OPERAND, SCALE, stage_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +39,20 @@ class _Input:
     k: int
 
 
-def daz(operand: Operand, x: Value) -> Value:
-    """A subnormal operand, or -0 under `positive`, as the unit takes it."""
-    fmt = operand.format
-    if operand.daz is Daz.OFF or not x.finite:
-        return x
-    if x.sig and x.top >= fmt.emin:
-        return x
-    return zero(x.negative and operand.daz is Daz.SIGNED)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Recorder:
+    """Counts events, and keeps where the first of each kind were."""
 
+    counts: NDArray[np.int64]
+    positions: Table
 
-def count_flushed_in(operand: Operand, codes: NDArray[np.uint64], events: NDArray[np.int64]) -> None:
-    """Count the operand elements that daz takes for zero although they are not."""
-    if operand.daz is Daz.OFF:
-        return
-    for code in codes.ravel():
-        x = decode_code(operand.format, int(code))
-        if x.finite and x.sig and daz(operand, x).sig == 0:
-            events[OPERAND, EventKind.FLUSHED_IN.code] += 1
+    def count(self, stage: int, events: int, m: int, n: int, k: int) -> None:
+        for kind in range(KINDS):
+            if events >> kind & 1:
+                seen = self.counts[stage, kind]
+                if seen < self.positions.shape[2]:
+                    self.positions[stage, kind, seen] = m, n, k
+                self.counts[stage, kind] += 1
 
 
 @dataclass(slots=True)
@@ -67,16 +64,20 @@ class Element:
     b: Sequence[int]
     a_scale: Sequence[int]
     b_scale: Sequence[int]
+    a_zero: Sequence[int]
+    b_zero: Sequence[int]
+    row: int
+    column: int
     index: int
     seed: int
-    events: NDArray[np.int64]
+    recorder: _Recorder
     draws: int = field(default=0)
+    k: int = field(default=NOWHERE)
+    """of the product or step at hand, for the positions of events"""
 
     def count(self, stage: int, events: int) -> None:
         """Count the events of a mask at a stage."""
-        for kind in range(KINDS):
-            if events >> kind & 1:
-                self.events[stage, kind] += 1
+        self.recorder.count(stage, events, self.row, self.column, self.k)
 
     def draw(self, how: Cast) -> RandomBits:
         """The next random bits of this element."""
@@ -90,29 +91,29 @@ class Element:
             case Factor.CONSTANTS:
                 return step.constants[term.position % len(step.constants)]
             case Factor.A_SCALE:
-                return self._scale(self.form.scale_a, self.a_scale, term)
+                return self._scale_a(term)
             case Factor.B_SCALE:
-                return self._scale(self.form.scale_b, self.b_scale, term)
+                return self._scale_b(term)
             case Factor.SCALE:
-                x = self._scale(self.form.scale_a, self.a_scale, term)
-                y = self._scale(self.form.scale_b, self.b_scale, term)
-                product = multiply(x, y)
+                product = multiply(self._scale_a(term), self._scale_b(term))
                 if product.nan and product.fresh:
                     self.count(SCALE, EventKind.NAN_MADE.bit)
                 return run_pipe(self.form.scale_product, product, term, self, SCALE)
             case Factor.DIGITS:
-                digits = self.form.product.digits
-                assert digits is not None
-                i, j = divmod(term.position % digits.products, digits.b)
-                weight = digits.width * (i + j)
+                parts = self.form.product.parts
+                assert parts is not None
+                i, j = parts.terms[term.position % len(parts.terms)]
+                weight = parts.width * (i + j)
                 return Value(sig=1, q=weight, e=weight)
         raise AssertionError(step.factor)
 
-    @staticmethod
-    def _scale(operand: ScaleOperand | None, codes: Sequence[int], term: Term) -> Value:
-        assert operand is not None
-        block = 0 if operand.block is None else term.k // operand.block
-        return decode_code(operand.format, codes[block])
+    def _scale_a(self, term: Term) -> Value:
+        assert self.form.scale_a is not None
+        return per_block(self.form.scale_a, self.a_scale, term.k)
+
+    def _scale_b(self, term: Term) -> Value:
+        assert self.form.scale_b is not None
+        return per_block(self.form.scale_b, self.b_scale, term.k)
 
     def run(self, c: int | None) -> int:
         """The code of d: the pieces of K one after the other."""
@@ -125,49 +126,28 @@ class Element:
         return d
 
     def _piece(self, first: int, stop: int, c_code: int | None) -> int:
-        c = None if c_code is None or self.form.c is None else self._load(self.form.c, c_code)
-        inputs = [
-            _Input(value=value, k=k) for k in range(first, stop) for value in self._products(self.a[k], self.b[k])
-        ]
+        c = None
+        if c_code is not None and self.form.c is not None:
+            self.k = NOWHERE
+            if first == 0 and flushed_in(self.form.c, c_code):
+                self.count(OPERAND, EventKind.FLUSHED_IN.bit)
+            c = load(self.form.c, c_code, (), Term(), self)
+        inputs = [_Input(value=value, k=k) for k in range(first, stop) for value in self._products(k)]
         schedule = level_runs(self.form.levels, len(inputs))
         for number, (level, runs) in enumerate(zip(self.form.levels, schedule, strict=True)):
             inputs = self._level(level, FIRST_LEVEL + number, inputs, runs, c)
         stage = stage_count(len(self.form.levels)) - 1
-        x = run_pipe(self.form.output, inputs[0].value, Term(), self, stage)
+        self.k = NOWHERE
+        x = run_pipe(self.form.output, inputs[0].value, Term(position=self.column), self, stage)
         d, events = cast(x, self.form.d)
         self.count(stage, events)
         if d.nan and self.form.nan_rule is NanRule.DEFAULT:
             return self.form.d.nan_code
         return encode_value(self.form.d.format, d)
 
-    def _load(self, operand: Operand, code: int) -> Value:
-        x = daz(operand, decode_code(operand.format, code))
-        return run_pipe(operand.load, x, Term(), self, OPERAND)
-
-    def _products(self, a: int, b: int) -> list[Value]:
-        product = self.form.product
-        if product.table is not None:
-            made = [_integer(product.table[a][b])]
-        elif product.digits is not None:
-            digits = product.digits
-            parts_a = _digits(self.form.a, a, digits.width, digits.a)
-            parts_b = _digits(self.form.b, b, digits.width, digits.b)
-            made = [_integer(x * y) for x in parts_a for y in parts_b]
-        else:
-            made = [self._product(self._load(self.form.a, a), self._load(self.form.b, b))]
-        if product.exponent is ProductExponent.LEADING_BIT:
-            made = [replace(x, e=x.top) if x.finite and x.sig else x for x in made]
-        return [run_pipe(product.result, x, Term(), self, PRODUCT) for x in made]
-
-    def _product(self, x: Value, y: Value) -> Value:
-        if x.nan and x.fresh and y.nan:
-            return y  # a NaN that a load made loses to one that was there
-        out = multiply(x, y)
-        if out.nan and out.fresh and not x.nan and not y.nan:
-            self.count(PRODUCT, EventKind.NAN_MADE.bit)
-        if out.is_zero and self.form.integral_product:
-            out = replace(out, negative=False)
-        return out
+    def _products(self, k: int) -> list[Value]:
+        self.k = k
+        return products(self.form, self.a[k], self.b[k], self.a_zero, self.b_zero, k, self)
 
     def _level(
         self, level: Level, stage: int, inputs: list[_Input], runs: list[list[int]], c: Value | None
@@ -179,8 +159,10 @@ class Element:
                 terms = []
                 for position in run[at : at + level.group]:
                     given = inputs[position]
+                    self.k = given.k
                     term = Term(k=given.k, position=position)
                     terms.append(run_pipe(level.input, given.value, term, self, stage))
+                self.k = inputs[run[at]].k
                 acc = self._step(level, stage, terms, acc)
             out.append(_Input(value=zero() if acc is None else acc, k=inputs[run[0]].k if run else 0))
         return out
@@ -241,20 +223,6 @@ class Element:
         return replace(x, sig=sig, q=lsb)
 
 
-def _integer(number: int) -> Value:
-    return Value(negative=number < 0, sig=abs(number), e=0 if number else None)
-
-
-def _digits(operand: Operand, code: int, width: int, count: int) -> list[int]:
-    """Base-2^w digits, least first; the top digit of a signed operand is signed."""
-    bits = operand.format.bits
-    out = [code >> (width * i) & ((1 << width) - 1) for i in range(count)]
-    top = bits - width * (count - 1)
-    if operand.format.signed and out[-1] >> (top - 1):
-        out[-1] -= 1 << top
-    return out
-
-
 def _start(level: Level, run: int, c: Value | None) -> Value | None:
     if level.start is Start.NONE:
         return None
@@ -278,23 +246,34 @@ def run(problem: Problem) -> None:
         OverflowRaised: a cast with `overflow = "raise"` left its range; names the element.
     """
     form = problem.form
-    for operand, codes in ((form.a, problem.a), (form.b, problem.b)):
-        count_flushed_in(operand, codes, problem.events)
-    if form.c is not None and problem.c is not None:
-        count_flushed_in(form.c, problem.c, problem.events)
+    recorder = _Recorder(counts=problem.events, positions=problem.positions)
+    _count_flushed_in(form, problem, recorder)
     for m in range(problem.m):
         for n in range(problem.n):
             element = Element(
                 form=form,
-                a=[int(code) for code in problem.a[m]],
-                b=[int(code) for code in problem.b[:, n]],
-                a_scale=[] if problem.a_scale is None else [int(code) for code in problem.a_scale[m]],
-                b_scale=[] if problem.b_scale is None else [int(code) for code in problem.b_scale[:, n]],
-                index=problem.first_index + m * problem.n + n,
+                a=_codes(problem.a, m, slice(None)), b=_codes(problem.b, slice(None), n),
+                a_scale=_codes(problem.a_scale, m, slice(None)), b_scale=_codes(problem.b_scale, slice(None), n),
+                a_zero=_codes(problem.a_zero, m, slice(None)), b_zero=_codes(problem.b_zero, slice(None), n),
+                row=m, column=n, index=problem.first_index + m * problem.n + n,
                 seed=problem.seed,
-                events=problem.events,
-            )
+                recorder=recorder,
+            )  # fmt: skip
             try:
                 problem.d[m, n] = element.run(None if problem.c is None else int(problem.c[m, n]))
             except OverflowRaised as error:
                 raise OverflowRaised(f"{form.name}: output element {problem.element(m, n)}: {error}") from None
+
+
+def _count_flushed_in(form: UnitForm, problem: Problem, recorder: _Recorder) -> None:
+    """Elements of a and b that daz takes for zero: each once, however often it is used."""
+    for m, k in np.ndindex(problem.a.shape):
+        if flushed_in(form.a, int(problem.a[m, k])):
+            recorder.count(OPERAND, EventKind.FLUSHED_IN.bit, m, NOWHERE, k)
+    for k, n in np.ndindex(problem.b.shape):
+        if flushed_in(form.b, int(problem.b[k, n])):
+            recorder.count(OPERAND, EventKind.FLUSHED_IN.bit, NOWHERE, n, k)
+
+
+def _codes(array: NDArray[np.uint64] | None, row: int | slice, column: int | slice) -> list[int]:
+    return [] if array is None else [int(code) for code in array[row, column]]

@@ -9,22 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emu.arithmetic.pipe import Factor
+from emu.arithmetic.pipe import Factor, Pipe
 from emu.formats.cast import check_cast
 from emu.formats.decode import decode_code
 from emu.formats.enums import Daz, FormatKind, IntegerEncoding, Rounding
-from emu.formats.model import MAX_STORED_BITS
+from emu.formats.model import MAX_STORED_BITS, Format
 from emu.spec import convert
 from emu.units.context import Context
 from emu.units.enums import AlignTo, NanOrder, NanRule, Start
-from emu.units.form import Digits, Level, Operand, Product, ScaleOperand, UnitForm
-from emu.units.pipes import PipeBuilder
-from emu.units.spec import LevelKeys, NanKeys, OperandKeys, OperandsKeys, ProductKeys, ScaleOperandKeys, UnitKeys
-from emu.units.table import check_table
+from emu.units.form import Level, Operand, PerBlock, UnitForm
+from emu.units.pipes import PipeBuilder, Place
+from emu.units.product import build_product
+from emu.units.requantize import requantize_steps
+from emu.units.spec import (
+    FormatKeys,
+    LevelKeys,
+    NanKeys,
+    OperandKeys,
+    OperandsKeys,
+    ProductKeys,
+    ScaleOperandKeys,
+    UnitKeys,
+    ZeroPointKeys,
+)
 
 _FORMAT_KEYS = {"kind", "bits", "exp_bits"}
 MAX_LEVELS = 64
 MAX_BASE_DEPTH = 8
+MAX_ZERO_BITS = 32
 
 
 def resolve(keys: UnitKeys, context: Context) -> UnitForm:
@@ -51,13 +63,24 @@ def resolve(keys: UnitKeys, context: Context) -> UnitForm:
         scale_a=_scale(flat.scale.a, "a", context),
         scale_b=_scale(flat.scale.b, "b", context),
         scale_product=pipes.pipe(flat.scale.product, "scale.product"),
-        product=_product(flat.product or ProductKeys(), a, b, pipes),
+        product=build_product(flat.product or ProductKeys(), a, b, pipes),
         levels=_levels(flat.level, c is not None, nan.rule, pipes),
-        output=pipes.pipe(flat.output, "output"),
+        output=_output(flat, operands.d.format, d.format, pipes),
         nan_rule=nan.rule,
     )  # fmt: skip
     _check(form, context)
     return form
+
+
+def _output(flat: UnitKeys, written: FormatKeys, d: Format, pipes: PipeBuilder) -> Pipe:
+    """The output pipe, and after it the steps of `requantize`."""
+    pipe = pipes.pipe(flat.output, "output", Place.OUTPUT)
+    if flat.requantize is None:
+        return pipe
+    if d.kind is not FormatKind.INTEGER:
+        raise pipes.context.error("requantize", f"makes integers, but operands.d is {d.name}")
+    steps = requantize_steps(flat.requantize, written, pipes.context)
+    return pipe + pipes.pipe(steps, "requantize", Place.OUTPUT)
 
 
 def _nan_codes(keys: NanKeys, context: Context) -> dict[str, int]:
@@ -128,44 +151,36 @@ def _operand(keys: OperandKeys, name: str, pipes: PipeBuilder) -> Operand:
         raise context.error(key, f"an operand has at most {MAX_STORED_BITS} bits", fmt.name)
     if keys.daz is not Daz.OFF and fmt.kind is not FormatKind.FLOAT:
         raise context.error(f"{key}.daz", "only float formats have subnormals", keys.daz.value, ("off",))
-    return Operand(format=fmt, daz=keys.daz, load=pipes.pipe(keys.load, f"{key}.load"))
+    zero = _zero(keys.zero, fmt, name, context)
+    return Operand(format=fmt, daz=keys.daz, zero=zero, load=pipes.pipe(keys.load, f"{key}.load"))
 
 
-def _scale(keys: ScaleOperandKeys | None, name: str, context: Context) -> ScaleOperand | None:
+def _zero(keys: str | ZeroPointKeys | None, fmt: Format, name: str, context: Context) -> PerBlock | None:
+    """Zero points of an integer operand: integers whose difference a word holds."""
+    if keys is None:
+        return None
+    key = f"operands.{name}.zero"
+    if name not in ("a", "b"):
+        raise context.error(
+            key, "only a and b have run-time zero points", allowed=("operands.a.zero", "operands.b.zero")
+        )
+    given = keys if isinstance(keys, ZeroPointKeys) else ZeroPointKeys(format=keys)
+    zero = context.format(given.format, key)
+    for what, one in (("zero points of", fmt), ("a zero point of", zero)):
+        integer = one.kind is FormatKind.INTEGER and one.encoding is IntegerEncoding.TWOS_COMPLEMENT
+        if not integer or one.bits > MAX_ZERO_BITS:
+            reason = f"operand and zero point are two's complement integers of at most {MAX_ZERO_BITS} bits"
+            raise context.error(key, f"{reason}; there is no such thing as {what} {one.name}")
+    return PerBlock(format=zero, block=given.block)
+
+
+def _scale(keys: ScaleOperandKeys | None, name: str, context: Context) -> PerBlock | None:
     if keys is None:
         return None
     fmt = context.format(keys.format, f"scale.{name}.format")
     if fmt.bits > MAX_STORED_BITS:
         raise context.error(f"scale.{name}.format", f"a scale has at most {MAX_STORED_BITS} bits", fmt.name)
-    return ScaleOperand(format=fmt, block=keys.block)
-
-
-def _product(keys: ProductKeys, a: Operand, b: Operand, pipes: PipeBuilder) -> Product:
-    context = pipes.context
-    if keys.table is not None and keys.digits is not None:
-        raise context.error("product", "give table or digits, not both", allowed=("table", "digits"))
-    table = None
-    if keys.table is not None:
-        if a.load or b.load or a.daz is not Daz.OFF or b.daz is not Daz.OFF:
-            raise context.error(
-                "product.table", "a table is looked up by codes: operands a and b take no load and no daz"
-            )
-        if isinstance(keys.table, str):
-            raise context.error("product.table", "a file is named in the body itself, not by a parameter", keys.table)
-        table = check_table(keys.table, a.format, b.format, context.file)
-    digits = None if keys.digits is None else _digits(keys.digits, a, b, context)
-    result = pipes.pipe(keys.result, "product.result")
-    return Product(result=result, exponent=keys.exponent, table=table, digits=digits)
-
-
-def _digits(width: int, a: Operand, b: Operand, context: Context) -> Digits:
-    for name, operand in (("a", a), ("b", b)):
-        fmt = operand.format
-        integer = fmt.kind is FormatKind.INTEGER and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT
-        if not integer or operand.load:
-            reason = f"digits need two's complement integer operands without load; {name} is {fmt.name}"
-            raise context.error("product.digits", reason, width)
-    return Digits(width=width, a=-(-a.format.bits // width), b=-(-b.format.bits // width))
+    return PerBlock(format=fmt, block=keys.block)
 
 
 def _levels(keys: tuple[LevelKeys, ...], has_c: bool, rule: NanRule, pipes: PipeBuilder) -> tuple[Level, ...]:
@@ -203,7 +218,7 @@ def _level(keys: LevelKeys, key: str, outermost: bool, has_c: bool, rule: NanRul
     align_to = AlignTo.POINT if isinstance(keys.align_to, int) else AlignTo(keys.align_to)
     return Level(
         id=keys.id, group=keys.group, length=None if keys.length == "all" else keys.length, parts=keys.parts,
-        lanes=keys.lanes, order=keys.order, start=start, input=pipes.pipe(keys.input, f"{key}.input", scales=True),
+        lanes=keys.lanes, order=keys.order, start=start, input=pipes.pipe(keys.input, f"{key}.input", Place.TERMS),
         align_bits=None if keys.align_bits == "all" else keys.align_bits, align_rounding=keys.align_rounding,
         align_to=align_to, align_point=point, align_min_exp=keys.align_min_exp, align_max_shift=keys.align_max_shift,
         zero_sign=keys.zero_sign, nan_order=keys.nan_order,
@@ -217,14 +232,24 @@ def _check(form: UnitForm, context: Context) -> None:
     for name, scale, factor in (("a", form.scale_a, Factor.A_SCALE), ("b", form.scale_b, Factor.B_SCALE)):
         if scale is not None and not used & {factor, Factor.SCALE}:
             raise context.error(f"scale.{name}", 'no pipe multiplies by it; use multiply = "scale" in an input')
+        at_end = {step.factor for step in form.output}
+        if scale is not None and scale.block is not None and at_end & {factor, Factor.SCALE}:
+            raise context.error(
+                f"scale.{name}.block", "output multiplies by this scale, so it is one for a row or column"
+            )
         if scale is None and used & {factor, Factor.SCALE}:
             raise context.error(
                 f"scale.{name}", f'a pipe multiplies by "{factor.value}" or "scale" but there is no such scale'
             )
     if form.scale_product and Factor.SCALE not in used:
         raise context.error("scale.product", 'no pipe multiplies by "scale"')
-    if Factor.DIGITS in used and form.product.digits is None:
+    parts = form.product.parts
+    if Factor.DIGITS in used and (parts is None or not parts.width):
         raise context.error("product.digits", 'a pipe multiplies by "digits" but operands are not split')
+    if len(form.columns) > 1:
+        raise context.error(
+            "output", "lists of different lengths; each has one entry for every output column", sorted(form.columns)
+        )
     starts = [level.start for level in form.levels]
     if form.c is not None and Start.C not in starts:
         raise context.error("operands.c", 'no level starts at c; leave c out, or give a level start = "c"')

@@ -19,6 +19,8 @@ class Substitution:
 
     def __init__(self, parameters: Mapping[str, Any], file: str) -> None:
         self._parameters, self._file, self._nodes = dict(parameters), file, 0
+        self.asked: set[str] = set()
+        """the parameters that the body takes, set or not"""
 
     def run(self, value: Any, key: str, within: tuple[str, ...] = ()) -> Any:
         """The value with every parameter replaced.
@@ -48,6 +50,7 @@ class Substitution:
         return value
 
     def _has(self, name: str, within: tuple[str, ...]) -> bool:
+        self.asked.add(name)
         return name in self._parameters and name not in within
 
     def _left_out(self, value: Any, within: tuple[str, ...]) -> bool:

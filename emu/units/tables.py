@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from emu.arithmetic.pipe import Pipe, Step
 from emu.formats.tables import CAST, FormatRows, FormatTable, as_int64
 from emu.formats.value import Value
-from emu.units.form import Level, Operand, ScaleOperand, UnitForm
+from emu.units.form import Level, Operand, PerBlock, UnitForm
 
 _I8 = np.int64
 PIPE = np.dtype([("first", _I8), ("count", _I8)])
 CONSTANT = np.dtype([(name, _I8) for name in ("negative", "sig", "q", "e", "live")])
-STEP = np.dtype([(name, _I8) for name in ("factor", "first_constant", "constants", "addend")] + [("cast", CAST)])
+STEP = np.dtype(
+    [(name, _I8) for name in ("factor", "first_constant", "constants", "first_addend", "addends")] + [("cast", CAST)]
+)
 LEVEL = np.dtype(
     [(name, _I8) for name in (
         "group", "length", "parts", "lanes", "first_order", "order_length", "start",
@@ -29,14 +31,14 @@ LEVEL = np.dtype(
         "zero_sign", "nan_order", "toward_negative",
     )] + [("input", PIPE), ("result", PIPE)]
 )  # fmt: skip
-OPERAND = np.dtype([("format", _I8), ("daz", _I8), ("load", PIPE)])
-SCALE = np.dtype([("format", _I8), ("block", _I8)])
+PER_BLOCK = np.dtype([("format", _I8), ("block", _I8)])
+OPERAND = np.dtype([("format", _I8), ("daz", _I8), ("zero", PER_BLOCK), ("load", PIPE)])
 UNIT = np.dtype(
-    [("k", _I8), ("a", OPERAND), ("b", OPERAND), ("c", OPERAND), ("d", CAST), ("scale_a", SCALE), ("scale_b", SCALE),
-     ("scale_product", PIPE), ("product_result", PIPE), ("output", PIPE)]
+    [("k", _I8), ("a", OPERAND), ("b", OPERAND), ("c", OPERAND), ("d", CAST), ("scale_a", PER_BLOCK),
+     ("scale_b", PER_BLOCK), ("scale_product", PIPE), ("product_result", PIPE), ("output", PIPE)]
     + [(name, _I8) for name in (
         "product_exponent", "integral_product", "nan_rule", "table_columns",
-        "digit_width", "digits_a", "digits_b", "levels",
+        "digit_width", "parts_a", "parts_b", "casts_a", "casts_b", "terms", "levels",
     )]
 )  # fmt: skip
 
@@ -52,6 +54,10 @@ class UnitTables:
     levels: NDArray[Any]
     orders: NDArray[np.int64]
     table: NDArray[np.int64]
+    casts: NDArray[Any]
+    """of the parts of a, then of b"""
+    terms: NDArray[np.int64]
+    """(part of a, part of b) of the products of one k"""
 
 
 class _Builder:
@@ -72,20 +78,23 @@ class _Builder:
         first = len(self.constants)
         for value in step.constants:
             self._constant(value)
-        addend = -1 if step.addend is None else self._constant(step.addend)
-        return step.factor.code, first, len(step.constants), addend, self.formats.cast_row(step.cast)
+        first_addend = len(self.constants)
+        for value in step.addends:
+            self._constant(value)
+        cast = self.formats.cast_row(step.cast)
+        return step.factor.code, first, len(step.constants), first_addend, len(step.addends), cast
 
-    def _constant(self, x: Value) -> int:
+    def _constant(self, x: Value) -> None:
         self.constants.append((int(x.negative), as_int64(x.sig), x.q, x.e or 0, int(x.e is not None)))
-        return len(self.constants) - 1
 
     def operand(self, operand: Operand | None) -> tuple[Any, ...]:
         if operand is None:
-            return -1, 0, (0, 0)
-        return self.formats.index(operand.format), operand.daz.code, self.pipe(operand.load)
+            return -1, 0, (-1, 0), (0, 0)
+        zero = self.per_block(operand.zero)
+        return self.formats.index(operand.format), operand.daz.code, zero, self.pipe(operand.load)
 
-    def scale(self, scale: ScaleOperand | None) -> tuple[int, int]:
-        return (-1, 0) if scale is None else (self.formats.index(scale.format), scale.block or 0)
+    def per_block(self, operand: PerBlock | None) -> tuple[int, int]:
+        return (-1, 0) if operand is None else (self.formats.index(operand.format), operand.block or 0)
 
     def level(self, level: Level) -> tuple[Any, ...]:
         first_order = len(self.orders)
@@ -104,15 +113,17 @@ class _Builder:
 def tables_of(form: UnitForm) -> UnitTables:
     """The tables of a form."""
     build = _Builder()
-    digits, table = form.product.digits, form.product.table
+    parts, table = form.product.parts, form.product.table
     levels = [build.level(level) for level in form.levels]
+    casts = [] if parts is None else [build.formats.cast_row(how) for how in parts.casts_a + parts.casts_b]
     unit = (
         form.k or 0, build.operand(form.a), build.operand(form.b), build.operand(form.c),
-        build.formats.cast_row(form.d), build.scale(form.scale_a), build.scale(form.scale_b),
+        build.formats.cast_row(form.d), build.per_block(form.scale_a), build.per_block(form.scale_b),
         build.pipe(form.scale_product), build.pipe(form.product.result), build.pipe(form.output),
         form.product.exponent.code, int(form.integral_product), form.nan_rule.code,
         0 if table is None else len(table[0]),
-        0 if digits is None else digits.width, 0 if digits is None else digits.a, 0 if digits is None else digits.b,
+        *((0, 1, 1, 0, 0, 0) if parts is None else
+          (parts.width, parts.a, parts.b, len(parts.casts_a), len(parts.casts_b), len(parts.terms))),
         len(levels),
     )  # fmt: skip
     return UnitTables(
@@ -123,4 +134,6 @@ def tables_of(form: UnitForm) -> UnitTables:
         levels=np.array(levels, dtype=LEVEL),
         orders=np.array(build.orders, dtype=np.int64),
         table=np.array(table or [], dtype=np.int64).reshape(-1),
+        casts=np.array(casts, dtype=CAST),
+        terms=np.array([] if parts is None else parts.terms, dtype=np.int64).reshape(-1),
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emu.errors import OverflowRaised
 from emu.kernels.status import Status
+from emu.units.positions import Table, merge
 from emu.units.problem import Problem
 
 TILE_ROWS, TILE_COLUMNS = 64, 128
@@ -41,6 +42,7 @@ class TileResult:
     error_index: int
     """linear index of the element that failed"""
     events: NDArray[np.int64]
+    positions: Table
 
 
 def tiles(problem: Problem, workers: int) -> list[Tile]:
@@ -61,7 +63,7 @@ def worker_count(problem: Problem) -> int:
 
 
 def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult]) -> None:
-    """Run every tile, add up their events, and raise what the first failing element says."""
+    """Run every tile, put their events together, and raise what the first failing element says."""
     workers = worker_count(problem)
     cut = tiles(problem, workers)
     if workers == 1 or len(cut) == 1:
@@ -71,6 +73,8 @@ def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult]) -> None:
             done = list(pool.map(run_tile, cut))
     for result in done:
         problem.events[...] += result.events
+    if problem.positions.shape[2]:
+        problem.positions[...] = merge([result.positions for result in done], [result.events for result in done])
     failed = [(result.error_index, result.status) for result in done if result.status]
     if failed:
         raise _error(problem, *min(failed))

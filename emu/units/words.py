@@ -9,9 +9,11 @@ from __future__ import annotations
 from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.cast import Cast
 from emu.formats.enums import Daz, Ftz, Rounding
+from emu.formats.value import Value
 from emu.units.enums import AlignTo, NanRule, Start, ZeroSign
-from emu.units.form import Level, Operand, UnitForm
+from emu.units.form import Level, Operand, Parts, UnitForm
 
+SHOWN_NUMBERS = 4
 FACTOR_WORDS = {
     Factor.A_SCALE: "times the scale of a",
     Factor.B_SCALE: "times the scale of b",
@@ -31,9 +33,8 @@ def unit_words(form: UnitForm) -> list[str]:
             lines.append(f"scale {name}  {scale.format}, one for {covers}")
     if form.product.table is not None:
         lines.append("product  looked up in a table by the codes of a and b")
-    elif form.product.digits is not None:
-        digits = form.product.digits
-        lines.append(f"product  {digits.a} × {digits.b} digit products of {digits.width} bits")
+    elif form.product.parts is not None:
+        lines.append(f"product  {parts_words(form.product.parts)}")
     else:
         lines.append("product  exact" if not form.product.result else "product")
     lines += [f"         then {words}" for words in pipe_words(form.product.result)]
@@ -48,9 +49,29 @@ def unit_words(form: UnitForm) -> list[str]:
     return lines
 
 
+def parts_words(parts: Parts) -> str:
+    """How operands are split, and which products of parts are made."""
+    if parts.width:
+        of = f"digits of {parts.width} bit{'s' if parts.width > 1 else ''}"
+    else:
+        of = f"parts ({', '.join(dict.fromkeys(how.format.name for how in parts.casts_a + parts.casts_b))})"
+    if len(parts.terms) == parts.a * parts.b:
+        return f"{parts.a} × {parts.b} {of}"
+    pairs = " ".join(f"{i}·{j}" for i, j in parts.terms)
+    return f"{len(parts.terms)} of {parts.a} × {parts.b} {of}: {pairs}"
+
+
 def _operand(operand: Operand) -> str:
     daz = "" if operand.daz is Daz.OFF else f", subnormals taken for zero ({operand.daz.value})"
-    return "; ".join((f"{operand.format}{daz}", *pipe_words(operand.load)))
+    return "; ".join((f"{operand.format}{daz}{zero_words(operand)}", *pipe_words(operand.load)))
+
+
+def zero_words(operand: Operand) -> str:
+    """The run-time zero points of an operand."""
+    if operand.zero is None:
+        return ""
+    covers = f"every {operand.zero.block} of k" if operand.zero.block else "a row or column"
+    return f", minus a zero point ({operand.zero.format}, one for {covers})"
 
 
 def _level(name: str, level: Level, *, outermost: bool) -> list[str]:
@@ -96,15 +117,28 @@ def pipe_words(pipe: Pipe) -> list[str]:
 def _step(step: Step) -> list[str]:
     words = []
     if step.factor is Factor.CONSTANTS:
-        values = [str(value.fraction()) if value.finite else "a special value" for value in step.constants]
-        words.append(f"times {', '.join(values)}")
+        words.append(f"times {_numbers(step.constants)}")
     elif step.factor is not Factor.NONE:
         words.append(FACTOR_WORDS[step.factor])
-    if step.addend is not None:
-        words.append(f"plus {step.addend.fraction()}")
+    if step.addends:
+        words.append(f"plus {_numbers(step.addends)}")
     if step.cast is not None:
         words.append(f"rounded to {cast_words(step.cast)}")
     return words
+
+
+def _numbers(values: tuple[Value, ...]) -> str:
+    """The numbers of a step; of a long list, the first ones."""
+    shown = ", ".join(_number(value) for value in values[:SHOWN_NUMBERS])
+    return shown if len(values) <= SHOWN_NUMBERS else f"{shown}, … ({len(values)} numbers)"
+
+
+def _number(value: Value) -> str:
+    """An integer as it is; an odd integer times a power of two otherwise, so that a shift can be read."""
+    number = value.fraction()
+    if number.denominator == 1:
+        return str(number)
+    return f"{number.numerator}·2^-{number.denominator.bit_length() - 1}"
 
 
 def cast_words(cast: Cast) -> str:

@@ -26,10 +26,10 @@ static const cemu_format formats[FORMATS] = {
 };
 
 static const cemu_step steps[] = {
-    {.factor = CEMU_FACTOR_NONE, .addend = -1,
+    {.factor = CEMU_FACTOR_NONE, .addends = 0,
      .cast = {.format = E8M13, .rounding = CEMU_ROUNDING_TOWARD_ZERO, .overflow = CEMU_OVERFLOW_INFINITY_ALWAYS,
               .nan_code = 0x1ff000}},
-    {.factor = CEMU_FACTOR_NONE, .addend = -1,
+    {.factor = CEMU_FACTOR_NONE, .addends = 0,
      .cast = {.format = F32, .rounding = CEMU_ROUNDING_TIES_TO_EVEN, .overflow = CEMU_OVERFLOW_INFINITY,
               .nan_code = 0x7fc00000}},
 };

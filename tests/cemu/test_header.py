@@ -18,7 +18,7 @@ from emu.kernels.status import Status
 from emu.operations import enums as operations
 from emu.operations import tables as operation_tables
 from emu.units import enums as units
-from emu.units import events, tables
+from emu.units import stages, tables
 
 HEADER = Path(__file__).parents[2] / "cemu" / "include" / "cemu.h"
 VOCABULARIES = {
@@ -36,17 +36,17 @@ STRUCTS = {
     "cemu_point": format_tables.POINT,
     "cemu_cast": format_tables.CAST, "cemu_constant": tables.CONSTANT,
     "cemu_step": tables.STEP, "cemu_pipe": tables.PIPE, "cemu_level": tables.LEVEL, "cemu_operand": tables.OPERAND,
-    "cemu_scale": tables.SCALE, "cemu_unit": tables.UNIT,
+    "cemu_per_block": tables.PER_BLOCK, "cemu_unit": tables.UNIT,
 }  # fmt: skip
 RANKS = {
     "NAN": format_tables.RANK_NAN, "INFINITY": format_tables.RANK_INFINITY,
     "NEGATIVE_INFINITY": format_tables.RANK_NEGATIVE_INFINITY, "NEGATIVE_ZERO": format_tables.RANK_NEGATIVE_ZERO,
 }  # fmt: skip
 STAGES = {
-    "OPERAND": events.OPERAND,
-    "SCALE": events.SCALE,
-    "PRODUCT": events.PRODUCT,
-    "FIRST_LEVEL": events.FIRST_LEVEL,
+    "OPERAND": stages.OPERAND,
+    "SCALE": stages.SCALE,
+    "PRODUCT": stages.PRODUCT,
+    "FIRST_LEVEL": stages.FIRST_LEVEL,
 }
 
 
@@ -65,7 +65,7 @@ def test_the_header_has_no_other_enum():
     known |= {f"CEMU_{member.name}" for member in Status} | {f"CEMU_STAGE_{name}" for name in STAGES}
     known |= {f"CEMU_RANK_{name}" for name in RANKS}
     assert set(constants()) - known == {"CEMU_EVENT_KINDS"}
-    assert len(formats.EventKind) == lib.CEMU_EVENT_KINDS == events.KINDS
+    assert len(formats.EventKind) == lib.CEMU_EVENT_KINDS == stages.KINDS
 
 
 def test_status_stages_and_ranks():

@@ -16,6 +16,7 @@ import pytest
 from emu import load_unit
 from emu.errors import OverflowRaised
 from emu.kernels.status import Status
+from emu.units.arguments import check_arguments
 from emu.units.problem import Problem
 from emu.units.ranges import limbs_of
 from emu.units.reference import run
@@ -55,6 +56,10 @@ def words(*numbers: int) -> bytes:
     return np.array(numbers, dtype=np.int64).tobytes()
 
 
+def size(array: np.ndarray | None, axis: int) -> int:
+    return 0 if array is None else array.shape[axis]
+
+
 def dumped(problem: Problem, file: BytesIO) -> None:
     """Write a problem as replay.c reads it."""
     status = Status.OK
@@ -66,10 +71,10 @@ def dumped(problem: Problem, file: BytesIO) -> None:
     seed = p.seed - (1 << 64) if p.seed >> 63 else p.seed
     file.write(words(
         len(t.formats.formats), len(t.steps), len(t.constants), len(t.levels), t.orders.size, t.table.size,
-        t.formats.points.size, t.formats.ranks.size, len(p.events),
-        p.m, p.n, p.k, 0 if p.a_scale is None else p.a_scale.shape[1], 0 if p.b_scale is None else p.b_scale.shape[0],
-        p.c is not None, p.a_scale is not None, p.b_scale is not None, p.first_index, seed, limbs_of(p.form, p.k),
-        status.code,
+        t.formats.points.size, t.formats.ranks.size, len(t.casts), t.terms.size, len(p.events),
+        p.m, p.n, p.k, size(p.a_scale, 1), size(p.b_scale, 0),
+        p.c is not None, p.a_scale is not None, p.b_scale is not None, size(p.a_zero, 1), size(p.b_zero, 0),
+        p.first_index, seed, limbs_of(p.form, p.k), status.code,
     ))  # fmt: skip
     for array in (
         t.unit,
@@ -81,11 +86,15 @@ def dumped(problem: Problem, file: BytesIO) -> None:
         t.table,
         t.formats.points,
         t.formats.ranks,
+        t.casts,
+        t.terms,
         p.a,
         p.b,
         p.c,
         p.a_scale,
         p.b_scale,
+        p.a_zero,
+        p.b_zero,
     ):
         file.write(b"" if array is None else np.ascontiguousarray(array).tobytes())
     file.write(p.d.tobytes() + p.events.tobytes())
@@ -95,12 +104,9 @@ def problems(number: int) -> list[Problem]:
     """The two-dimensional products of a draw."""
     one = draw(number)
     unit = load_unit(one.unit)
-    names = ("a", "b", "c", "a_scale", "b_scale")
-    whole = unit._operands(*(one.operands.get(name) for name in names))
-    out = np.zeros(whole.shape, dtype=np.uint64)
-    events = np.zeros((len(unit.form.levels) + 4, 10), dtype=np.int64)
-    found = list(whole.problems(unit.form, out, events, one.seed or 0))
-    return [Problem(**{**vars(p), "events": np.zeros_like(events)}) for p in found]
+    names = ("a", "b", "c", "a_scale", "b_scale", "a_zero", "b_zero")
+    whole = check_arguments(unit.form, *(one.operands.get(name) for name in names))
+    return list(whole.problems(np.zeros(whole.shape, dtype=np.uint64), one.seed or 0, 0))
 
 
 def test_drawn_problems_under_sanitizers(tmp_path: Path):

@@ -10,7 +10,8 @@ import pytest
 import emu
 from emu.formats.enums import EventKind
 from emu.replaying.result import Fallback, FallbackReason, LayerRun, Mode, OutputPair, ReplayRun, Truth
-from emu.units.events import KINDS, Events, stage_count, stage_names
+from emu.units.events import Events
+from emu.units.stages import KINDS, stage_count, stage_names
 
 
 def make_events(**counts: int) -> Events:

@@ -46,7 +46,10 @@ REFUSED = [
     (level(result={"format": "f32", "rounding": "RNX"}), r"result\.rounding: unknown value \(got 'RNX'\)"),
     (level(result=[{"add": 1}, {"multiply": "scales"}]), r"level\[0\]\.result\[1\]\.multiply.*did you mean 'scale'\?"),
     (level(result={"multiply": "digits"}), r"level\[0\]\.result\.multiply: scales and digit weights belong to terms"),
-    (level(result={"multiply": [1, 2]}), r"level\[0\]\.result\.multiply: a list is indexed by the input's position"),
+    (
+        level(result={"multiply": [1, 2]}),
+        r"level\[0\]\.result\.multiply: a list is indexed by the position in a level's input",
+    ),
     (level(input={"multiply": []}), r"level\[0\]\.input\.multiply: an empty list"),
     (level(input={"multiply": float("inf")}), r"level\[0\]\.input\.multiply: a constant is finite"),
     (level(input={"add": (1 << 64) + 1}), r"level\[0\]\.input\.add: a constant has at most 64 significant bits"),

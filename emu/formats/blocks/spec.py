@@ -6,7 +6,7 @@ A key that the rule does not use is refused where it is given, so that no file s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,7 +19,7 @@ from emu.formats.cast import check_cast
 from emu.formats.enums import FormatKind, Overflow, Rounding, StochasticVariant
 from emu.formats.load import load_format
 from emu.formats.model import Format
-from emu.spec.about import AboutKeys
+from emu.spec.about import AboutKeys, FormatKeys, means
 
 MAX_ELEMENT_BITS = 16
 MAX_BITS = 24
@@ -32,25 +32,69 @@ DEFAULT_QUOTIENT = {BlockRule.RCEIL: Quotient.DIVIDE, BlockRule.ABSMAX: Quotient
 class BlockKeys(AboutKeys, frozen=True, kw_only=True):
     """Keys of a block format."""
 
-    kind: Literal["block"] = "block"
-    alias: tuple[str, ...] = ()
-    element: str | dict[str, Any]
-    block: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] | Literal["all"]
-    scale: str | dict[str, Any]
-    rule: BlockRule
-    rounding: Rounding = Rounding.TIES_TO_EVEN
-    overflow: Overflow | None = None
-    sr_bits: Annotated[int, msgspec.Meta(ge=1, le=32)] | None = None
-    sr_variant: StochasticVariant = StochasticVariant.B
-    quotient: Quotient | None = None
-    scale_rounding: Rounding | None = None
-    scale_overflow: Overflow | None = None
-    scale_max: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    bump: bool = False
-    tensor_scale: TensorScale = TensorScale.NONE
-    four_over_six: FourOverSix = FourOverSix.NONE
-    nan: Special | None = None
-    inf: Special | None = None
+    kind: Annotated[Literal["block"], means("what map it is", default="")] = "block"
+    alias: Annotated[tuple[str, ...], means("other names, compared without case")] = ()
+    element: Annotated[FormatKeys, means("of the elements: at most 16 bits")]
+    block: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] | Literal["all"],
+        means("how many values share a scale; `all` of the axis"),
+    ]
+    scale: Annotated[FormatKeys, means("of the scales: `float`, or `log` with radix 2; at most 32 bits")]
+    rule: Annotated[BlockRule, means("how X is chosen", values="see below")]
+    rounding: Annotated[Rounding, means("of the elements", without=("exact",))] = Rounding.TIES_TO_EVEN
+    overflow: Annotated[
+        Overflow | None, means("of the elements", default='`saturate`; `saturate_propagate` if `inf = "element"`')
+    ] = None
+    sr_bits: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=32)] | None, means('of `rounding = "stochastic"`, which needs it: how many random bits', default="")
+    ] = None
+    sr_variant: Annotated[StochasticVariant, means("of `stochastic`, as in a pipe", values="`A`, `B`, `C`")] = StochasticVariant.B
+    quotient: Annotated[
+        Quotient | None,
+        means("of `rceil` and `absmax`: how A / M is formed, and under `absmax` value / X", default="`divide`"),
+    ] = None
+    scale_rounding: Annotated[
+        Rounding | None,
+        means("of `absmax` and `max_abs_finite`", default="`ties_to_even`", without=("exact", "stochastic")),
+    ] = None
+    scale_overflow: Annotated[
+        Overflow | None,
+        means(
+            "a scale beyond the largest one is the largest one; or NaN, with elements +0. Not of `nvfp4`",
+            values="`saturate`, `nan`",
+            default="`saturate`",
+            without=("infinity", "infinity_always", "saturate_propagate", "wrap", "raise"),
+        ),
+    ] = None
+    scale_max: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        means(
+            "of `nvfp4`: the block scale that the tensor's absmax gets (448; 256 leaves room for 4over6)",
+            default="largest scale",
+        ),
+    ] = None
+    bump: Annotated[
+        bool,
+        means(
+            "rules that give powers of two: where the rounding of an element overflows, the block's scale is doubled "
+            "and its elements are rounded again"
+        ),
+    ] = False
+    tensor_scale: Annotated[TensorScale, means("of `nvfp4`: whether the whole tensor has a scale besides")] = (
+        TensorScale.NONE
+    )
+    four_over_six: Annotated[FourOverSix, means("of `nvfp4`: whether a block may map A to two thirds of M")] = (
+        FourOverSix.NONE
+    )
+    nan: Annotated[
+        Special | None,
+        means(
+            "what a NaN among the values does",
+            default="the first that the formats can hold; `max_abs_finite`: `element` before `scale`",
+            without=("saturate",),
+        ),
+    ] = None
+    inf: Annotated[Special | None, means("the same of an infinity", default="as `nan`; `rceil`: `saturate`")] = None
 
 
 class Refusal:

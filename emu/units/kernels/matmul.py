@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from emu.formats.enums import Daz, EventKind
-from emu.kernels.cast import NAN_MADE
-from emu.kernels.codec import decode, encode
+from emu.kernels.codec import encode
 from emu.kernels.environment import (
+    A_ZERO_BLOCKS,
     CODES_A,
     CODES_B,
     CODES_C,
@@ -17,19 +16,23 @@ from emu.kernels.environment import (
     ERROR,
     FINITE,
     FIRST_SLOT,
-    FRESH,
     INDEX,
     KIND,
     LOAD_A,
     LOAD_B,
+    MOST_PARTS,
     NAN_VALUE,
-    NEGATIVE,
+    NOW_K,
+    NOW_M,
+    NOW_N,
+    PARTS,
     ROW,
     SCALE_SLOT,
     STATUS,
     TABLE,
     TERM_K,
     TERM_POSITION,
+    TERMS,
     TERMS_AT,
     TOTAL_K,
     TOTAL_N,
@@ -41,7 +44,6 @@ from emu.kernels.layout import (
     C_FORMAT,
     C_NAN_CODE,
     F_BITS,
-    F_EMIN,
     F_IS_SIGNED,
     L_GROUP,
     L_INPUT,
@@ -55,15 +57,15 @@ from emu.kernels.layout import (
     U_C,
     U_D,
     U_DIGIT_WIDTH,
-    U_DIGITS_A,
-    U_DIGITS_B,
-    U_INTEGRAL_PRODUCT,
     U_LEVELS,
     U_NAN_RULE,
     U_OUTPUT,
+    U_PARTS_A,
+    U_PARTS_B,
     U_PRODUCT_EXPONENT,
     U_PRODUCT_RESULT,
     U_TABLE_COLUMNS,
+    U_TERMS,
     format_at,
     level_at,
 )
@@ -71,34 +73,19 @@ from emu.kernels.wide import (
     ZERO,
     copy_value,
     count_events,
-    is_zero,
     low_bits,
-    multiply_value,
     set_small,
     set_zero,
     top_of,
 )
 from emu.units.enums import NanRule, ProductExponent, Start
-from emu.units.events import FIRST_LEVEL, OPERAND, PRODUCT
+from emu.units.kernels.operand import load_operand, multiply_operands, multiply_parts, subtract_zero_point
 from emu.units.kernels.pipe import draw_and_cast, run_pipe, run_plain_pipe
 from emu.units.kernels.step import run_step
+from emu.units.stages import FIRST_LEVEL, OPERAND, PRODUCT
 
-DAZ_SIGNED, FLUSHED_IN = Daz.SIGNED.code, EventKind.FLUSHED_IN.bit
 LEADING_BIT, DEFAULT_NAN = ProductExponent.LEADING_BIT.code, NanRule.DEFAULT.code
 START_C, START_NONE = Start.C.code, Start.NONE.code
-
-
-@kernel
-def load_operand(env: Env, operand: Int, code: Word, s: Int, count: bool) -> None:
-    """Decode a code, daz applied."""
-    f = format_at(env, env.t[operand + O_FORMAT])
-    decode(env, f, code, s)
-    meta = env.meta
-    if env.t[operand + O_DAZ] and meta[s, KIND] == FINITE and (meta[s, N] == 0 or top_of(env, s) < env.t[f + F_EMIN]):
-        if meta[s, N] and count:
-            count_events(env, OPERAND, FLUSHED_IN)
-        negative = meta[s, NEGATIVE] if env.t[operand + O_DAZ] == DAZ_SIGNED else 0
-        set_zero(env, s, negative, 0, 0)
 
 
 @kernel
@@ -122,29 +109,32 @@ def digit_of(env: Env, f: Int, code: Word, width: Int, digits: Int, at: Int) -> 
 def make_products(env: Env, k: Int, s: Int) -> None:
     """The terms of one k, from slot s on."""
     row, column = env.state[ROW], env.state[COLUMN]
+    env.state[NOW_K] = k
     a = env.codes[env.state[CODES_A] + row * env.state[TOTAL_K] + k]
     b = env.codes[env.state[CODES_B] + k * env.state[TOTAL_N] + column]
     if env.t[U_TABLE_COLUMNS]:
         set_integer(env, s, env.t[env.state[TABLE] + np.int64(a) * env.t[U_TABLE_COLUMNS] + np.int64(b)])
     elif env.t[U_DIGIT_WIDTH]:
         fa, fb = format_at(env, env.t[U_A + O_FORMAT]), format_at(env, env.t[U_B + O_FORMAT])
-        for i in range(env.t[U_DIGITS_A]):
-            x = digit_of(env, fa, a, env.t[U_DIGIT_WIDTH], env.t[U_DIGITS_A], i)
-            for j in range(env.t[U_DIGITS_B]):
-                y = digit_of(env, fb, b, env.t[U_DIGIT_WIDTH], env.t[U_DIGITS_B], j)
-                set_integer(env, s + i * env.t[U_DIGITS_B] + j, x * y)
+        for i in range(env.t[U_TERMS]):
+            pair = env.state[TERMS] + 2 * i
+            x = digit_of(env, fa, a, env.t[U_DIGIT_WIDTH], env.t[U_PARTS_A], env.t[pair])
+            y = digit_of(env, fb, b, env.t[U_DIGIT_WIDTH], env.t[U_PARTS_B], env.t[pair + 1])
+            set_integer(env, s + i, x * y)
     else:
-        load_operand(env, U_A, a, s, False)
-        run_plain_pipe(env, U_A + O_LOAD, s, OPERAND, SCALE_SLOT)
+        rest = env.state[PARTS] + 2 * MOST_PARTS
+        first = rest if env.t[U_TERMS] else s
+        load_operand(env, U_A, a, first, False)
+        subtract_zero_point(env, U_A, first, True, row, k, env.state[A_ZERO_BLOCKS])
+        run_plain_pipe(env, U_A + O_LOAD, first, OPERAND, SCALE_SLOT)
         load_operand(env, U_B, b, LOAD_B, False)
+        subtract_zero_point(env, U_B, LOAD_B, False, column, k, env.state[TOTAL_N])
         run_plain_pipe(env, U_B + O_LOAD, LOAD_B, OPERAND, SCALE_SLOT)
-        if env.meta[s, KIND] == NAN_VALUE and env.meta[s, FRESH] and env.meta[LOAD_B, KIND] == NAN_VALUE:
-            copy_value(env, s, LOAD_B)  # made by a load: it loses
-        if multiply_value(env, s, LOAD_B):
-            count_events(env, PRODUCT, NAN_MADE)
-        if env.t[U_INTEGRAL_PRODUCT] and is_zero(env, s):
-            env.meta[s, NEGATIVE] = 0
-    for i in range(max(env.t[U_DIGITS_A] * env.t[U_DIGITS_B], 1)):
+        if env.t[U_TERMS]:
+            multiply_parts(env, s, first, LOAD_B)
+        else:
+            multiply_operands(env, s, LOAD_B)
+    for i in range(max(env.t[U_TERMS], 1)):
         if env.t[U_PRODUCT_EXPONENT] == LEADING_BIT and env.meta[s + i, KIND] == FINITE and env.meta[s + i, N]:
             env.meta[s + i, E] = top_of(env, s + i)
         run_plain_pipe(env, U_PRODUCT_RESULT, s + i, PRODUCT, SCALE_SLOT)
@@ -177,10 +167,12 @@ def run_level(
                 env.addends[TERMS_AT + j] = source + position
                 if env.t[level + L_INPUT + P_COUNT]:
                     env.state[TERM_K] = ks[position]
+                    env.state[NOW_K] = ks[position]
                     env.state[TERM_POSITION] = position
                     run_pipe(env, level + L_INPUT, source + position, stage)
             env.state[TERM_K] = 0
             env.state[TERM_POSITION] = 0
+            env.state[NOW_K] = ks[index[at]]
             run_step(env, level, stage, count, acc, result)
             acc = np.int64(result)
             at += env.t[level + L_GROUP]
@@ -191,16 +183,19 @@ def run_level(
 def run_element(env: Env, piece: Int, whole: Schedule, tail: Schedule, ks: Ints, other_ks: Ints, slots: Int) -> Word:
     """One output element. `whole` and `tail` are the schedules (index, first, bounds) of a piece of K."""
     row, column = env.state[ROW], env.state[COLUMN]
-    per_k, total = max(env.t[U_DIGITS_A] * env.t[U_DIGITS_B], 1), env.state[TOTAL_K]
+    per_k, total = max(env.t[U_TERMS], 1), env.state[TOTAL_K]
     has_c = env.t[U_C + O_FORMAT] >= 0
     d = env.codes[env.state[CODES_C] + row * env.state[TOTAL_N] + column] if has_c else ZERO
     env.state[DRAWS] = 0
+    env.state[NOW_M] = row
+    env.state[NOW_N] = column
     env.state[TERM_K] = 0
     env.state[TERM_POSITION] = 0
     begin = 0
     while True:
         stop = min(begin + piece, total)
         index, first, bounds = whole if stop - begin == piece else tail
+        env.state[NOW_K] = -1
         if has_c:
             load_operand(env, U_C, d, LOAD_A, begin == 0)
             run_plain_pipe(env, U_C + O_LOAD, LOAD_A, OPERAND, SCALE_SLOT)
@@ -216,7 +211,10 @@ def run_element(env: Env, piece: Int, whole: Schedule, tail: Schedule, ks: Ints,
             source, target = target, source
             ks, other_ks = other_ks, ks
         stage = FIRST_LEVEL + env.t[U_LEVELS]
-        run_plain_pipe(env, U_OUTPUT, source, stage, SCALE_SLOT)
+        env.state[NOW_K] = -1
+        env.state[TERM_POSITION] = column
+        run_pipe(env, U_OUTPUT, source, stage)
+        env.state[TERM_POSITION] = 0
         if env.state[STATUS]:  # what raised left values of the later levels unset
             return ZERO
         count_events(env, stage, draw_and_cast(env, U_D, source))
@@ -233,9 +231,12 @@ def run_element(env: Env, piece: Int, whole: Schedule, tail: Schedule, ks: Ints,
 
 @kernel
 def count_flushed(env: Env, operand: Int, first: Int, stride: Int, rows: Pair, columns: Pair) -> None:
-    """Count the elements of a matrix of codes that daz takes for zero."""
+    """Count the elements of a matrix of codes, a [m, k] or b [k, n], that daz takes for zero."""
     for i in range(rows[0], rows[1]):
         for j in range(columns[0], columns[1]):
+            env.state[NOW_M] = i if operand == U_A else -1
+            env.state[NOW_N] = -1 if operand == U_A else j
+            env.state[NOW_K] = j if operand == U_A else i
             load_operand(env, operand, env.codes[first + i * stride + j], LOAD_A, True)
 
 

@@ -27,6 +27,7 @@ from emu.kernels.environment import (
     STATUS,
     TERM_K,
     TERM_POSITION,
+    TERMS,
     TOTAL_N,
     E,
     N,
@@ -43,17 +44,17 @@ from emu.kernels.layout import (
     K_SIG,
     P_COUNT,
     P_FIRST,
-    S_ADDEND,
+    S_ADDENDS,
     S_CAST,
     S_CONSTANTS,
     S_FACTOR,
+    S_FIRST_ADDEND,
     S_FIRST_CONSTANT,
     U_DIGIT_WIDTH,
-    U_DIGITS_A,
-    U_DIGITS_B,
     U_SCALE_A,
     U_SCALE_B,
     U_SCALE_PRODUCT,
+    U_TERMS,
     Z_BLOCK,
     Z_FORMAT,
     constant_at,
@@ -63,7 +64,7 @@ from emu.kernels.layout import (
 from emu.kernels.philox import philox_bits
 from emu.kernels.rounding import RTN, STOCHASTIC
 from emu.kernels.wide import ONE, count_events, multiply_value, set_small, sum_values
-from emu.units.events import SCALE as SCALE_STAGE
+from emu.units.stages import SCALE as SCALE_STAGE
 
 NO_FACTOR, CONSTANTS = Factor.NONE.code, Factor.CONSTANTS.code
 A_SCALE, B_SCALE, BOTH_SCALES = Factor.A_SCALE.code, Factor.B_SCALE.code, Factor.SCALE.code
@@ -83,9 +84,9 @@ def load_constant(env: Env, constant: Int, s: Int) -> None:
 
 
 @kernel
-def chosen_constant(env: Env, step: Int) -> Int:
-    """The constant of a step: a list is indexed by the term's position."""
-    return constant_at(env, env.t[step + S_FIRST_CONSTANT] + env.state[TERM_POSITION] % env.t[step + S_CONSTANTS])
+def chosen_constant(env: Env, first: Int, count: Int) -> Int:
+    """The constant or addend of a step: a list is indexed by the term's position."""
+    return constant_at(env, env.t[first] + env.state[TERM_POSITION] % env.t[count])
 
 
 @kernel
@@ -133,22 +134,22 @@ def draw_and_cast(env: Env, how: Int, s: Int) -> Int:
 @kernel
 def add_and_cast(env: Env, step: Int, s: Int, stage: Int, spare: Int) -> None:
     """What a step does after it has multiplied."""
-    if env.t[step + S_ADDEND] >= 0:
+    if env.t[step + S_ADDENDS]:
         down = 1 if env.t[step + S_CAST + C_FORMAT] >= 0 and env.t[step + S_CAST + C_ROUNDING] == RTN else 0
-        add_constant(env, s, constant_at(env, env.t[step + S_ADDEND]), down, spare)
+        add_constant(env, s, chosen_constant(env, step + S_FIRST_ADDEND, step + S_ADDENDS), down, spare)
     if env.t[step + S_CAST + C_FORMAT] >= 0:
         count_events(env, stage, draw_and_cast(env, step + S_CAST, s))
 
 
 @kernel
 def run_plain_pipe(env: Env, pipe: Int, s: Int, stage: Int, spare: Int) -> None:
-    """A pipe whose factors are constants: every pipe but a level's input."""
+    """A pipe whose factors are constants: every pipe but a level's input and `output`."""
     for i in range(env.t[pipe + P_FIRST], env.t[pipe + P_FIRST] + env.t[pipe + P_COUNT]):
         if env.state[STATUS]:
             return
         step = step_at(env, i)
         if env.t[step + S_FACTOR] != NO_FACTOR:
-            load_constant(env, chosen_constant(env, step), spare)
+            load_constant(env, chosen_constant(env, step + S_FIRST_CONSTANT, step + S_CONSTANTS), spare)
             if multiply_value(env, s, spare):
                 count_events(env, stage, NAN_MADE)
         add_and_cast(env, step, s, stage, spare)
@@ -157,7 +158,7 @@ def run_plain_pipe(env: Env, pipe: Int, s: Int, stage: Int, spare: Int) -> None:
 @kernel
 def load_factor(env: Env, step: Int) -> None:
     if env.t[step + S_FACTOR] == CONSTANTS:
-        load_constant(env, chosen_constant(env, step), SCALE_SLOT)
+        load_constant(env, chosen_constant(env, step + S_FIRST_CONSTANT, step + S_CONSTANTS), SCALE_SLOT)
     elif env.t[step + S_FACTOR] == A_SCALE:
         load_scale(env, False, SCALE_SLOT)
     elif env.t[step + S_FACTOR] == B_SCALE:
@@ -169,14 +170,14 @@ def load_factor(env: Env, step: Int) -> None:
             count_events(env, SCALE_STAGE, NAN_MADE)
         run_plain_pipe(env, U_SCALE_PRODUCT, SCALE_SLOT, SCALE_STAGE, SCALE_B_SLOT)
     else:
-        digit = env.state[TERM_POSITION] % (env.t[U_DIGITS_A] * env.t[U_DIGITS_B])
-        weight = env.t[U_DIGIT_WIDTH] * (digit // env.t[U_DIGITS_B] + digit % env.t[U_DIGITS_B])
+        pair = env.state[TERMS] + 2 * (env.state[TERM_POSITION] % env.t[U_TERMS])
+        weight = env.t[U_DIGIT_WIDTH] * (env.t[pair] + env.t[pair + 1])
         set_small(env, SCALE_SLOT, 0, ONE, weight, weight)
 
 
 @kernel
 def run_pipe(env: Env, pipe: Int, s: Int, stage: Int) -> None:
-    """The input pipe of a level: scales and digit weights too."""
+    """The input pipe of a level, or `output`: scales and digit weights too."""
     for i in range(env.t[pipe + P_FIRST], env.t[pipe + P_FIRST] + env.t[pipe + P_COUNT]):
         if env.state[STATUS]:
             return

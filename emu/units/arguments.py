@@ -1,0 +1,182 @@
+"""The arguments of `Unit.matmul`, checked: shapes, dtypes and codes; then cut into two-dimensional products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.formats.codes import as_codes
+from emu.formats.enums import FormatKind
+from emu.units.form import PerBlock, UnitForm
+from emu.units.positions import empty_table
+from emu.units.problem import Problem
+from emu.units.schedule import check_runs
+from emu.units.stages import KINDS, stage_count
+
+Codes = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arguments:
+    """Checked operands of one matmul, batch and all."""
+
+    form: UnitForm
+    shape: tuple[int, ...]
+    a: Codes
+    b: Codes
+    c: Codes | None
+    a_scale: Codes | None
+    b_scale: Codes | None
+    a_zero: Codes | None
+    b_zero: Codes | None
+
+    @property
+    def one_b(self) -> bool:
+        """Whether b, its scales and zero points have no batch: all rows of a are then one product."""
+        return all(array is None or array.ndim == 2 for array in (self.b, self.b_scale, self.b_zero))
+
+    def problems(self, out: Codes, seed: int, limit: int) -> Iterator[Problem]:
+        """The two-dimensional products, in order; each counts its own events.
+
+        Args:
+            out: the result, written into.
+            seed: of the random stream.
+            limit: how many positions of events to keep.
+        """
+        *batch, m, n = self.shape
+        k = self.a.shape[-1]
+        if out.size == 0:
+            return
+        rows = m
+        if self.one_b:
+            rows, batch = m * int(np.prod(batch, dtype=np.int64)), []
+        count = int(np.prod(batch, dtype=np.int64))
+        wide, columns = self.shape[:-1], tuple(batch)
+        a = _flat(self.a, wide, (k,), (count, rows, k))
+        b = _flat(self.b, columns, (k, n), (count, k, n))
+        c = None if self.c is None else np.ascontiguousarray(self.c).reshape(count, rows, n)
+        of_rows = [_rows(array, wide, count, rows) for array in (self.a_scale, self.a_zero)]
+        of_columns = [_columns(array, columns, count) for array in (self.b_scale, self.b_zero)]
+        d = out.reshape(count, rows, n)
+        stages = stage_count(len(self.form.levels))
+        for i in range(count):
+            a_scale, a_zero = (None if array is None else array[i] for array in of_rows)
+            b_scale, b_zero = (None if array is None else array[i] for array in of_columns)
+            yield Problem(
+                form=self.form, a=a[i], b=b[i], c=None if c is None else c[i],
+                a_scale=a_scale, b_scale=b_scale, a_zero=a_zero, b_zero=b_zero,
+                d=d[i], events=np.zeros((stages, KINDS), np.int64), positions=empty_table(stages, limit),
+                first_index=i * rows * n, seed=seed, shape=self.shape,
+            )  # fmt: skip
+
+
+def check_arguments(
+    form: UnitForm, a: Any, b: Any, c: Any, a_scale: Any, b_scale: Any, a_zero: Any, b_zero: Any
+) -> Arguments:
+    """The arguments as codes, with the shape of the result.
+
+    Raises:
+        ValueError: shapes, dtypes or codes that do not fit; a K that the unit cannot take.
+    """
+    codes_a, codes_b = as_codes(a, form.a.format, "a"), as_codes(b, form.b.format, "b")
+    for name, codes in (("a", codes_a), ("b", codes_b)):
+        if codes.ndim < 2:
+            raise ValueError(f"{name} must be at least two-dimensional, not of shape {codes.shape}")
+    m, k, n = codes_a.shape[-2], codes_a.shape[-1], codes_b.shape[-1]
+    if codes_b.shape[-2] != k:
+        raise ValueError(f"a {codes_a.shape} and b {codes_b.shape} do not agree in K: {k} and {codes_b.shape[-2]}")
+    _check_k(form, k)
+    if form.columns and form.columns != {n}:
+        raise ValueError(
+            f"{form.name}: lists in output have an entry for each of {min(form.columns)} output columns, but b has {n}"
+        )
+    batch = np.broadcast_shapes(codes_a.shape[:-2], codes_b.shape[:-2])
+    given = {
+        "a_scale": _scales(a_scale, form.scale_a, "a_scale", k),
+        "b_scale": _scales(b_scale, form.scale_b, "b_scale", k),
+        "a_zero": _zeros(a_zero, form.a.zero, "a", (m, _blocks(form.a.zero, k))),
+        "b_zero": _zeros(b_zero, form.b.zero, "b", (_blocks(form.b.zero, k), n)),
+    }
+    for what, codes_of in given.items():
+        if codes_of is None:
+            continue
+        operand = {"a_scale": form.scale_a, "b_scale": form.scale_b, "a_zero": form.a.zero, "b_zero": form.b.zero}[what]
+        last = (m, _blocks(operand, k)) if what[0] == "a" else (_blocks(operand, k), n)
+        if codes_of.ndim < 2 or codes_of.shape[-2:] != last:
+            raise ValueError(f"{what} must have shape [..., {last[0]}, {last[1]}], not {codes_of.shape}")
+        batch = np.broadcast_shapes(batch, codes_of.shape[:-2])
+    shape = (*batch, m, n)
+    return Arguments(form=form, shape=shape, a=codes_a, b=codes_b, c=_accumulator(form, c, shape), **given)
+
+
+def _check_k(form: UnitForm, k: int) -> None:
+    if form.k is not None and k > form.k:
+        if form.c is None:
+            raise ValueError(f"K = {k} needs a chain of {form.name} (k = {form.k}), which has no operand c")
+        if form.c.format != form.d.format:
+            raise ValueError(
+                f"K = {k} needs a chain of {form.name} (k = {form.k}), "
+                f"whose c is {form.c.format} but d is {form.d.format}"
+            )
+    check_runs(form, k)
+
+
+def _blocks(operand: PerBlock | None, k: int) -> int:
+    return 1 if operand is None else operand.blocks(k)
+
+
+def _accumulator(form: UnitForm, c: Any, shape: tuple[int, ...]) -> Codes | None:
+    if form.c is None:
+        if c is not None:
+            raise ValueError(f"{form.name} has no accumulator input: c must be None")
+        return None
+    fmt = form.c.format
+    if c is None and fmt.kind is FormatKind.LOG and not fmt.has_zero:
+        raise ValueError(f"{form.name}: {fmt} has no zero to start from: pass c")
+    codes = np.zeros((1, 1), dtype=np.uint64) if c is None else as_codes(c, fmt, "c")
+    try:
+        return np.broadcast_to(codes, shape)
+    except ValueError:
+        raise ValueError(f"c {codes.shape} does not broadcast to {shape}") from None
+
+
+def _scales(scale: Any, operand: PerBlock | None, what: str, k: int) -> Codes | None:
+    if operand is None:
+        if scale is not None:
+            raise ValueError(f"this unit takes no {what}")
+        return None
+    if scale is None:
+        raise ValueError(f"this unit needs {what}: codes of {operand.format.name}, {operand.blocks(k)} for K = {k}")
+    return as_codes(scale, operand.format, what)
+
+
+def _zeros(zero: Any, operand: PerBlock | None, name: str, last: tuple[int, int]) -> Codes | None:
+    """Zero points; one number stands for all."""
+    if zero is None:
+        return None
+    if operand is None:
+        raise ValueError(
+            f"this unit takes no run-time zero points of {name}: declare `operands.{name}.zero`; "
+            f"a constant one is `operands.{name}.load = {{ add = … }}`"
+        )
+    codes = as_codes(zero, operand.format, f"{name}_zero")
+    return np.broadcast_to(codes, last) if codes.ndim == 0 else codes
+
+
+def _flat(array: Codes, batch: tuple[int, ...], last: tuple[int, ...], shape: tuple[int, ...]) -> Codes:
+    """The array broadcast over a batch, with the batch flattened."""
+    return np.ascontiguousarray(np.broadcast_to(array, (*batch, *last))).reshape(shape)
+
+
+def _rows(array: Codes | None, wide: tuple[int, ...], count: int, rows: int) -> Codes | None:
+    if array is None:
+        return None
+    return _flat(array, wide, array.shape[-1:], (count, rows, array.shape[-1]))
+
+
+def _columns(array: Codes | None, batch: tuple[int, ...], count: int) -> Codes | None:
+    return None if array is None else _flat(array, batch, array.shape[-2:], (count, *array.shape[-2:]))
