@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -19,24 +20,25 @@ import click
     "--k",
     "length",
     type=click.IntRange(min=0),
-    default=4096,
-    show_default=True,
-    help="Units: the K to explain the plan for.",
+    help="Units: the K to explain widths and the plan for (4096, or less if the levels do not cover it).",
 )
-def command(name: str, kind: str | None, length: int) -> None:
+def command(name: str, kind: str | None, length: int | None) -> None:
     """Show NAME: a format's properties and codes, a function unit's error profile, a unit's datapath, a family's
     instructions, a scheme, an accelerator.
 
-    NAME is a built-in name, an alias, FAMILY:INSTRUCTION, or (with --kind) a path to a .toml file.
+    NAME is a built-in name, an alias, FAMILY:INSTRUCTION, the same with (key=value, ...), or a path to a .toml file.
     """
     from emu.errors import SpecError, nearest
     from emu.spec.locate import is_path
 
-    kinds: dict[str, Callable[[str, int], None]] = {
+    kinds: dict[str, Callable[[str, int | None], None]] = {
         "format": _format, "function": _function, "unit": _unit, "accelerator": _accelerator, "scheme": _scheme,
     }  # fmt: skip
     if kind is not None:
         kinds[kind](name, length)
+        return
+    if is_path(name.partition(":")[0]):
+        kinds[_kind_of_file(name.partition(":")[0])](name, length)
         return
     found = [candidate for candidate in kinds if _exists(candidate, name)]
     if len(found) == 1:
@@ -44,11 +46,26 @@ def command(name: str, kind: str | None, length: int) -> None:
         return
     if found:
         raise SpecError(f"{name!r} is several things: say which with --kind", value=name, allowed=found)
-    if is_path(name):
-        raise SpecError("no file of a format; of what else, say with --kind", file=name, allowed=list(kinds)[1:])
     close = nearest(name, _all_names())
     hint = f"; did you mean {close!r}? " if close else "; "
     raise SpecError(f"nothing is called {name!r}{hint}see `emu list formats`, functions, units, schemes, accelerators")
+
+
+_TELLING_KEYS = {
+    "unit": {"operands", "level", "base", "instruction", "body"},
+    "accelerator": {"matrix"},
+    "scheme": {"step"},
+    "function": {"function", "piece"},
+}
+"""Keys that only files of this kind have."""
+
+
+def _kind_of_file(path: str) -> str:
+    """What a file describes, by its keys; a format if nothing else."""
+    from emu.spec.read import read_toml
+
+    keys = set(read_toml(Path(path)))
+    return next((kind for kind, telling in _TELLING_KEYS.items() if keys & telling), "format")
 
 
 def _all_names() -> list[str]:
@@ -81,7 +98,7 @@ def _exists(kind: str, name: str) -> bool:
     return name.partition(":")[0] in builtin_names(f"{kind}s")
 
 
-def _format(name: str, _: int) -> None:
+def _format(name: str, _: int | None) -> None:
     from emu.cli.block_table import print_block
     from emu.cli.consoles import output
     from emu.cli.format_table import print_format
@@ -95,7 +112,7 @@ def _format(name: str, _: int) -> None:
         print_block(output(), found)
 
 
-def _function(name: str, _: int) -> None:
+def _function(name: str, _: int | None) -> None:
     from emu.cli.consoles import output
     from emu.cli.function_table import print_function
     from emu.functions import load_function
@@ -103,7 +120,7 @@ def _function(name: str, _: int) -> None:
     print_function(output(), load_function(name))
 
 
-def _unit(name: str, length: int) -> None:
+def _unit(name: str, length: int | None) -> None:
     from emu.spec import load_mapping
     from emu.units import family, load_unit
 
@@ -119,7 +136,7 @@ def _unit(name: str, length: int) -> None:
     click.echo(load_unit(name).explain(length))
 
 
-def _accelerator(name: str, _: int) -> None:
+def _accelerator(name: str, _: int | None) -> None:
     from emu.accelerators import load_accelerator
     from emu.deviation.describe import describe_accelerator, describe_unit, distinct_units
 
@@ -145,7 +162,7 @@ def _describe(description: object) -> None:
         click.echo(line)
 
 
-def _scheme(name: str, _: int) -> None:
+def _scheme(name: str, _: int | None) -> None:
     from emu.schemes import load_scheme
 
     scheme = load_scheme(name)

@@ -5,24 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.units.diagram import diagram
+from emu.units.form import UnitForm
 from emu.units.ranges import Analysis
+from emu.units.schedule import check_runs
+from emu.units.widths import lines
 
 if TYPE_CHECKING:
     from emu.units.unit import Unit
 
 
-def explain(unit: Unit, k: int) -> str:
+USUAL_K = 4096
+
+
+def longest_k(form: UnitForm) -> int:
+    """The usual K, or the longest that the levels cover."""
+    k = USUAL_K
+    while k > 1:
+        try:
+            check_runs(form, k)
+        except ValueError:
+            k //= 2
+        else:
+            break
+    return k
+
+
+def explain(unit: Unit, k: int | None) -> str:
     """The unit's drawing, then the plan: which kernel, how wide, and the argument for its exactness.
 
     Args:
         unit: the unit.
-        k: the length of the dot products.
+        k: the length of the dot products; None: 4096, or less if the levels do not cover it.
 
     Raises:
-        ValueError: K is negative.
+        ValueError: K is negative, or longer than the levels cover.
     """
+    k = longest_k(unit.form) if k is None else k
     if k < 0:
         raise ValueError(f"K must not be negative, not {k}")
+    check_runs(unit.form, k)
     analysis = Analysis(unit.form, k)
     widest = analysis.widest
     about = [f"{name:<9}{text}" for name, text in unit.about.items() if text]
@@ -33,4 +54,4 @@ def explain(unit: Unit, k: int) -> str:
         "  bounded by the formats, the levels and K, and checked again as it runs;",
         "  bits are lost only where the unit itself cuts or rounds; reference, numba and c give the same ones",
     ]
-    return "\n".join([f"unit {unit.name}", *about, "", *diagram(unit.form), "", *plan])
+    return "\n".join([f"unit {unit.name}", *about, "", *diagram(unit.form), "", *lines(unit.form, k), "", *plan])

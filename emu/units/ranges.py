@@ -33,33 +33,36 @@ class Range:
     msb: int
     e_low: int
     e_high: int
+    over: int = 0
+    """|x| < 2^(e + over): integer bits above the alignment exponent (for drawings; the kernels do not rely on it)"""
 
     def __or__(self, other: Range) -> Range:
         return Range(
             lsb=min(self.lsb, other.lsb), msb=max(self.msb, other.msb),
             e_low=min(self.e_low, other.e_low), e_high=max(self.e_high, other.e_high),
+            over=max(self.over, other.over),
         )  # fmt: skip
 
     def __mul__(self, other: Range) -> Range:
         return Range(
             lsb=self.lsb + other.lsb, msb=self.msb + other.msb,
-            e_low=self.e_low + other.e_low, e_high=self.e_high + other.e_high,
+            e_low=self.e_low + other.e_low, e_high=self.e_high + other.e_high, over=self.over + other.over,
         )  # fmt: skip
 
 
 def format_range(fmt: Format) -> Range:
     """The values of a format."""
     if fmt.is_integral:
-        return Range(lsb=fmt.lsb, msb=fmt.msb, e_low=0, e_high=0)
+        return Range(lsb=fmt.lsb, msb=fmt.msb, e_low=0, e_high=0, over=max(fmt.msb, 0))
     e_low = fmt.emin
     if fmt.is_listed:
         e_low = min(point.value.top for point in fmt.grid.real if point.value.sig)
-    return Range(lsb=fmt.lsb, msb=fmt.msb, e_low=e_low, e_high=max(fmt.msb - 1, e_low))
+    return Range(lsb=fmt.lsb, msb=fmt.msb, e_low=e_low, e_high=max(fmt.msb - 1, e_low), over=1)
 
 
 def _constant(x: Value) -> Range:
     e = x.e or 0
-    return Range(lsb=x.q, msb=x.q + x.sig.bit_length(), e_low=e, e_high=e)
+    return Range(lsb=x.q, msb=x.q + x.sig.bit_length(), e_low=e, e_high=e, over=1)
 
 
 class Analysis:
@@ -67,6 +70,8 @@ class Analysis:
 
     def __init__(self, form: UnitForm, k: int) -> None:
         self.form, self.k = form, k
+        self.edges: dict[str, Range] = {}
+        """bounds by place: `product`, `level 0 sum`, …"""
         self.widest = Range(lsb=0, msb=1, e_low=0, e_high=0)
         piece = min(form.k or k, k)
         self._run(piece * form.terms_per_k)
@@ -88,11 +93,15 @@ class Analysis:
     def _run(self, terms: int) -> None:
         form = self.form
         c = self._see(Range(lsb=0, msb=0, e_low=0, e_high=0) if form.c is None else self._load(form.c))
-        edge = self._see(self._pipe(form.product.result, self._product()))
+        self.edges["product"] = self._product()
+        edge = self._see(self._pipe(form.product.result, self.edges["product"]))
         n = terms
-        for level in form.levels:
+        for index, level in enumerate(form.levels):
             inputs = self._see(self._pipe(level.input, edge))
+            self._sums: list[Range] = []
             edge = self._see(self._level(level, inputs, c, n))
+            for made in self._sums:
+                self.edges[f"level {index} sum"] = made | self.edges.get(f"level {index} sum", made)
             n = run_count(level, n)
         edge = self._see(self._pipe(form.output, edge))
         self._see(self._cast(form.d, edge))
@@ -108,7 +117,7 @@ class Analysis:
         product = self.form.product
         if product.table is not None:
             bits = max(abs(entry) for row in product.table for entry in row).bit_length()
-            return Range(lsb=0, msb=bits, e_low=0, e_high=0)
+            return Range(lsb=0, msb=bits, e_low=0, e_high=0, over=bits)
         a, b = self._load(self.form.a), self._load(self.form.b)
         if product.parts is not None and not product.parts.width:
             a, b = self._parts(product.parts.casts_a, a), self._parts(product.parts.casts_b, b)
@@ -200,7 +209,9 @@ class Analysis:
             if level.align_rounding is Rounding.JAMMING:
                 lsb = min(lsb, e_low - level.align_bits)
         growth = max(count, 1).bit_length() + 1
-        return self._see(Range(lsb=lsb, msb=msb + growth, e_low=e_low, e_high=e_high))
+        made = Range(lsb=lsb, msb=msb + growth, e_low=e_low, e_high=e_high, over=addends.over)
+        self._sums.append(made)
+        return self._see(made)
 
 
 @lru_cache(maxsize=4096)

@@ -24,9 +24,10 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from emu.formats.enums import Overflow, Rounding
+from emu.spec.about import FormatKeys
 from emu.units.context import Context
 from emu.units.enums import RequantizeRule
-from emu.units.spec import FormatKeys, RequantizeKeys, StepKeys
+from emu.units.spec import RequantizeKeys, StepKeys
 
 MAX_EXPONENT = 30
 """M is below 2^30: a larger one would not leave 32 bits of anything."""

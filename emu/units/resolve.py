@@ -15,6 +15,7 @@ from emu.formats.decode import decode_code
 from emu.formats.enums import Daz, FormatKind, IntegerEncoding, Rounding
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.spec import convert
+from emu.spec.about import FormatKeys
 from emu.units.context import Context
 from emu.units.enums import AlignTo, NanOrder, NanRule, Start
 from emu.units.form import Level, Operand, PerBlock, UnitForm
@@ -22,7 +23,6 @@ from emu.units.pipes import PipeBuilder, Place
 from emu.units.product import build_product
 from emu.units.requantize import requantize_steps
 from emu.units.spec import (
-    FormatKeys,
     LevelKeys,
     NanKeys,
     OperandKeys,

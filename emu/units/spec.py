@@ -228,7 +228,7 @@ class RequantizeKeys(Keys, frozen=True, kw_only=True):
 class BaseKeys(Keys, frozen=True, kw_only=True):
     """The unit that this one is built on."""
 
-    unit: Annotated[str | dict[str, Any], word("unit"), means("the unit to build on")]
+    unit: Annotated[str | dict[str, Any], word("unit"), means("the unit to build on", values="name, path or table")]
     length: Annotated[Length | None, means("inputs after which the base hands up", default="`all`")] = None
     parts: Annotated[Positive | None, means("instead of `length`")] = None
 

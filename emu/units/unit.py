@@ -70,8 +70,8 @@ class Unit:
         c = f" + {self.c}" if self.c else ""
         return f"Unit({self.name}: {self.a} x {self.b}{c} -> {self.d})"
 
-    def explain(self, k: int = 4096) -> str:
-        """The plan that would run for this K, and why its result is exact."""
+    def explain(self, k: int | None = None) -> str:
+        """The datapath, the widths of its wires for this K (default: 4096 or what the levels cover), and the plan."""
         from emu.units.explain import explain
 
         return explain(self, k)

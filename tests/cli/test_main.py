@@ -96,7 +96,7 @@ def test_a_wrong_command_names_the_nearest_one(capsys):
         (["show", "qqqq"], ["nothing is called 'qqqq'; see `emu list"]),
         (["show", "nvidia-hoper"], ["'nvidia-hopper'? see `emu list"]),
         (["show", "fp8"], ["ambiguous", "float8_e4m3fn", "float8_e5m2"]),
-        (["show", "my.toml"], ["my.toml", "--kind", "unit, accelerator, scheme"]),
+        (["show", "my.toml"], ["my.toml", "No such file"]),
         (["show", "nvidia-hopper:nothing"], ["no such instruction"]),
         (["show", "no/such.toml", "--kind", "unit"], ["no such file"]),
         (["replay", "no.onnx", "--inputs", "x.npz", "--accelerator", "hopper-fp8"], ["no.onnx"]),
