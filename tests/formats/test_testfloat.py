@@ -1,4 +1,4 @@
-"""Conversions with flags against recorded outputs of Berkeley SoftFloat, where they lie beside the repository."""
+"""Conversions with flags against recorded outputs of Berkeley SoftFloat."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import pytest
 
 from emu import load_format
 from emu.formats.enums import Flag
-from tests.golden.recordings import FULL
+from tests.operations.vectors import FOLDER
 
-pytestmark = pytest.mark.skipif(not FULL.is_dir(), reason="shared/ golden vectors not here")
 SOURCES = {
     "f16": np.float16, "f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64, "ui32": np.uint32,
     "ui64": np.uint64,
@@ -36,7 +35,7 @@ def signalling(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("file", FILES)
 def test_conversion(file):
-    with np.load(FULL / "testfloat" / f"{file}.npz") as loaded:
+    with np.load(FOLDER / f"{file}.npz") as loaded:
         a, out, flags, meta = loaded["a"], loaded["out"], loaded["flags"], json.loads(str(loaded["meta"]))
     source, target = file.split("_to_")
     x = a.view(SOURCES[source])

@@ -15,7 +15,6 @@ import emu
 from . import vectors
 from .running import assert_same, function, has
 
-pytestmark = pytest.mark.skipif(not vectors.FOLDER.is_dir(), reason="shared/ golden vectors not here")
 SAMPLE = 300
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "golden" / "testfloat"
+FULL = Path(__file__).resolve().parents[3] / "shared" / "golden" / "testfloat"
+FOLDER = FULL if FULL.is_dir() else Path(__file__).parents[1] / "golden" / "testfloat"
+"""The whole recording where it lies beside the repository, else the recorded subset."""
 MODES = {
     "near_even": "ties_to_even", "minMag": "toward_zero", "min": "toward_negative", "max": "toward_positive",
     "near_maxMag": "ties_to_away", "odd": "to_odd", "any": "ties_to_even",

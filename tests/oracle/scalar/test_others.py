@@ -131,7 +131,6 @@ def test_numpy(dtype):
             assert cast(of(value), How(fmt=fmt))[0] == code, value
 
 
-@pytest.mark.skipif(not vectors.FOLDER.is_dir(), reason="shared/ golden vectors not here")
 @pytest.mark.parametrize("file", vectors.files())
 def test_testfloat(file):
     """Values and flags of a sample of every file; the whole of them agrees too (1.9 million checks, by hand)."""
