@@ -13,12 +13,13 @@ from emu.accelerators.plan import BiasPlacement, KOrder
 from emu.formats import Overflow, Rounding
 from emu.formats.enums import Vocabulary
 from emu.schemes import Granularity, Range
-from emu.spec.about import AboutKeys, Keys
+from emu.spec.about import AboutKeys, FormatKeys, Keys, means, word
 
-FormatKeys = str | dict[str, Any]
-"""A format's name, or its keys as a table."""
 NamedKeys = str | dict[str, Any]
 """The name or path of a spec, or the spec itself as a table."""
+SchemeName = Annotated[NamedKeys, word("scheme")]
+UNIT = means("what multiplies", values="name, `family:instruction`, path, or the unit's keys")
+SCHEME = means("the steps", values="name, path, or the scheme's keys")
 Seed = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 """TOML integers are 64-bit and signed."""
 
@@ -44,83 +45,93 @@ class FallbackOps(Vocabulary):
 class ActivationKeys(Keys, frozen=True, kw_only=True):
     """How activations become codes."""
 
-    scheme: NamedKeys
-    per: Granularity = Granularity.TENSOR
-    range: Range = Range.DYNAMIC
+    scheme: Annotated[SchemeName, SCHEME]
+    per: Annotated[Granularity, means("what shares a scale", without=("channel",))] = Granularity.TENSOR
+    range: Annotated[Range, means("when the scale of activations is chosen; `static` per tensor only")] = Range.DYNAMIC
 
 
 class WeightKeys(Keys, frozen=True, kw_only=True):
     """How weights become codes; their scale is always that of the weights themselves."""
 
-    scheme: NamedKeys
-    per: Granularity = Granularity.TENSOR
+    scheme: Annotated[SchemeName, SCHEME]
+    per: Annotated[Granularity, means("what shares a scale", without=("token",))] = Granularity.TENSOR
 
 
 class OutputKeys(Keys, frozen=True, kw_only=True):
     """The last cast of a layer."""
 
-    format: FormatKeys
-    rounding: Rounding = Rounding.TIES_TO_EVEN
-    overflow: Overflow | None = None
+    format: Annotated[FormatKeys, means("of the layer's output")]
+    rounding: Annotated[Rounding, means("of the cast")] = Rounding.TIES_TO_EVEN
+    overflow: Annotated[Overflow | None, means("of the cast", default="the format's")] = None
+
+
+Output = Annotated[str | OutputKeys, means("the last cast", values="format, or `{ format, rounding, overflow }`")]
+Activations = Annotated[ActivationKeys, means("how activations become codes")]
+Weights = Annotated[WeightKeys, means("how weights become codes")]
+Bias = Annotated[BiasPlacement, means("where a layer's bias is added")]
+Order = Annotated[KOrder, means("order of a convolution's products")]
+SEED = means("required by a unit with stochastic rounding")
 
 
 class MatrixKeys(Keys, frozen=True, kw_only=True):
     """What runs MatMul, Gemm and Conv."""
 
-    unit: NamedKeys
-    activations: ActivationKeys
-    weights: WeightKeys
-    output: str | OutputKeys = "float32"
-    bias: BiasPlacement = BiasPlacement.EPILOGUE
-    k_order: KOrder = KOrder.C_KH_KW
-    seed: Seed | None = None
+    unit: Annotated[NamedKeys, word("unit"), UNIT]
+    activations: Activations
+    weights: Weights
+    output: Output = "float32"
+    bias: Bias = BiasPlacement.EPILOGUE
+    k_order: Order = KOrder.C_KH_KW
+    seed: Annotated[Seed | None, SEED] = None
 
 
 class MatchKeys(Keys, frozen=True, kw_only=True):
     """Which layers a rule is for; both globs must match."""
 
-    layer: str = "*"
-    op: str = "*"
+    layer: Annotated[str, means("the layer's name", values="glob", default="`*`")] = "*"
+    op: Annotated[str, means("`MatMul`, `Gemm` or `Conv`", values="glob", default="`*`")] = "*"
 
 
 class RuleKeys(Keys, frozen=True, kw_only=True):
     """A rule: the keys of `[matrix]` that it replaces for some layers."""
 
-    match: MatchKeys
-    unit: NamedKeys | None = None
-    activations: ActivationKeys | None = None
-    weights: WeightKeys | None = None
-    output: str | OutputKeys | None = None
-    bias: BiasPlacement | None = None
-    k_order: KOrder | None = None
-    seed: Seed | None = None
+    match: Annotated[MatchKeys, means("globs (`*`, `?`, `[…]`, with case) that must both match")]
+    unit: Annotated[Annotated[NamedKeys, word("unit")] | None, UNIT] = None
+    activations: Activations | None = None
+    weights: Weights | None = None
+    output: Output | None = None
+    bias: Bias | None = None
+    k_order: Order | None = None
+    seed: Annotated[Seed | None, SEED] = None
 
 
 class SumKeys(Keys, frozen=True, kw_only=True):
     """How vector operations add."""
 
-    order: SumOrder
-    format: FormatKeys
-    width: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] | None = None
+    order: Annotated[SumOrder, means("who is added to whom")]
+    format: Annotated[FormatKeys, means("of the sum")]
+    width: Annotated[Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] | None, means("of the blocks of `tree`")] = None
 
 
 class VectorKeys(Keys, frozen=True, kw_only=True):
     """The formats of vector operations: norms, softmax, activations, residual adds."""
 
-    format: FormatKeys
-    sum: SumKeys | None = None
+    format: Annotated[FormatKeys, means("of the values")]
+    sum: Annotated[SumKeys | None, means("how sums are made")] = None
 
 
 class FallbackKeys(Keys, frozen=True, kw_only=True):
     """What becomes of operators that nothing here runs."""
 
-    ops: FallbackOps = FallbackOps.REFERENCE
+    ops: Annotated[FallbackOps, means("all other operators")] = FallbackOps.REFERENCE
 
 
 class AcceleratorKeys(AboutKeys, frozen=True, kw_only=True):
     """A whole accelerator."""
 
-    matrix: MatrixKeys
-    vector: VectorKeys | None = None
-    rule: tuple[RuleKeys, ...] = ()
-    fallback: FallbackKeys = FallbackKeys()
+    matrix: Annotated[MatrixKeys, means("how layers run unless a rule says otherwise")]
+    vector: Annotated[VectorKeys | None, means("formats of vector operations")] = None
+    rule: Annotated[tuple[RuleKeys, ...], means("exceptions; the first that matches wins", values="`[[rule]]`")] = ()
+    fallback: Annotated[
+        FallbackKeys, means("what becomes of all other operators", default="run in reference arithmetic")
+    ] = FallbackKeys()

@@ -8,29 +8,44 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from emu.errors import SpecError
 from emu.formats import Overflow, Rounding
 from emu.schemes.enums import ScaleRule, StepKind
 from emu.schemes.scheme import EncodeStep, ScaleStep, Scheme, Step
 from emu.spec import convert, load_mapping
-from emu.spec.about import AboutKeys, Keys
+from emu.spec.about import AboutKeys, Keys, means
 
 
 class StepKeys(Keys, frozen=True, kw_only=True):
     """Keys of one step; which of them apply depends on `op`."""
 
-    op: StepKind
-    rule: ScaleRule | None = None
-    rounding: Rounding | None = None
-    overflow: Overflow | None = None
+    op: Annotated[StepKind, means("what the step does")]
+    rule: Annotated[
+        ScaleRule | None,
+        means(
+            "of `scale`, required: one rounding; 1 where absmax = 0. Infinities and NaN take no part. A quotient that "
+            "underflows is 2^−149",
+            default="",
+        ),
+    ] = None
+    rounding: Annotated[
+        Rounding | None,
+        means("of `encode`, required: code = encode(fl32(x / s))", default="", without=("exact", "stochastic")),
+    ] = None
+    overflow: Annotated[
+        Overflow | None, means("of `encode`, required: one that the operand format can take", default="")
+    ] = None
 
 
 class SchemeKeys(AboutKeys, frozen=True, kw_only=True):
     """Keys of a scheme file."""
 
-    step: tuple[StepKeys, ...]
+    step: Annotated[
+        tuple[StepKeys, ...],
+        means("at most one `scale`; exactly one `encode`, which is last", values="`[[step]]`, in order"),
+    ]
 
 
 _KEYS_OF = {StepKind.SCALE: ("rule",), StepKind.ENCODE: ("rounding", "overflow")}

@@ -46,9 +46,12 @@ class BlockKeys(AboutKeys, frozen=True, kw_only=True):
         Overflow | None, means("of the elements", default='`saturate`; `saturate_propagate` if `inf = "element"`')
     ] = None
     sr_bits: Annotated[
-        Annotated[int, msgspec.Meta(ge=1, le=32)] | None, means('of `rounding = "stochastic"`, which needs it: how many random bits', default="")
+        Annotated[int, msgspec.Meta(ge=1, le=32)] | None,
+        means('of `rounding = "stochastic"`, which needs it: how many random bits', default=""),
     ] = None
-    sr_variant: Annotated[StochasticVariant, means("of `stochastic`, as in a pipe", values="`A`, `B`, `C`")] = StochasticVariant.B
+    sr_variant: Annotated[StochasticVariant, means("of `stochastic`, as in a pipe", values="`A`, `B`, `C`")] = (
+        StochasticVariant.B
+    )
     quotient: Annotated[
         Quotient | None,
         means("of `rceil` and `absmax`: how A / M is formed, and under `absmax` value / X", default="`divide`"),
