@@ -6,6 +6,8 @@ that loop; the arrow down says when the level hands up its result.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from emu.units.enums import AlignTo, NanRule, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
 from emu.units.words import parts_words, pipe_words, zero_words
@@ -13,13 +15,21 @@ from emu.units.words import parts_words, pipe_words, zero_words
 INDENT = 4
 
 
-def diagram(form: UnitForm) -> list[str]:
-    """The lines of the drawing."""
-    lines = _operands(form)
+def diagram(form: UnitForm, bits: Mapping[str, int]) -> list[str]:
+    """The lines of the drawing.
+
+    Args:
+        form: the unit.
+        bits: widths of its wires by place (emu/units/widths.py).
+    """
+    lines = _operands(form, bits)
     start = "c" if form.c is not None else None
     for index, level in enumerate(form.levels):
-        lines += _box(_inside(index, level, start), loop=_loops(level))
-        lines += _arrow(_handed_up(level, outermost=index == len(form.levels) - 1))
+        adder = bits.get(f"level {index} adder")
+        lines += _box(_inside(index, level, start, adder), loop=_loops(level))
+        width = bits.get(f"level {index} result", adder)
+        when = _handed_up(level, outermost=index == len(form.levels) - 1)
+        lines += _arrow(when if width is None else f"{width} bits, {when}")
     for words in pipe_words(form.output):
         lines.append(f"{' ' * INDENT}{words}")
     lines.append(f"{' ' * INDENT}d: {form.d.format.name}")
@@ -30,7 +40,7 @@ def diagram(form: UnitForm) -> list[str]:
     return lines
 
 
-def _operands(form: UnitForm) -> list[str]:
+def _operands(form: UnitForm, bits: Mapping[str, int]) -> list[str]:
     a, b = _operand("a", form.a), _operand("b", form.b)
     width = max(len(a), len(b))
     product = "looked up" if form.product.table else "×"
@@ -44,7 +54,7 @@ def _operands(form: UnitForm) -> list[str]:
             lines.append(f"scale of {name}: {scale.format.name}, one for {shared}")
     if form.c is not None:
         lines.append(_operand("c", form.c))
-    return [*lines, *_arrow("")]
+    return [*lines, *_arrow(f"{bits['product']} bits")]
 
 
 def _operand(name: str, operand: Operand) -> str:
@@ -53,7 +63,8 @@ def _operand(name: str, operand: Operand) -> str:
     return f"{name}: {operand.format.name}{daz}{zero_words(operand)}{load}"
 
 
-def _inside(index: int, level: Level, c: str | None) -> list[str]:
+def _inside(index: int, level: Level, c: str | None, bits: int | None) -> list[str]:
+    wide = f"{bits}-bit " if bits else ""
     terms = "1 term" if level.group == 1 else f"{level.group} terms"
     start = {Start.C: c or "nothing", Start.ZERO: "+0", Start.NONE: "nothing"}[level.start]
     first = f"level {index}{f' ({level.id})' if level.id else ''}: Σ {terms} + accumulator, from {start}"
@@ -66,13 +77,13 @@ def _inside(index: int, level: Level, c: str | None) -> list[str]:
     if level.align_bits is not None:
         point = {AlignTo.ALL: "the largest exponent", AlignTo.TERMS: "the terms' largest exponent"}
         below = point.get(level.align_to, f"2^{level.align_point}")
-        lines.append(f"align: {level.align_bits} bits below {below}, {level.align_rounding.value}")
+        lines.append(f"{wide}adder, cut {level.align_bits} bits below {below}, {level.align_rounding.value}")
         if level.align_min_exp is not None:
             lines.append(f"alignment exponent at least {level.align_min_exp}")
         if level.align_max_shift is not None:
             lines.append(f"addends more than {level.align_max_shift} below it are dropped")
     else:
-        lines.append("exact adder")
+        lines.append(f"exact adder, {bits} bits as fixed point" if bits else "exact adder")
     if level.zero_sign is not ZeroSign.IEEE:
         lines.append("an exact zero sum is +0")
     return lines + [f"sum {words}" for words in pipe_words(level.result)]

@@ -8,7 +8,7 @@ from emu.units.diagram import diagram
 from emu.units.form import UnitForm
 from emu.units.ranges import Analysis
 from emu.units.schedule import check_runs
-from emu.units.widths import lines
+from emu.units.widths import table, wires
 
 if TYPE_CHECKING:
     from emu.units.unit import Unit
@@ -47,6 +47,7 @@ def explain(unit: Unit, k: int | None) -> str:
     analysis = Analysis(unit.form, k)
     widest = analysis.widest
     about = [f"{name:<9}{text}" for name, text in unit.about.items() if text]
+    rows = wires(unit.form, k)
     plan = [
         f"plan for K = {k}: the general integer kernel",
         "  every value is an integer times a power of two, held exactly:",
@@ -54,4 +55,15 @@ def explain(unit: Unit, k: int | None) -> str:
         "  bounded by the formats, the levels and K, and checked again as it runs;",
         "  bits are lost only where the unit itself cuts or rounds; reference, numba and c give the same ones",
     ]
-    return "\n".join([f"unit {unit.name}", *about, "", *diagram(unit.form), "", *lines(unit.form, k), "", *plan])
+    return "\n".join(
+        [
+            f"unit {unit.name}",
+            *about,
+            "",
+            *diagram(unit.form, {row.place: row.bits for row in rows}),
+            "",
+            *table(unit.form, k, rows),
+            "",
+            *plan,
+        ]
+    )

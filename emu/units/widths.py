@@ -117,9 +117,8 @@ class _Walk:
         self.value = fmt
 
 
-def lines(form: UnitForm, k: int) -> list[str]:
-    """The wires as a table, and how the exact sum grows with K."""
-    rows = wires(form, k)
+def table(form: UnitForm, k: int, rows: list[Wire]) -> list[str]:
+    """The wires of a unit as lines of text, and how the exact sum grows with K."""
     place, bits = max(len(row.place) for row in rows), max(len(str(row.bits)) for row in rows)
     text = [f"widths for K = {k}, worst case over all finite codes"]
     for row in rows:

@@ -74,7 +74,7 @@ def test_show_a_unit_draws_its_levels(capsys):
     assert run(["show", "deepseek-fp8-promoted"]) == 0
     text = capsys.readouterr().out
     assert "level 0: Σ 32 terms + accumulator, from +0" in text
-    assert "align: 13 bits below the largest exponent" in text
+    assert "22-bit adder, cut 13 bits below the largest exponent" in text
     assert "every 128 inputs" in text
     assert "plan for K = 4096" in text
 

@@ -10,7 +10,7 @@ from emu.formats.decode import decode_code
 from emu.spec import builtin_names, spec_root
 from emu.units import intervals
 from emu.units.family import instructions, is_family
-from emu.units.widths import lines, wires
+from emu.units.widths import table, wires
 from tests.units.drawing import draw
 
 DRAWS = range(9000, 9150)
@@ -50,7 +50,8 @@ def test_how_many_products_an_accumulator_holds(acc, fits):
 
 
 def test_the_exact_sum_in_words():
-    text = "\n".join(lines(load_unit("int8-int32").form, 4))
+    form = load_unit("int8-int32").form
+    text = "\n".join(table(form, 4, wires(form, 4)))
     assert "an exact sum of 4 products lies in -65024 … 65536: 18 bits with the sign" in text
 
 
