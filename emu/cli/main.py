@@ -30,7 +30,7 @@ COMMANDS = {
     "schema": "Print the JSON Schema of a kind of spec file, for editors.",
     "encode": "Round values to a format and print their codes.",
     "decode": "Print the values of codes.",
-    "verify": "Check formats and their arithmetic against independent oracles.",
+    "verify": "Check formats, arithmetic, recorded results and this processor against each other.",
 }
 
 

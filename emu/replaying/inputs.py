@@ -42,7 +42,7 @@ def read_inputs(given: str | Path | Mapping[str, Any], graph: Graph, limits: Lim
     if isinstance(given, Mapping):
         label, arrays = "inputs", {str(name): np.asarray(value) for name, value in given.items()}
     else:
-        label, arrays = str(given), _read_npz(Path(given), limits)
+        label, arrays = str(given), read_npz(Path(given), limits)
     wanted = {value.name: value for value in graph.inputs}
     for name in wanted:
         if name not in arrays:
@@ -56,7 +56,7 @@ def read_inputs(given: str | Path | Mapping[str, Any], graph: Graph, limits: Lim
     return {name: arrays[name] for name in wanted}
 
 
-def _read_npz(path: Path, limits: Limits) -> dict[str, Array]:
+def read_npz(path: Path, limits: Limits) -> dict[str, Array]:
     if not path.is_file():
         raise ModelError(f"{path}: no such input file")
     try:
