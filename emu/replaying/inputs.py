@@ -57,6 +57,11 @@ def read_inputs(given: str | Path | Mapping[str, Any], graph: Graph, limits: Lim
 
 
 def read_npz(path: Path, limits: Limits) -> dict[str, Array]:
+    """The arrays of a file that nobody vouches for: no pickles, and no more bytes than the limits allow.
+
+    Raises:
+        ModelError: no such file, no array file, an array of objects, or too large.
+    """
     if not path.is_file():
         raise ModelError(f"{path}: no such input file")
     try:
