@@ -10,6 +10,8 @@ from emu import load_unit
 from .small import codes, dot, dot_code, unit_of
 
 HOPPER = "nvidia-hopper:wgmma.mma_async.m64n8k32.f32.e4m3.e4m3"
+E8M13 = "generic:aligned(group=32, align_bits=13, acc=e8m13)"
+EXACT = "generic:exact"
 RTX_BLACKWELL = "nvidia-rtx-blackwell:mma.sync.m16n8k32.f32.e4m3.e4m3.f32"
 
 
@@ -20,15 +22,18 @@ def test_int4_times_radix4_shift_mac(backend):
     # DLFloat16 has ten bits: -957.015625 is -957 there; the odd grid is half of the even one
     assert dot(load_unit("ibm-int4-radix4:even"), a, b, backend=backend) == "-957.0"
     assert dot(load_unit("ibm-int4-radix4:odd"), a, b, backend=backend) == "-478.5"
+    assert load_unit("ibm-int4-radix4:tree").d.decode(np.array([-61249 & 0xFFFFFF]))[0] == -61249 / 64
 
 
-@pytest.mark.parametrize(("unit", "total"), [(HOPPER, 1.0), (RTX_BLACKWELL, 1 + 32 * 2.0**-14)])
+@pytest.mark.parametrize(("unit", "total"), [(HOPPER, 1.0), (E8M13, 1.0), (RTX_BLACKWELL, 1 + 32 * 2.0**-14)])
 def test_addends_below_thirteen_bits_are_lost(backend, unit, total):
     small = [2.0**-7] * 32
     assert dot(load_unit(unit), small, small, 1.0, backend=backend) == repr(total)
 
 
-@pytest.mark.parametrize(("unit", "total"), [(HOPPER, "394.0"), (RTX_BLACKWELL, "416.0")])
+@pytest.mark.parametrize(
+    ("unit", "total"), [(HOPPER, "394.0"), (E8M13, "394.0"), (EXACT, "416.0"), (RTX_BLACKWELL, "416.0")]
+)
 def test_a_long_dot_product_of_ones(backend, unit, total):
     assert dot(load_unit(unit), [1.0] * 4096, [0.1015625] * 4096, backend=backend) == total
 
@@ -42,19 +47,17 @@ def test_chunked_accumulation_does_not_stall(backend):
         assert dot(chain, ones, ones, backend=backend) == total
 
 
-def test_requantised_int8(backend):
-    # (12345 * 163 + half) >> 14, plus zero point 3: 125.8 rounds to 123 + 3
-    nothing = np.zeros(4, dtype=np.uint8)
-    assert dot_code(load_unit("nnpi:int8.m0.01.zp3"), nothing, nothing, 12345, backend=backend) == 126
-
-
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
         ("flexq:abq.int6.int6", -812 & 0xFFFFFFFF),
         ("flexq:abq.int6.int8", -812 & 0xFFFFFFFF),
         ("flexq:nibble.int8.int8", -812 & 0xFFFFFFFF),
-        ("flexq:kernel.int6.int6", 0xE258),  # -812 in float16
+        ("flexq:abq.w6a6", -812 & 0xFFFFFFFF),
+        ("flexq:kernel.w6a6", 0xE258),  # -812 in float16
+        ("flexq:kernel.w6a8", 0xE258),
+        ("flexq:exact-group.w6a8", 0xE258),
+        ("flexq:kernel.int6.int6", 0xE258),
         ("flexq:kernel.int6.int8", 0xE258),
         ("flexq:exact-group.int6.int6", 0xE258),
     ],
