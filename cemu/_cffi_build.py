@@ -1,10 +1,11 @@
-"""Defines the cffi module `cemu._cemu`; the header is the only source of its declarations."""
+"""Defines the cffi module `cemu._cemu`; the headers are the only source of its declarations."""
 
 from pathlib import Path
 
 from cffi import FFI
 
-HEADER = Path(__file__).parent / "include" / "cemu.h"
+HEADERS = ("cemu.h", "cemu_probe.h")
+INCLUDE = Path(__file__).parent / "include"
 
 
 def declarations(header: str) -> str:
@@ -14,5 +15,6 @@ def declarations(header: str) -> str:
 
 
 ffibuilder = FFI()
-ffibuilder.cdef(declarations(HEADER.read_text(encoding="utf-8")))
-ffibuilder.set_source("cemu._cemu", '#include "cemu.h"', py_limited_api=True)
+for name in HEADERS:
+    ffibuilder.cdef(declarations((INCLUDE / name).read_text(encoding="utf-8")))
+ffibuilder.set_source("cemu._cemu", "\n".join(f'#include "{name}"' for name in HEADERS), py_limited_api=True)

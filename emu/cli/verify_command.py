@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from emu.cli import options
+from emu.cli import options, verify_golden_command, verify_silicon_command
 from emu.cli.main import EXIT_DIFFERENT
+from emu.cli.verify_output import print_table, progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +27,14 @@ SEED = click.option("--seed", type=click.IntRange(min=0), default=1, show_defaul
 
 @click.group(name="verify")
 def command() -> None:
-    """Check formats and their arithmetic against independent oracles.
+    """Check formats and arithmetic against independent oracles, and units against recordings.
 
     Exit code 3: some result differs.
     """
+
+
+command.add_command(verify_golden_command.command)
+command.add_command(verify_silicon_command.command)
 
 
 @command.command(name="format")
@@ -106,41 +110,12 @@ def _run(units: Sequence[Work], keep: Callable[[Record], None], jobs: int = 1) -
     from emu.verify.run import run
 
     out = []
-    with _progress(len(units)) as step:
+    with progress(len(units)) as step:
         for record in run(units, jobs):
             keep(record)
             out.append(record)
             step(f"{record.format[:28]} {record.backend} {record.check}", 1)
     return out
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str, int], None]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from emu.cli.consoles import messages
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=messages(), transient=True) as progress:
-        task = progress.add_task("", total=total)
-
-        def step(what: str, done: int) -> None:
-            progress.update(task, advance=done, description=what or None)
-
-        yield step
-
-
-def _table(headings: Sequence[str], right: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    from rich.table import Table
-
-    from emu.cli.consoles import output
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    output().print(table)
 
 
 def _print_checks(records: Sequence[Record]) -> None:
@@ -150,7 +125,7 @@ def _print_checks(records: Sequence[Record]) -> None:
         for r in records if r.cases or "refuses" in r.note
     ]  # fmt: skip
     headings = ("format", "check", "backend", "oracle", "cases", "mismatches", "what")
-    _table(headings, ("cases", "mismatches"), rows)
+    print_table(headings, ("cases", "mismatches"), rows)
 
 
 def _print_rows(records: Sequence[Record], missing: Sequence[tuple[str, str]]) -> None:
@@ -158,7 +133,7 @@ def _print_rows(records: Sequence[Record], missing: Sequence[tuple[str, str]]) -
 
     lines = [cells(row) for row in rows(records)]
     lines += [(oracle, "", why, "", "", "") for oracle, why in missing]
-    _table(HEADINGS, ("formats", "cases", "mismatches"), lines)
+    print_table(HEADINGS, ("formats", "cases", "mismatches"), lines)
 
 
 def _finish(records: Sequence[Record]) -> int:

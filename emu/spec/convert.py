@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ import msgspec
 from emu.errors import SpecError
 
 T = TypeVar("T")
+_ONE_AT_A_TIME = threading.Lock()
+"""msgspec prepares a type when it first sees it; two threads that do so at once have crashed the interpreter."""
 _WHERE = re.compile(r" - at `(?:key in )?\$?(?P<path>[^`]*)`$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]*)`")
@@ -28,7 +31,8 @@ def convert(mapping: object, into: type[T], *, file: str, prefix: str = "") -> T
         SpecError: with file, key, value, what is allowed and the nearest name.
     """
     try:
-        return msgspec.convert(mapping, into)
+        with _ONE_AT_A_TIME:
+            return msgspec.convert(mapping, into)
     except msgspec.ValidationError as error:
         raise _explain(str(error), mapping, into, file, prefix) from None
 

@@ -21,6 +21,8 @@ from emu.units import enums as units
 from emu.units import stages, tables
 
 HEADER = Path(__file__).parents[2] / "cemu" / "include" / "cemu.h"
+HEADERS = (HEADER, HEADER.with_name("cemu_probe.h"))
+PROBE = "CEMU_PROBE_"  # tests/verify/test_silicon_probes.py
 VOCABULARIES = {
     "FORMAT_KIND": formats.FormatKind, "SUBNORMALS": formats.Subnormals, "NAN_ENCODING": formats.NanEncoding,
     "NAN_TO": formats.NanTo, "INTEGER_ENCODING": formats.IntegerEncoding, "ROUNDING": formats.Rounding,
@@ -51,7 +53,7 @@ STAGES = {
 
 
 def constants() -> dict[str, int]:
-    return {name: getattr(lib, name) for name in dir(lib) if name.startswith("CEMU_")}
+    return {name: getattr(lib, name) for name in dir(lib) if name.startswith("CEMU_") and not name.startswith(PROBE)}
 
 
 @pytest.mark.parametrize("prefix", VOCABULARIES)
@@ -102,8 +104,10 @@ def test_the_installed_header_and_library():
     exported = {line.split()[-1] for line in symbols.stdout.splitlines()}
     assert {name for name in exported if name.startswith("cemu_")} == {
         "cemu_cast_codes", "cemu_isa", "cemu_matmul", "cemu_operate", "cemu_version",
+        "cemu_probe_available", "cemu_probe_run", "cemu_probe_tiles",
     }  # fmt: skip
-    declared = set(re.findall(r"CEMU_API [\w ]+\*?(cemu_\w+)\(", HEADER.read_text(encoding="utf-8")))
+    text = "".join(header.read_text(encoding="utf-8") for header in HEADERS)
+    declared = set(re.findall(r"CEMU_API [\w ]+\*?(cemu_\w+)\(", text))
     assert declared == {name for name in exported if name.startswith("cemu_")}
 
 

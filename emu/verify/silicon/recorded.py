@@ -1,0 +1,82 @@
+"""Recorded vectors of instructions that this processor does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from emu.errors import EmuError, SpecError
+from emu.verify.golden import Folder, folders, replay
+from emu.verify.golden.entry import Entry
+from emu.verify.silicon.rows import BACKENDS, Outcome
+from emu.verify.silicon.targets import Target
+
+CHECKOUT = Path(__file__).resolve().parents[3] / "tests" / "golden"
+PROBLEMS = {"c": 4096, "numba": 128, "reference": 128}
+"""At most so many problems of a file, but for all of it on c with `full`"""
+PRODUCTS = {"c": 1 << 22, "numba": 1 << 16, "reference": 1 << 14}
+"""and no more than this many products in them; larger problems are for the faster backends"""
+
+
+def entries_of(vectors: Path | None) -> list[Entry]:
+    """What is recorded: in a folder, or (None) in the recorded subset of a checkout, if this is one.
+
+    Raises:
+        SpecError: a folder without recordings, or a broken one.
+    """
+    if vectors is None and not CHECKOUT.is_dir():
+        return []
+    found = folders(vectors or CHECKOUT)
+    for one in found:
+        if not isinstance(one, Folder) and one.failed:
+            raise SpecError(one.reason, file=one.path)
+    out = [entry for one in found if isinstance(one, Folder) for entry in one.entries if entry.load]
+    if vectors is not None and not out:
+        raise SpecError("has no recorded vectors (manifest.json or index.json)", file=vectors)
+    return out
+
+
+def of_target(target: Target, entries: Sequence[Entry]) -> list[Entry]:
+    """The recordings of what computes a target."""
+    wanted = target.instruction.unit or target.instruction.name
+    return [entry for entry in entries if entry.name == wanted]
+
+
+def run(targets: Sequence[Target], entries: Sequence[Entry], full: bool) -> Iterator[Outcome]:
+    """Replay the recordings of targets; those without any are absent."""
+    for target in targets:
+        found = of_target(target, entries)
+        if not found:
+            yield Outcome(target=target, how=f"absent, not checked: {target.why_absent}")
+            continue
+        yield _replayed(target, found, full)
+
+
+def _replayed(target: Target, entries: Sequence[Entry], full: bool) -> Outcome:
+    out = Outcome(target=target, how=f"recorded: {target.why_absent}", checked=True)
+    for entry, backend in product(entries, BACKENDS):
+        sample = None if full and backend == "c" else _sample(entry, backend)
+        if sample == 0:
+            continue
+        for outcome in replay([entry], [backend], sample):
+            if outcome.error and not outcome.absent:
+                text = f"{target.name} on {backend}, {outcome.entry.file}: {outcome.error}"
+                out.errors.append("".join(char if char.isprintable() else "?" for char in text))
+            out.patterns[backend] += outcome.outputs
+            out.counts = [x + y for x, y in zip(out.counts, outcome.counts, strict=True)]
+            for example in outcome.examples:
+                out.example(f"{backend} {example}")
+    return out
+
+
+def _sample(entry: Entry, backend: str) -> int:
+    """How many problems of a recording are replayed."""
+    assert entry.load is not None
+    try:
+        recording = entry.load()
+    except (EmuError, ValueError, OSError, MemoryError):
+        return 1  # replaying it says why
+    a = recording.operands.get("a")
+    products = int(recording.expected[0].size) * (a.shape[-1] if a is not None and a.ndim == 3 else 1)
+    return min(PROBLEMS[backend], PRODUCTS[backend] // products)
