@@ -71,7 +71,7 @@ class Events:
     def _first(self, positions: tuple[Position, ...], limit: int) -> tuple[Position, ...]:
         """The first of each stage and kind, in the order of stages and kinds."""
         by_place: dict[tuple[str, EventKind], list[Position]] = {}
-        for position in positions:
+        for position in sorted(positions, key=Position.phase):  # stable: within a phase the products are in order
             by_place.setdefault((position.stage, position.kind), []).append(position)
         order = [(stage, kind) for stage in self.stages for kind in EventKind]
         return tuple(position for place in order for position in by_place.get(place, [])[:limit])

@@ -6,7 +6,8 @@ A kernel writes a row (m, n, k) for each of the first `limit` events that it cou
 * loading and splitting of a and b, and products: (m, n, k); loading of c, and `output`: (m, n, -1);
 * a level's `input`: the k of the term; its step (alignment, sum, result): the k of the step's first term, -1 without.
 
-"First" means: a's elements by (m, k), b's by (k, n), then everything by output element, then in order of execution.
+"First" means: a's elements by (m, k), b's by (k, n), then everything by output element, then in order of execution;
+in a batch, each of the three product by product.
 A tile counts in that order, so the first of a product are among the first of its tiles.
 """
 
@@ -41,6 +42,10 @@ class Position:
     """of the output element; None for a coordinate that it does not depend on"""
     k: int | None
     """the product's, or the first term's; None for c and the output stage"""
+
+    def phase(self) -> int:
+        """0 for a flushed element of a, 1 for one of b, 2 for everything else: what comes first is first."""
+        return 0 if self.index[-1] is None else 1 if self.index[-2] is None else 2
 
 
 def empty_table(stages: int, limit: int) -> Table:

@@ -9,7 +9,7 @@ pipes only. M = m * 2^s, m in [0.5, 1); q = m * 2^31 rounded half away (2^31: q 
 * `gemmlowp_16`: q16 = min((q + 2^15) >> 16, 0x7fff); x * q16 * 2^(s - 15), ties up (TFLite, 16-bit activations).
 * `tosa`, `tosa_double`: RESCALE with shift = 31 - s in 2 to 62; double rounding applies where shift > 31.
 * `tosa_16`: q16 = m * 2^15 rounded half away; x * q16 * 2^(s - 15), ties up.
-* `cmsis_nn_single`: ((x * q) >> (30 - s)) + 1) >> 1, equal to `gemmlowp_single` but for the range.
+* `cmsis_nn_single`: (int32((x * q) >> (30 - s)) + 1) >> 1, equal to `gemmlowp_single` within 31 bits.
 * `nnpi`: N = floor(log2(255 / M)), A = floor(M * 2^N); x * A in 40 bits, wrapped; times 2^-N, ties up (fakelowp).
 * `onnx`: FP32(x) * FP32(M) in FP32, then to nearest even (QLinearMatMul).
 * `shift`: times M, a power of two, rounded as stated (ties up).
@@ -49,6 +49,8 @@ def requantize_steps(keys: RequantizeKeys, d: FormatKeys, context: Context) -> t
     if keys.rounding is not None and keys.rule is not RequantizeRule.SHIFT:
         reason = f"rule {keys.rule.value} has its own roundings; only shift takes one"
         raise context.error("requantize.rounding", reason, keys.rounding.value)
+    if keys.rounding in (Rounding.EXACT, Rounding.STOCHASTIC):
+        raise context.error("requantize.rounding", "a shift is rounded, and deterministically", keys.rounding.value)
     numbers = keys.multiplier if isinstance(keys.multiplier, tuple) else (keys.multiplier,)
     if not numbers or keys.zero_point == ():
         raise context.error("requantize", "an empty list")
@@ -78,7 +80,7 @@ class _Multipliers:
             q = math.floor(Fraction(mantissa) * (1 << bits) + Fraction(1, 2))
             if q == 1 << bits:
                 q, s = q // 2, s + 1
-            out.append((0, 0) if s < -31 else (q, s))
+            out.append((0, 0) if bits == 31 and s < -31 else (q, s))
         return out
 
 
@@ -104,7 +106,7 @@ def _gemmlowp(_: RequantizeKeys, m: _Multipliers) -> list[StepKeys]:
     steps = []
     if any(s > 0 for _, s in pairs):
         left = [math.ldexp(1, max(s, 0)) for _, s in pairs]
-        steps.append(_step(left, 32, Rounding.TOWARD_ZERO, Overflow.WRAP))
+        steps.append(_step(left, 32, Rounding.TIES_TO_EVEN, Overflow.WRAP))
     return steps + _double(pairs)
 
 
@@ -144,7 +146,7 @@ def _tosa_16(_: RequantizeKeys, m: _Multipliers) -> list[StepKeys]:
 def _cmsis_single(_: RequantizeKeys, m: _Multipliers) -> list[StepKeys]:
     down = Rounding.TOWARD_NEGATIVE
     half = _step([0.5], 32, down, Overflow.WRAP, add=0.5)
-    return [_step([math.ldexp(q, s - 30) for q, s in m.fixed(31)], 64, down, Overflow.WRAP), half]
+    return [_step([math.ldexp(q, s - 30) for q, s in m.fixed(31)], 32, down, Overflow.WRAP), half]
 
 
 def _nnpi(_: RequantizeKeys, m: _Multipliers) -> list[StepKeys]:
@@ -156,7 +158,7 @@ def _nnpi(_: RequantizeKeys, m: _Multipliers) -> list[StepKeys]:
         factors.append(math.floor(exact * (1 << shift)))
         shifts.append(math.ldexp(1, -shift))
     return [
-        _step(list(factors), 40, Rounding.TOWARD_ZERO, Overflow.WRAP),
+        _step(list(factors), 40, Rounding.TIES_TO_EVEN, Overflow.WRAP),
         _step(list(shifts), 40, _TIES_UP, Overflow.WRAP),
     ]
 

@@ -11,18 +11,21 @@
 
 from __future__ import annotations
 
+from .events import Note, unheard
 from .model import Level
-from .rounding import round_multiple
+from .rounding import equal, round_multiple
 from .values import FRESH, Inf, NaN, Num, Value
 
 
-def multiply(x: Value, y: Value, integers: bool = False) -> Value:
+def multiply(x: Value, y: Value, integers: bool = False, note: Note = unheard) -> Value:
     """Exact; exponents add; dead if either is. A zero has the XOR of the signs (+0 for two integers)."""
     if isinstance(x, NaN) or isinstance(y, NaN):
         return x if isinstance(x, NaN) else y
     negative = x.negative != y.negative
     if isinstance(x, Inf) or isinstance(y, Inf):
         has_zero = (isinstance(x, Num) and x.m == 0) or (isinstance(y, Num) and y.m == 0)
+        if has_zero:
+            note("nan_made")
         return FRESH if has_zero else Inf(negative)
     m = x.m * y.m
     e = None if x.e is None or y.e is None else x.e + y.e
@@ -55,7 +58,7 @@ def digits(code: int, bits: int, signed: bool, width: int) -> list[Num]:
     return found
 
 
-def aligned_sum(level: Level, addends: list[Num], terms: int) -> Num:
+def aligned_sum(level: Level, addends: list[Num], terms: int, note: Note = unheard) -> Num:
     """The sum of finite addends, each cut to the grid of the largest exponent if the level aligns."""
     live = [x.e for x in addends if x.e is not None]
     exponents = live
@@ -66,7 +69,10 @@ def aligned_sum(level: Level, addends: list[Num], terms: int) -> Num:
         exponents = [*exponents, level.align_min_exp]
     if level.align_bits is not None and exponents:
         em = level.align_to if isinstance(level.align_to, int) else max(exponents)
-        addends = [_cut(level, x, em) for x in addends]
+        whole, addends = addends, [_cut(level, x, em) for x in addends]
+        for x, cut in zip(whole, addends, strict=True):
+            if not equal(x, cut):
+                note("truncated")
     else:
         em = max(exponents or live, default=None)
     q = min(x.q for x in addends)

@@ -182,7 +182,10 @@ def layer(
         pair = scales[0][terms.at], scales[1][terms.at]
         added = None if bias is None else bias[terms.at]
         c = _bias_code(unit, added, pair) if bias_in == "c" and added is not None else None
-        d[terms.at] = unit.element(terms.a, terms.b, c, *_unit_scales(unit, pair, len(terms.a)), index, seed)
+        axis = 1 if op == "Conv" else len(shape) - 1
+        column = terms.at[axis], shape[axis]
+        scales_of_unit = _unit_scales(unit, pair, len(terms.a))
+        d[terms.at] = unit.element(terms.a, terms.b, c, *scales_of_unit, index, seed, column=column)
         y[terms.at] = epilogue(unit, int(d[terms.at]), pair, None if bias_in == "c" else added)
     codes = encode_array(y, output)
     return LayerResult(d, y, codes, decode_array(codes, output))

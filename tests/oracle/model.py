@@ -4,23 +4,26 @@
 * `repeat` writes a level n times in place. `start` defaults to `c` in the outermost level and to `zero` in
   all others.
 * `base`: the levels of that unit come first; its outermost level starts at zero instead of c (an explicit
-  `none` stays) and hands up after `length` inputs or in `parts`, in one lane. Operands, product and nan are
-  the base's, key by key, where this unit does not give them. Its k, scale, output and name are not taken.
+  `none` stays) and hands up after `length` inputs or in `parts`, in one lane. Operands (one by one), product
+  and nan are the base's where this unit does not give them. Its k, scale, output and name are not taken.
+* `requantize` is appended to `output` as steps.
 * Format names are resolved in the file they stand in, with that file's `[alias]`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .blocks import Blocked
 from .codes import Format
 from .formats import Formats
 from .reading import read_unit
+from .requantize import requantize_steps
 from .rounding import ALIASES, Cast, number
 from .values import Num
 
@@ -46,15 +49,19 @@ LEVEL_KEYS = {
     "id",
     "doc",
 }
+SPLIT_KEYS = {"format", "rounding", "overflow", "ftz"}
 FACTORS = ("a_scale", "b_scale", "scale", "digits")
+
+Constant = Num | tuple[Num, ...]
+Pairs = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Step:
     """Multiply, add, cast; `rounding` is kept without a cast too: it decides the sign of a zero sum."""
 
-    multiply: Num | tuple[Num, ...] | str | None
-    add: Num | None
+    multiply: Constant | str | None
+    add: Constant | None
     cast: Cast | None
     rounding: str
 
@@ -64,11 +71,12 @@ Pipe = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class Operand:
-    """A format, what becomes of subnormals, and the cast on entry."""
+    """A format, what becomes of subnormals, the zero points given beside it, and the cast on entry."""
 
     format: Format
     daz: str = "off"
     load: Pipe = ()
+    zero: Blocked | None = None
 
     @property
     def loads_integers(self) -> bool:
@@ -78,21 +86,15 @@ class Operand:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """The format of a block scale, and the products it covers (None: all)."""
-
-    format: Format
-    block: int | None
-
-
-@dataclass(frozen=True)
 class Product:
     """How a and b become a product."""
 
-    result: Pipe
-    leading_bit: bool
-    table: tuple[tuple[int, ...], ...] | None
-    digits: int | None
+    result: Pipe = ()
+    leading_bit: bool = False
+    table: tuple[tuple[int, ...], ...] | None = None
+    digits: int | None = None
+    split: tuple[tuple[Cast, ...], tuple[Cast, ...]] = ((), ())
+    terms: Pairs | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Unit:
     name: str
     k: int | None
     operands: dict[str, Operand]
-    scales: dict[str, Scale]
+    scales: dict[str, Blocked]
     scale_product: Pipe
     product: Product
     levels: tuple[Level, ...]
@@ -152,22 +154,33 @@ class Builder:
         self.alias = data.get("alias", {})
         base = self._base(data["base"]) if "base" in data else None
         operands = {name: self._operand(spec) for name, spec in data.get("operands", {}).items()}
-        product, nan, scale = data.get("product", {}), data.get("nan", {}), data.get("scale", {})
+        nan, scale = data.get("nan", {}), data.get("scale", {})
         if base:
             operands = base.operands | operands
+        product = self._product(data["product"]) if "product" in data else base.product if base else Product()
+        inherited = base if base and "nan" not in data else None
         return Unit(
             name=data.get("name", ""),
             k=data.get("k"),
             operands=operands,
-            scales={side: self._scale(scale[side]) for side in ("a", "b") if side in scale},
+            scales={side: self._blocked(scale[side]) for side in ("a", "b") if side in scale},
             scale_product=self._pipe(scale.get("product")),
-            product=self._product(product, base.product if base else Product((), False, None, None)),
+            product=product,
             levels=(base.levels if base else ()) + self._levels(data.get("level") or [{}]),
-            output=self._pipe(data.get("output")),
-            nan_first=nan["rule"] == "first" if "rule" in nan else bool(base and base.nan_first),
-            nan_codes=(base.nan_codes if base else {})
-            | {self._format(name): code for name, code in nan.get("code", {}).items()},
+            output=self._pipe(data.get("output")) + self._requantize(data.get("requantize"), operands),
+            nan_first=inherited.nan_first if inherited else nan.get("rule") == "first",
+            nan_codes=inherited.nan_codes
+            if inherited
+            else {self._format(name): code for name, code in nan.get("code", {}).items()},
         )
+
+    def _requantize(self, spec: Mapping[str, Any] | None, operands: Mapping[str, Operand]) -> Pipe:
+        if spec is None:
+            return ()
+        d = operands["d"].format
+        if d.kind != "integer":
+            raise ValueError("requantize is for integer outputs")
+        return self._pipe(requantize_steps(spec, d))
 
     def _base(self, spec: Mapping[str, Any]) -> Unit:
         unit = Builder(self.formats, self.folder if self.root is None else self.root).build(spec["unit"])
@@ -182,31 +195,52 @@ class Builder:
         )
         return replace(unit, levels=(*unit.levels[:-1], top))
 
-    def _format(self, spec: str | Mapping[str, Any]) -> Format:
-        return self.formats.get(spec, self.alias)
+    def _format(self, spec: str | Mapping[str, Any] | Format) -> Format:
+        return spec if isinstance(spec, Format) else self.formats.get(spec, self.alias)
 
     def _operand(self, spec: str | Mapping[str, Any]) -> Operand:
-        if isinstance(spec, Mapping) and "format" in spec:
-            return Operand(self._format(spec["format"]), spec.get("daz", "off"), self._pipe(spec.get("load")))
-        return Operand(self._format(spec))
+        if not isinstance(spec, Mapping) or "format" not in spec:
+            return Operand(self._format(spec))
+        fmt = self._format(spec["format"])
+        point = self._blocked(spec["zero"]) if "zero" in spec else None
+        if point and not all(_plain_integer(f) for f in (fmt, point.format)):
+            raise ValueError("zero points are for two's complement integers of at most 32 bits")
+        return Operand(fmt, spec.get("daz", "off"), self._pipe(spec.get("load")), point)
 
-    def _scale(self, spec: str | Mapping[str, Any]) -> Scale:
+    def _blocked(self, spec: str | Mapping[str, Any]) -> Blocked:
         if isinstance(spec, Mapping) and "format" in spec:
-            return Scale(self._format(spec["format"]), spec.get("block"))
-        return Scale(self._format(spec), None)
+            return Blocked(self._format(spec["format"]), spec.get("block"))
+        return Blocked(self._format(spec), None)
 
-    def _product(self, spec: Mapping[str, Any], below: Product) -> Product:
-        table = below.table
+    def _product(self, spec: Mapping[str, Any]) -> Product:
+        table = None
         if "table" in spec:
             source = spec["table"]
             rows = np.load((self.folder or Path()) / source).tolist() if isinstance(source, str) else source
             table = tuple(tuple(int(n) for n in row) for row in rows)
+        split, terms = spec.get("split", {}), spec.get("terms")
+        if not isinstance(split, Mapping):
+            split = {"a": split, "b": split}
+        if sum(key in spec for key in ("table", "digits", "split")) > 1:
+            raise ValueError("product: one of table, digits, split")
+        if terms is not None and not {"digits", "split"} & set(spec):
+            raise ValueError("product.terms needs split or digits")
         return Product(
-            result=self._pipe(spec["result"]) if "result" in spec else below.result,
-            leading_bit=spec["exponent"] == "leading_bit" if "exponent" in spec else below.leading_bit,
+            result=self._pipe(spec.get("result")),
+            leading_bit=spec.get("exponent") == "leading_bit",
             table=table,
-            digits=spec.get("digits", below.digits),
+            digits=spec.get("digits"),
+            split=(self._casts(split.get("a", ())), self._casts(split.get("b", ()))),
+            terms=None if terms is None else tuple((i, j) for i, j in terms),
         )
+
+    def _casts(self, steps: Sequence[Mapping[str, Any]]) -> tuple[Cast, ...]:
+        if any(set(step) - SPLIT_KEYS or "format" not in step for step in steps) or len(steps) > 8:
+            raise ValueError("product.split: up to 8 steps that only cast")
+        made = tuple(step.cast for step in self._pipe(list(steps)) if step.cast)
+        if any(cast.format.kind != "float" or cast.rounding in ("exact", "stochastic") for cast in made):
+            raise ValueError("product.split casts to floats, neither exactly nor at random")
+        return made
 
     def _levels(self, specs: list[Mapping[str, Any]]) -> tuple[Level, ...]:
         written = [spec for spec in specs for _ in range(spec.get("repeat", 1))]
@@ -247,17 +281,27 @@ class Builder:
         cast = None
         if "format" in spec:
             cast = Cast(self._format(spec["format"]), **{key: spec[key] for key in CAST_KEYS if key in spec})
-        add = number(spec["add"]) if "add" in spec else None
-        return Step(_factor(spec.get("multiply")), add, cast, ALIASES.get(rounding, rounding))
+        rounding = ALIASES.get(rounding, rounding)
+        return Step(_factor(spec.get("multiply")), _constant(spec.get("add")), cast, rounding)
+
+
+def _plain_integer(fmt: Format) -> bool:
+    return fmt.kind == "integer" and fmt.encoding == "twos_complement" and fmt.bits <= 32
 
 
 def _or_all(value: int | str) -> int | None:
     return None if value == "all" else value
 
 
-def _factor(spec: Any) -> Num | tuple[Num, ...] | str | None:
-    if isinstance(spec, str) and spec not in FACTORS:
-        raise ValueError(f"multiply = {spec!r}: a number, a list or one of {', '.join(FACTORS)}")
-    if spec is None or isinstance(spec, str):
+def _factor(spec: Any) -> Constant | str | None:
+    if isinstance(spec, str):
+        if spec not in FACTORS:
+            raise ValueError(f"multiply = {spec!r}: a number, a list or one of {', '.join(FACTORS)}")
         return spec
+    return _constant(spec)
+
+
+def _constant(spec: Any) -> Constant | None:
+    if spec is None:
+        return None
     return tuple(number(x) for x in spec) if isinstance(spec, list) else number(spec)

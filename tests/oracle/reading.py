@@ -7,6 +7,7 @@
   {placeholders}: where the placeholder's key is a list, the row stands for all combinations, and "{key}" in
   the row's other values is filled in too. Precedence: instruction > `[when.<parameter>.<value>]` >
   `[parameters]`. Two `when` tables that disagree are an error unless the instruction settles it.
+* `FAMILY:INSTRUCTION(key=value, …)` gives parameters that come before all others; see `calls`.
 * `[alias]` of a file names formats in that file only.
 * `extends = "NAME"`: a deep merge over that file (tables merge, arrays replace), before families are
   expanded.
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .calls import known_parameters, parse_call
 from .formats import deep_merge
 
 FAMILY_KEYS = ("body", "instruction")
@@ -40,14 +42,18 @@ def read_unit(unit: str | Path | Mapping[str, Any], root: str | Path | None) -> 
     return _flat(_extended(tomllib.loads(path.read_text("utf-8")), path.parent), instruction), path.parent
 
 
-def instructions(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every instruction of a family file, placeholders filled in."""
+def instructions(
+    data: Mapping[str, Any], given: Mapping[str, Any] | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every instruction of a family file: its name, and its row with `given` put in and placeholders filled in."""
     for row in data.get("instruction", []):
         places = dict.fromkeys(re.findall(r"\{(\w+)\}", row["name"]))
         choices = [row[p] if isinstance(row[p], list) else [row[p]] for p in places]
         for chosen in itertools.product(*choices):
             known = row | dict(zip(places, chosen, strict=True))
-            yield {key: _fill(value, known) for key, value in known.items()}
+            name = _fill(row["name"], known)
+            known |= given or {}
+            yield name, {key: _fill(value, known) for key, value in known.items() if key != "name"}
 
 
 def _find(name: str, root: Path | None) -> Path:
@@ -90,11 +96,15 @@ def _flat(data: dict[str, Any], instruction: str) -> dict[str, Any]:
         if instruction:
             raise UnknownUnitError(f"{data.get('name')} is no family: it has no instruction {instruction}")
         return data
-    rows = [row for row in instructions(data) if row["name"] == instruction]
+    called, given = parse_call(instruction)
+    rows = [row for name, row in instructions(data, given) if name == called]
     if len(rows) != 1:
-        raise UnknownUnitError(f"{data.get('name')}:{instruction} ({len(rows)} rows)")
+        raise UnknownUnitError(f"{data.get('name')}:{called} ({len(rows)} rows)")
     row = rows[0]
     body = data["body"][row.get("body", "default")]
+    written = next(row for name, row in instructions(data) if name == called)
+    if unknown := set(given) - known_parameters(data, written, body):
+        raise ValueError(f"{data.get('name')}:{called} has no parameters {sorted(unknown)}")
     unit = _substitute(body, _parameters(data, row))
     return {"name": f"{data.get('name')}:{instruction}", "alias": data.get("alias", {})} | unit
 

@@ -20,6 +20,7 @@ from math import copysign
 from typing import Any
 
 from .codes import Format
+from .events import Note, unheard
 from .values import FRESH, PAYLOAD_BITS, QUIET, Inf, NaN, Num, Value, floor_log2, zero
 
 ALIASES = {
@@ -49,6 +50,7 @@ ALIASES = {
 }
 
 Random = tuple[int, str, int]  # sr_bits, sr_variant, R
+MadeNaN = Callable[[Format], NaN]
 
 
 def _stochastic_up(rest: int, d: int, random: Random) -> bool:
@@ -157,30 +159,39 @@ class Cast:
         return self.format.man_bits == 0 and (lsb + self.format.bias) % 2 == 0
 
     def apply(
-        self, x: Value, draw: Callable[[], int] | None = None, made_nan: Callable[[Format], NaN] | None = None
+        self,
+        x: Value,
+        draw: Callable[[], int] | None = None,
+        made_nan: Callable[[Format], NaN] | None = None,
+        note: Note = unheard,
     ) -> Value:
-        """x as a value of the format; `draw` gives random bits, `made_nan` the NaN of a fresh one."""
+        """x as a value of the format; `draw` gives random bits, `made_nan` the NaN of a fresh one.
+
+        `note` is told what happened.
+        """
+        made_nan = made_nan or _default_nan
         if isinstance(x, NaN):
-            return self._nan(x, made_nan)
+            return self._nan(x, made_nan, note)
         if isinstance(x, Inf):
-            return self._infinite(x.negative, made_nan)
+            return self._infinite(x.negative, made_nan, note)
         random = None
         if self.rounding == "stochastic":
             if draw is None:
                 raise ValueError("stochastic rounding needs a source of random bits")
             random = (self.sr_bits, self.sr_variant, draw() & ((1 << self.sr_bits) - 1))
         if self.format.is_integer:
-            return self._fixed(x, random)
+            return self._fixed(x, random, note)
         if self.rounding == "exact":
-            return x if self._in_range(x) else self._overflowed(x.negative, made_nan)
-        return self._float(x, random, made_nan)
+            return x if self._in_range(x) else self._overflowed(x.negative, made_nan, note)
+        return self._float(x, random, made_nan, note)
 
-    def _nan(self, x: NaN, made_nan: Callable[[Format], NaN] | None) -> Value:
+    def _nan(self, x: NaN, made_nan: MadeNaN, note: Note) -> Value:
         fmt = self.format
         if not fmt.has_nan:
+            note("invalid")
             return fmt.nan_becomes
         if x.fresh:
-            return made_nan(fmt) if made_nan else fmt.default_nan
+            return made_nan(fmt)
         if fmt.nan != "ieee":
             return NaN(x.negative and fmt.signed and fmt.nan != "negative_zero", QUIET, False)
         kept = x.payload >> max(PAYLOAD_BITS - fmt.man_bits, 0) << max(PAYLOAD_BITS - fmt.man_bits, 0)
@@ -189,51 +200,71 @@ class Cast:
     def _bound(self, negative: bool) -> Num:
         return self.format.lowest if negative else self.format.highest
 
-    def _to_infinity(self, negative: bool, made_nan: Callable[[Format], NaN] | None) -> Value:
-        has = self.format.infinities and (self.format.signed or not negative)
-        return Inf(negative) if has else self._nan(FRESH, made_nan)
+    def _clamped(self, negative: bool, note: Note) -> Num:
+        note("saturated")
+        return self._bound(negative)
 
-    def _infinite(self, negative: bool, made_nan: Callable[[Format], NaN] | None) -> Value:
+    def _new_nan(self, made_nan: MadeNaN, note: Note) -> Value:
+        if self.format.has_nan:
+            note("nan_made")
+        return self._nan(FRESH, made_nan, note)
+
+    def _to_infinity(self, negative: bool, made_nan: MadeNaN, note: Note) -> Value:
+        if self.format.infinities and (self.format.signed or not negative):
+            return Inf(negative)
+        return self._new_nan(made_nan, note)
+
+    def _infinite(self, negative: bool, made_nan: MadeNaN, note: Note) -> Value:
         """What becomes of an infinity."""
         if self.overflow == "raise":
             raise OverflowError(f"infinity into {self.format.name}")
         if self.overflow == "saturate" or (self.overflow == "saturate_propagate" and not self.format.infinities):
-            return self._bound(negative)
+            return self._clamped(negative, note)
         if self.overflow == "saturate_propagate" and negative and not self.format.signed:
-            return self._bound(negative)
-        return self._to_infinity(negative, made_nan)
+            return self._clamped(negative, note)
+        return self._to_infinity(negative, made_nan, note)
 
-    def _overflowed(self, negative: bool, made_nan: Callable[[Format], NaN] | None) -> Value:
+    def _overflowed(self, negative: bool, made_nan: MadeNaN, note: Note) -> Value:
         """What becomes of a finite number beyond the largest finite value of its sign."""
         if self.overflow == "raise":
             raise OverflowError(f"overflow of {self.format.name}")
+        note("inexact")
+        note("overflow")
         if self.overflow in ("saturate", "saturate_propagate"):
-            return self._bound(negative)
+            return self._clamped(negative, note)
         if self.overflow == "nan" or (negative and not self.format.signed):
-            return self._nan(FRESH, made_nan)
+            return self._new_nan(made_nan, note)
         to_max = ("toward_zero", "to_odd", "jamming", "toward_positive" if negative else "toward_negative")
         if self.overflow == "infinity" and self.rounding in to_max:
-            return self._bound(negative)
-        return self._to_infinity(negative, made_nan)
+            return self._clamped(negative, note)
+        return self._to_infinity(negative, made_nan, note)
 
     def _in_range(self, x: Num) -> bool:
         bound = self._bound(x.negative)
         q = min(x.q, bound.q)
         return abs(x.m) << x.q - q <= abs(bound.m) << bound.q - q
 
-    def _float(self, x: Num, random: Random | None, made_nan: Callable[[Format], NaN] | None) -> Value:
+    def _float(self, x: Num, random: Random | None, made_nan: MadeNaN, note: Note) -> Value:
         fmt = self.format
-        kept_sign = x.negative and fmt.negative_zero
-        if x.m == 0 or self._flushed_before(x, random):
-            return zero(kept_sign)
+        kept_sign = zero(x.negative and fmt.negative_zero)
+        if x.m == 0:
+            return kept_sign
         lsb = max(floor_log2(x.m, x.q), fmt.emin) - fmt.man_bits
         n = round_multiple(x.m, x.q, lsb, self.rounding, x.negative, random, self._one_is_even(lsb))
-        if n == 0:
-            return zero(kept_sign)
-        r = Num(n, lsb, max(floor_log2(n, lsb), fmt.emin), x.negative)
-        if (self.ftz == "result" or fmt.subnormals != "gradual") and self._tiny(r):
-            return zero(kept_sign)
-        return r if self._in_range(r) else self._overflowed(x.negative, made_nan)
+        r = Num(n, lsb, max(floor_log2(n, lsb), fmt.emin) if n else None, x.negative)
+        grid = (self.ftz == "result" or fmt.subnormals != "gradual") and self._tiny(r)
+        flushed = self._flushed_before(x, random) or grid
+        if flushed:
+            r = r._replace(m=0, e=None)
+        elif not self._in_range(r):
+            return self._overflowed(x.negative, made_nan, note)
+        if flushed and n:
+            note("flushed_out")
+        if not equal(r, x):
+            note("inexact")
+            if flushed or self._tiny(self._unbounded(x, random)):
+                note("underflow")
+        return r if r.m else kept_sign
 
     def _tiny(self, x: Num) -> bool:
         least = self.format.min_normal
@@ -244,22 +275,38 @@ class Cast:
         """ftz that looks at the exact value, or at the value rounded with an unbounded exponent."""
         if self.ftz == "before_rounding":
             return self._tiny(x)
-        if self.ftz != "after_rounding":
-            return False
+        return self.ftz == "after_rounding" and self._tiny(self._unbounded(x, random))
+
+    def _unbounded(self, x: Num, random: Random | None) -> Num:
+        """x rounded as if there were no smallest exponent."""
         lsb = floor_log2(x.m, x.q) - self.format.man_bits
         n = round_multiple(x.m, x.q, lsb, self.rounding, x.negative, random, self._one_is_even(lsb))
-        return self._tiny(Num(n, lsb, None, x.negative))
+        return Num(n, lsb, None, x.negative)
 
-    def _fixed(self, x: Num, random: Random | None) -> Num:
+    def _fixed(self, x: Num, random: Random | None, note: Note) -> Num:
         fmt = self.format
         n = round_multiple(x.m, x.q, -fmt.frac_bits, self.rounding, x.negative, random)
         low, high = fmt.lowest.m, fmt.highest.m
+        if not (low <= n <= high and equal(Num(n, -fmt.frac_bits, None, False), x)):
+            note("inexact")
         if not low <= n <= high:
+            note("overflow")
             if self.overflow == "raise":
                 raise OverflowError(f"overflow of {fmt.name or fmt.kind}: not in {low}..{high}")
             wrap = self.overflow == "wrap"
+            note("wrapped" if wrap else "saturated")
             n = (n - low) % (1 << fmt.int_bits) + low if wrap else min(max(n, low), high)
         return Num(n, -fmt.frac_bits, None if x.e is None else 0, n < 0)
+
+
+def equal(x: Num, y: Num) -> bool:
+    """Whether two numbers are one, whatever their exponents and signs of zero."""
+    q = min(x.q, y.q)
+    return x.m << x.q - q == y.m << y.q - q
+
+
+def _default_nan(fmt: Format) -> NaN:
+    return fmt.default_nan
 
 
 def cast(x: Value, fmt: Format, **keys: Any) -> Value:

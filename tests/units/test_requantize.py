@@ -91,7 +91,7 @@ def tosa_16(x: int, m: float) -> int:
 def cmsis_nn_single(x: int, m: float) -> int:
     """CMSIS_NN_USE_SINGLE_ROUNDING."""
     q, left = quantized_multiplier(m)
-    return wrap((x * q >> 30 - left) + 1 >> 1)
+    return wrap(wrap(x * q >> 30 - left) + 1 >> 1)  # an int32_t holds the first shift's result
 
 
 def nnpi(x: int, m: float) -> int:

@@ -2,6 +2,7 @@
 
 * `formats`: a format, by name or as an inline table, with what may be asked of a cast to it.
 * `pipes`: steps of a pipe, legal by construction.
+* `additions`: zero points, split operands, requantisation, parameters at the point of use.
 * `levels`: reduction levels that hand up one result for the K at hand.
 * `units`: whole units; `codes`: operands that are worth computing with.
 """

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from tests.oracle.codes import Format
+from tests.oracle.model import Builder, Unit
+from tests.oracle.support import SPEC
 from tests.oracle.values import Num
 
-from . import codes, formats, units
+from . import additions, codes, formats, units
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +23,9 @@ class Draw:
 
     number: int
     """what it was drawn from"""
-    unit: dict[str, Any]
+    unit: dict[str, Any] | str
     operands: dict[str, np.ndarray]
-    """a, b, and c, a_scale, b_scale where the unit has them"""
+    """a, b, and c, a_scale, b_scale, a_zero, b_zero where the unit has them"""
     seed: int | None
     """of the random stream; None: nothing is stochastic"""
     remarks: set[str] = field(default_factory=set)
@@ -33,8 +35,10 @@ class Draw:
         return f"# draw {self.number}\n{toml(self.unit)}\n# operands, seed = {self.seed}\n{arrays}"
 
 
-def toml(unit: dict[str, Any]) -> str:
+def toml(unit: dict[str, Any] | str) -> str:
     """The unit as TOML: one line for each key, inline tables below."""
+    if isinstance(unit, str):
+        return unit
     lines = []
     for key, value in unit.items():
         if key == "level":
@@ -66,16 +70,26 @@ def _stochastic(value: Any) -> bool:
     return isinstance(value, list) and any(_stochastic(inner) for inner in value)
 
 
+def built(unit: dict[str, Any] | str) -> Unit:
+    """What a unit means."""
+    return Builder(formats.known(), SPEC / "units").build(unit)
+
+
 def draw(number: int) -> Draw:
     """The draw of a number."""
     r = Random(number)
     k = r.choice([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 16, 17, 21, 24])
-    directed = r.random() < 0.06
-    unit, k = (units.exact_unit(r), k) if directed else units.unit(r, k)
     m, n, batch = r.choice([1, 1, 1, 2]), r.choice([1, 1, 2, 3]), r.choice([(), (), (), (), (2,)])
-    described = {**unit.get("base", {}).get("unit", {}).get("operands", {}), **unit["operands"]}
-    meant = {name: _meaning(spec) for name, spec in described.items()}
-    style = "cancelling" if directed else r.choice(codes.STYLES)
+    kind = r.random()
+    if kind < 0.06:
+        unit = units.exact_unit(r)
+    elif kind < 0.09:
+        unit, k = _called(r, k)
+    else:
+        unit, k = units.unit(r, k, n)
+    described = built(unit)
+    meant = {name: operand.format for name, operand in described.operands.items()}
+    style = "cancelling" if kind < 0.06 else r.choice(codes.STYLES)
     a = codes.array(r, meant["a"], (*batch, m, k), style)
     b = codes.array(r, meant["b"], (*(batch if r.random() < 0.5 else ()), k, n), style)
     if style == "cancelling":
@@ -84,22 +98,60 @@ def draw(number: int) -> Draw:
     if "c" in meant and r.random() < 0.9:
         shape = (*batch, m, n) if r.random() < 0.8 else (1, n)
         operands["c"] = codes.array(r, meant["c"], shape, r.choice([style, "near", "special"]))
-    for side, scale in unit.get("scale", {}).items():
-        if side in ("a", "b"):
-            blocks = -(-k // scale["block"]) if "block" in scale else 1
-            shape = (m, blocks) if side == "a" else (blocks, n)
+    for side, rows in (("a", m), ("b", n)):
+        lead = (batch or (2,)) if r.random() < 0.1 else ()
+        if side in described.scales:
+            scale = described.scales[side]
             operands[f"{side}_scale"] = codes.array(
-                r, _meaning(scale), shape, r.choice(["near", "near", "finite", "special"])
+                r, scale.format, (*lead, *scale.shape(side, rows, k)), r.choice(["near", "near", "finite", "special"])
+            )
+        point = described.operands[side].zero
+        if point and r.random() < 0.9:
+            shape = () if r.random() < 0.2 else (*lead, *point.shape(side, rows, k))
+            operands[f"{side}_zero"] = codes.array(
+                r, point.format, shape, r.choice(["integers", "uniform", "boundary", style])
             )
     seed = r.getrandbits(r.choice([8, 64])) if _stochastic(unit) else None
-    return Draw(number=number, unit=unit, operands=operands, seed=seed, remarks=_remarks(unit, operands, meant, k))
+    remarks = _remarks(unit, operands, meant, k) | _additions(unit, described)
+    return Draw(number=number, unit=unit, operands=operands, seed=seed, remarks=remarks)
 
 
-def _meaning(spec: Any) -> Format:
-    return formats.meaning(spec["format"] if isinstance(spec, dict) and "format" in spec else spec)
+def _called(r: Random, k: int) -> tuple[dict[str, Any] | str, int]:
+    """An instruction with parameters, and a K that it can run."""
+    unit = additions.called(r)
+    described = built(unit)
+    if described.k is not None and described.operands["c"].format != described.operands["d"].format:
+        k = min(k, described.k)
+    return unit, k
 
 
-def _remarks(unit: dict[str, Any], operands: dict[str, np.ndarray], meant: dict[str, Format], k: int) -> set[str]:
+def _additions(unit: dict[str, Any] | str, described: Unit) -> set[str]:
+    """What of the later additions to the language is in a unit."""
+    product = described.product
+    lists = [
+        ("input", step) for level in described.levels for step in level.input
+    ] + [("output", step) for step in described.output]  # fmt: skip
+    found = {
+        "zero points": any(operand.zero for operand in described.operands.values()),
+        "zero points by block": any(operand.zero and operand.zero.block for operand in described.operands.values()),
+        "split": any(product.split),
+        "terms of parts": any(product.split) and product.terms is not None,
+        "terms of digits": product.digits is not None and product.terms is not None,
+        "scale in output": any(isinstance(step.multiply, str) for step in described.output),
+        "parameters at the point of use": "(" in (unit if isinstance(unit, str) else str(unit.get("base", ""))),
+        "requantize": not isinstance(unit, str) and "requantize" in unit,
+    }
+    for where in ("input", "output"):
+        for key in ("multiply", "add"):
+            found[f"{key} list in {where}"] = any(
+                isinstance(getattr(step, key), tuple) and not isinstance(getattr(step, key), Num)
+                for place, step in lists
+                if place == where
+            )
+    return {name for name, there in found.items() if there}
+
+
+def _remarks(unit: dict[str, Any] | str, operands: dict[str, np.ndarray], meant: dict[str, Format], k: int) -> set[str]:
     """What the acceptance asks to have among the draws."""
     found = set()
     for name, array in operands.items():
@@ -109,6 +161,8 @@ def _remarks(unit: dict[str, Any], operands: dict[str, np.ndarray], meant: dict[
             found |= {"subnormal"} if codes.holds_subnormal(meant[name], array) else set()
     if k == 0:
         found.add("K = 0")
+    if isinstance(unit, str):
+        return found
     if any(k % level.get("group", 1) for level in unit["level"][:1]):
         found.add("K not a multiple of group")
     inner = unit["level"][0]

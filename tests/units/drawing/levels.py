@@ -77,7 +77,7 @@ def level(
     if nan_first and r.random() < 0.4:
         keys["nan_order"] = "accumulator_first"
     if factors or r.random() < (0.2 if first else 0.1):
-        keys["input"] = pipes.pipe(r, factors, listed=True)
+        keys["input"] = pipes.pipe(r, factors, (1, 2, 3, 4, 5))
     if r.random() < 0.65:
         keys["result"] = pipes.feedback(r)
     return keys, handed

@@ -49,32 +49,32 @@ def cast(r: Random, spec: formats.Spec, *, raising: float = 0.01, stochastic: fl
     return step
 
 
-def constants(r: Random) -> Any:
-    """A number or a list of them."""
-    if r.random() < 0.7:
+def constants(r: Random, lengths: list[int]) -> Any:
+    """A number or, where some length is allowed, a list of them."""
+    if not lengths or r.random() < 0.7:
         return r.choice(CONSTANTS)
-    return [r.choice(CONSTANTS) for _ in range(r.randint(1, 5))]
+    return [r.choice(CONSTANTS) for _ in range(r.choice(lengths))]
 
 
-def step(r: Random, spec: formats.Spec | None, factors: list[str], *, listed: bool = False) -> dict[str, Any]:
+def step(r: Random, spec: formats.Spec | None, factors: list[str], lengths: list[int]) -> dict[str, Any]:
     """One step: some of multiply, add and cast."""
     made: dict[str, Any] = {}
     if factors and r.random() < 0.5:
         made["multiply"] = r.choice(factors)
     elif r.random() < 0.2:
-        made["multiply"] = constants(r) if listed else r.choice(CONSTANTS)
+        made["multiply"] = constants(r, lengths)
     if r.random() < 0.15:
-        made["add"] = r.choice(CONSTANTS)
+        made["add"] = constants(r, lengths)
     if spec is not None and (r.random() < 0.8 or not made):
         made |= cast(r, spec)
     return made or {"multiply": 1}
 
 
-def pipe(r: Random, factors: tuple[str, ...] = (), *, listed: bool = False) -> Any:
-    """A pipe: one step as a table, or a list of up to three. Only a level's input may multiply by lists."""
+def pipe(r: Random, factors: tuple[str, ...] = (), lengths: tuple[int, ...] = ()) -> Any:
+    """A pipe: one step as a table, or a list of up to three. `lengths`: those that a list of constants may have."""
     count = r.choice([1, 1, 1, 2, 3])
     steps = [
-        step(r, formats.target(r) if r.random() < 0.8 else None, list(factors), listed=listed) for _ in range(count)
+        step(r, formats.target(r) if r.random() < 0.8 else None, list(factors), list(lengths)) for _ in range(count)
     ]
     return steps[0] if count == 1 and r.random() < 0.7 else steps
 

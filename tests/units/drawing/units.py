@@ -5,18 +5,20 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from . import formats, levels, pipes
+from . import additions, formats, levels, pipes
 
 LEVELS = [1, 1, 2, 2, 2, 3, 4]
 
 
-def _operand(r: Random, spec: formats.Spec, load: float) -> Any:
+def _operand(r: Random, spec: formats.Spec, load: float, *, zero: bool = False) -> Any:
     fmt = formats.meaning(spec)
     keys: dict[str, Any] = {"format": spec}
     if fmt.kind == "float" and r.random() < 0.3:
         keys["daz"] = r.choice(["off", "signed", "positive"])
     if r.random() < load:
         keys["load"] = pipes.pipe(r)
+    if zero and (point := additions.zero_point(r, fmt)) is not None:
+        keys["zero"] = point
     return spec if len(keys) == 1 and r.random() < 0.8 else keys
 
 
@@ -24,7 +26,7 @@ def _product(r: Random, unit: dict[str, Any]) -> int:
     """The multiplier, with the operands it needs; returns the terms that one k gives."""
     operands, kind = unit["operands"], r.random()
     product: dict[str, Any] = {}
-    terms = 1
+    parts: Any = (1, 1)
     if kind < 0.07:
         bits = {name: r.randint(2, 4) for name in "ab"}
         operands |= {name: f"{r.choice(['', 'u'])}int{n}" for name, n in bits.items()}
@@ -34,8 +36,14 @@ def _product(r: Random, unit: dict[str, Any]) -> int:
         bits = {name: r.randint(1, 9) for name in "ab"}
         operands |= {name: f"{r.choice(['', 'u'])}int{n}" for name, n in bits.items()}
         width = r.randint(1, 4)
-        terms = -(-bits["a"] // width) * -(-bits["b"] // width)
+        parts = -(-bits["a"] // width), -(-bits["b"] // width)
         product["digits"] = width
+    elif kind < 0.27:
+        product["split"], *parts = additions.split(r)
+    terms = parts[0] * parts[1]
+    if {"digits", "split"} & set(product) and r.random() < 0.35:
+        product["terms"] = additions.terms(r, *parts)
+        terms = len(product["terms"])
     if r.random() < 0.15:
         product["exponent"] = r.choice(["sum", "leading_bit"])
     if r.random() < 0.2:
@@ -96,20 +104,17 @@ def exact_unit(r: Random) -> dict[str, Any]:
     return {"name": "exact", "operands": operands, "level": [inner, outer]}
 
 
-def unit(r: Random, k: int) -> tuple[dict[str, Any], int]:
-    """A unit, and a K of at most k that it can run."""
+def unit(r: Random, k: int, n: int) -> tuple[dict[str, Any], int]:
+    """A unit for n columns, and a K of at most k that it can run."""
     d = formats.result(r)
     has_c = r.random() < 0.75
     a = formats.operand(r)
     b = a if r.random() < 0.4 else formats.operand(r)
     made: dict[str, Any] = {"name": "drawn", "operands": {"a": a, "b": b}, "nan_first": r.random() < 0.3}
-    plain = dict(made["operands"])
     per_k = _product(r, made)
     k = min(k, 6) if per_k > 1 else k
-    load = (
-        0.0 if made["operands"] != plain or ("product" in made and {"table", "digits"} & set(made["product"])) else 0.2
-    )
-    made["operands"] = {name: _operand(r, spec, load) if load else spec for name, spec in made["operands"].items()}
+    if not {"table", "digits"} & set(made.get("product", {})):
+        made["operands"] = {name: _operand(r, spec, 0.2, zero=True) for name, spec in made["operands"].items()}
     c = d if r.random() < 0.7 else formats.result(r)
     if has_c and c == d and k > 1 and r.random() < 0.3:
         made["k"] = r.randint(1, k + 1)
@@ -119,9 +124,15 @@ def unit(r: Random, k: int) -> tuple[dict[str, Any], int]:
         made["operands"]["c"] = _operand(r, c, 0.15)
     made["operands"]["d"] = d
     factors = _scales(r, made)
-    made["level"] = _levels(r, made, min(k, made.get("k", k)) * per_k, factors, has_c)
+    late = bool(factors) and not any("block" in made["scale"][side] for side in "ab" if side in made["scale"])
+    late = late and r.random() < 0.5
+    made["level"] = _levels(r, made, min(k, made.get("k", k)) * per_k, () if late else factors, has_c)
     if r.random() < 0.25:
-        made["output"] = pipes.pipe(r)
+        made["output"] = pipes.pipe(r, factors if late else (), (1, n))
+    if late:
+        _use_scales(r, made, factors, "output")
+    if formats.meaning(d).kind == "integer" and r.random() < 0.4:
+        made["requantize"] = additions.requantize(r, formats.meaning(d), n)
     _nan(r, made, [c, d])
     return (_with_base(r, made) if r.random() < 0.12 else made), k
 
@@ -142,7 +153,7 @@ def _levels(r: Random, made: dict[str, Any], n: int, factors: tuple[str, ...], h
             keys = {**_kept(keys), "group": 2, "length": 2, "start": "none", "repeat": r.randint(2, 4)}
             n = -(-given // 2 ** keys["repeat"])
         out.append(keys)
-    _use_scales(r, out[scaled], factors)
+    _use_scales(r, out[scaled], factors, "input")
     if has_c:
         _start_at_c(out)
     return out
@@ -153,16 +164,16 @@ def _kept(keys: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in keys.items() if name not in dealing}
 
 
-def _use_scales(r: Random, level: dict[str, Any], factors: tuple[str, ...]) -> None:
-    """Every scale must be used by some input."""
-    given = level.get("input", [])
+def _use_scales(r: Random, keys: dict[str, Any], factors: tuple[str, ...], where: str) -> None:
+    """Every scale must be used by some input, or by the output."""
+    given = keys.get(where, [])
     steps = [given] if isinstance(given, dict) else list(given)
     used = {step.get("multiply") for step in steps if isinstance(step.get("multiply"), str)}
     for factor in factors:
         if factor not in used:
             steps.insert(r.randint(0, len(steps)), {"multiply": factor})
     if steps and steps != ([given] if isinstance(given, dict) else given):
-        level["input"] = steps
+        keys[where] = steps
 
 
 def _with_base(r: Random, made: dict[str, Any]) -> dict[str, Any]:
