@@ -93,6 +93,7 @@ static void make_products(context *c, workspace *w, int64_t row, int64_t column,
         const element *a = w->a + row * p->k + k, *b = w->b + column * p->k + k;
         if (u->terms) {
             make_split_products(c, w, a, b, at, x);
+            if (c->status) return; /* what raised left products unset */
         } else if (u->a.load.count || u->b.load.count) {
             load_element(a, x);
             run_pipe(c, &u->a.load, x, at, CEMU_STAGE_OPERAND);

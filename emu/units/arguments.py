@@ -94,7 +94,7 @@ def check_arguments(
         raise ValueError(
             f"{form.name}: lists in output have an entry for each of {min(form.columns)} output columns, but b has {n}"
         )
-    batch = np.broadcast_shapes(codes_a.shape[:-2], codes_b.shape[:-2])
+    batch = _batch(codes_a.shape[:-2], codes_b, "b")
     given = {
         "a_scale": _scales(a_scale, form.scale_a, "a_scale", k),
         "b_scale": _scales(b_scale, form.scale_b, "b_scale", k),
@@ -108,9 +108,18 @@ def check_arguments(
         last = (m, _blocks(operand, k)) if what[0] == "a" else (_blocks(operand, k), n)
         if codes_of.ndim < 2 or codes_of.shape[-2:] != last:
             raise ValueError(f"{what} must have shape [..., {last[0]}, {last[1]}], not {codes_of.shape}")
-        batch = np.broadcast_shapes(batch, codes_of.shape[:-2])
+        batch = _batch(batch, codes_of, what)
     shape = (*batch, m, n)
     return Arguments(form=form, shape=shape, a=codes_a, b=codes_b, c=_accumulator(form, c, shape), **given)
+
+
+def _batch(batch: tuple[int, ...], codes: Codes, what: str) -> tuple[int, ...]:
+    """The batch so far, broadcast with that of one more operand."""
+    try:
+        return np.broadcast_shapes(batch, codes.shape[:-2])
+    except ValueError:
+        given = f"the batch of {what}, {codes.shape[:-2]}"
+        raise ValueError(f"{given}, does not broadcast with that of the operands before it, {batch}") from None
 
 
 def _check_k(form: UnitForm, k: int) -> None:

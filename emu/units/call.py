@@ -39,8 +39,11 @@ def parse_call(text: str, file: str) -> Call:
     name, bracket, rest = text.partition("(")
     if not bracket:
         return Call(instruction=text, text=text)
-    if not rest.endswith(")") or len(text) > MAX_CHARACTERS:
+    if not rest.endswith(")"):
         raise SpecError("parameters are written (key=value, key=value)", file=file, value=text[:80])
+    if len(text) > MAX_CHARACTERS or not text.isprintable():
+        reason = f"an instruction and its parameters are one line of at most {MAX_CHARACTERS} printable characters"
+        raise SpecError(reason, file=file, value=text[:80])
     parameters: dict[str, Any] = {}
     written = []
     for key, value in _pairs(rest[:-1], file):
@@ -53,10 +56,11 @@ def parse_call(text: str, file: str) -> Call:
 
 def _pairs(text: str, file: str) -> list[tuple[str, str]]:
     """Keys and the text of their values: cut at the commas outside of brackets and quotes."""
-    parts, depth, quote, start = [], 0, "", 0
+    parts, depth, quote, start, escaped = [], 0, "", 0, False
     for at, char in enumerate(text):
         if quote:
-            quote = "" if char == quote else quote
+            quote = "" if char == quote and not escaped else quote
+            escaped = char == "\\" and quote == '"' and not escaped
         elif char in "\"'":
             quote = char
         elif char in "[{":

@@ -81,6 +81,9 @@ def _rows(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, Any]]:
     for index, row in enumerate(mapping["instruction"]):
         key = f"instruction[{index}]"
         for name, parameters in _expand(dict(row), file, key):
+            if "(" in name:
+                reason = "parameters stand in parentheses: a name has none"
+                raise SpecError(reason, file=file, key=f"{key}.name", value=name)
             if name in out:
                 raise SpecError("two instructions have this name", file=file, key=f"{key}.name", value=name)
             out[name] = parameters
@@ -100,7 +103,7 @@ def _expand(row: dict[str, Any], file: str, key: str) -> Iterator[tuple[str, dic
     lists = [name for name in wanted if isinstance(row[name], list)]
     for choice in itertools.product(*(row[name] for name in lists)):
         chosen = {**row, **dict(zip(lists, choice, strict=True))}
-        yield _fill(template, _filled(chosen)), chosen
+        yield str(_fill(template, _filled(chosen))), chosen
 
 
 def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,9 +112,16 @@ def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fill(value: Any, row: Mapping[str, Any]) -> Any:
-    """Replace {placeholders} inside a string parameter."""
+    """Replace {placeholders} in a parameter's strings; a string that is one placeholder becomes its value."""
+    if isinstance(value, Mapping):
+        return {name: _fill(inner, row) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_fill(inner, row) for inner in value]
     if not isinstance(value, str):
         return value
+    alone = _PLACEHOLDER.fullmatch(value)
+    if alone:
+        return row.get(alone[1], value)
     return _PLACEHOLDER.sub(lambda match: str(row.get(match[1], match[0])), value)
 
 

@@ -1,7 +1,7 @@
 """Worst-case magnitudes: between which numbers the values on the wires of a unit can lie, over all finite codes.
 
 Exact (fractions), and apart from the range analysis that sizes the kernels: this one answers how large an accumulator
-must be. An interval is closed; a cast clamps it to its format's range (`wrap`: all of that range).
+must be. An interval is closed; what comes out of a cast holds 0, and lies in its format's range (`wrap`: all of it).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.cast import Cast
-from emu.formats.enums import Overflow
+from emu.formats.enums import Overflow, Rounding
 from emu.formats.model import Format
 from emu.units.form import Operand, PerBlock, UnitForm
 
@@ -58,7 +58,9 @@ def of_format(fmt: Format) -> Interval | None:
 def overflows(how: Cast, x: Interval) -> bool | None:
     """Whether a value of the interval can lie beyond the range of a cast; None: unknown."""
     target = of_format(how.format)
-    return None if target is None else not x.within(target)
+    if target is None or how.rounding is Rounding.JAMMING:
+        return None
+    return not x.within(target)
 
 
 def through(form: UnitForm, pipe: Pipe, x: Interval | None) -> Interval | None:
@@ -82,17 +84,18 @@ def product(form: UnitForm) -> Interval | None:
     elif form.product.parts is not None:
         return None
     else:
-        a, b = _operand(form, form.a), _operand(form, form.b)
+        a, b = operand(form, form.a), operand(form, form.b)
         found = None if a is None or b is None else a * b
     return through(form, form.product.result, found)
 
 
-def _operand(form: UnitForm, operand: Operand) -> Interval | None:
-    x = of_format(operand.format)
-    if x is not None and operand.zero is not None:
-        zero = of_format(operand.zero.format)
+def operand(form: UnitForm, given: Operand) -> Interval | None:
+    """An operand as it is loaded."""
+    x = of_format(given.format)
+    if x is not None and given.zero is not None:
+        zero = of_format(given.zero.format)
         x = None if zero is None else x + Interval(low=-zero.high, high=-zero.low)
-    return through(form, operand.load, x)
+    return through(form, given.load, x)
 
 
 def _numbers(numbers: list[Fraction]) -> Interval:
@@ -103,22 +106,23 @@ def _clamped(how: Cast, x: Interval) -> Interval | None:
     target = of_format(how.format)
     if target is None:
         return None
-    if x.within(target):  # rounding may go to a neighbour outside, but not beyond the format's own end
-        return Interval(low=min(x.low, _outward(how, x.low)), high=max(x.high, _outward(how, x.high)))
-    if how.overflow is Overflow.WRAP:
+    if how.format.is_listed or how.rounding is Rounding.JAMMING:
         return target
-    return Interval(low=max(x.low, target.low), high=min(x.high, target.high))
+    rounded = Interval(low=outward(how.format, x.low), high=outward(how.format, x.high)) | ZERO
+    if how.overflow is Overflow.WRAP and not rounded.within(target):
+        return target
+    return Interval(low=max(rounded.low, target.low), high=min(rounded.high, target.high))
 
 
-def _outward(how: Cast, x: Fraction) -> Fraction:
-    """The neighbour away from zero: no rounding goes further."""
-    fmt = how.format
+def outward(fmt: Format, x: Fraction) -> Fraction:
+    """A bound that no rounding to a float or integer format exceeds, away from zero."""
     if fmt.is_integral:
         scale = Fraction(2) ** fmt.frac_bits
         scaled = x * scale
         away = scaled.__floor__() if scaled < 0 else scaled.__ceil__()
         return Fraction(away) / scale
-    return x * (1 + Fraction(1, 1 << max(fmt.man_bits, 1)))
+    least = Fraction(2) ** fmt.lsb * (x > 0) - Fraction(2) ** fmt.lsb * (x < 0)
+    return x * (1 + Fraction(1, 1 << fmt.man_bits)) + least
 
 
 def _factor(form: UnitForm, step: Step) -> Interval | None:
@@ -132,7 +136,7 @@ def _factor(form: UnitForm, step: Step) -> Interval | None:
     chosen = {Factor.A_SCALE: a, Factor.B_SCALE: b}
     if step.factor in chosen:
         return chosen[step.factor]
-    return None if a is None or b is None else a * b
+    return None if a is None or b is None else through(form, form.scale_product, a * b)
 
 
 def _scale(operand: PerBlock | None) -> Interval | None:

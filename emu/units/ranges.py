@@ -110,7 +110,7 @@ class Analysis:
         edge = format_range(operand.format)
         if operand.zero is not None:
             edge |= format_range(operand.zero.format)
-            edge = self._see(replace(edge, msb=edge.msb + 1))
+            edge = self._see(replace(edge, msb=edge.msb + 1, over=edge.over + 1))
         return self._see(self._pipe(operand.load, edge))
 
     def _product(self) -> Range:
@@ -144,7 +144,7 @@ class Analysis:
             if step.addends:
                 for addend in step.addends:
                     edge = edge | _constant(addend)
-                edge = self._see(replace(edge, msb=edge.msb + 1))
+                edge = self._see(replace(edge, msb=edge.msb + 1, over=edge.over + 1))
             if step.cast is not None:
                 edge = self._see(self._cast(step.cast, edge))
         return edge
@@ -211,7 +211,10 @@ class Analysis:
         growth = max(count, 1).bit_length() + 1
         made = Range(lsb=lsb, msb=msb + growth, e_low=e_low, e_high=e_high, over=addends.over)
         self._sums.append(made)
-        return self._see(made)
+        # what goes on exact has grown above its exponent; one that is not the largest addend's says nothing
+        carries = growth - int(level.align_bits is None or level.align_rounding is Rounding.TOWARD_ZERO)
+        over = made.over + carries if level.align_to is AlignTo.ALL else made.msb - e_low
+        return self._see(replace(made, over=min(over, made.msb - e_low)))
 
 
 @lru_cache(maxsize=4096)

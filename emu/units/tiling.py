@@ -7,7 +7,7 @@ on its index alone. If several elements raise, the first one in order is reporte
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emu.errors import OverflowRaised
 from emu.kernels.status import Status
-from emu.units.positions import Table, merge
+from emu.units.positions import NOWHERE, Table, merge
 from emu.units.problem import Problem
 
 TILE_ROWS, TILE_COLUMNS = 64, 128
@@ -67,17 +67,27 @@ def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult]) -> None:
     workers = worker_count(problem)
     cut = tiles(problem, workers)
     if workers == 1 or len(cut) == 1:
-        done = [run_tile(tile) for tile in cut]
+        failed = _put_together(problem, map(run_tile, cut))
     else:
         with ThreadPoolExecutor(workers) as pool:
-            done = list(pool.map(run_tile, cut))
-    for result in done:
-        problem.events[...] += result.events
-    if problem.positions.shape[2]:
-        problem.positions[...] = merge([result.positions for result in done], [result.events for result in done])
-    failed = [(result.error_index, result.status) for result in done if result.status]
+            failed = _put_together(problem, pool.map(run_tile, cut))
     if failed:
         raise _error(problem, *min(failed))
+
+
+def _put_together(problem: Problem, results: Iterable[TileResult]) -> list[tuple[int, int]]:
+    """Add up the events of the tiles as they come, so that few position tables exist at once; what failed."""
+    failed, limit = [], problem.positions.shape[2]
+    if limit:
+        problem.positions[...] = NOWHERE
+    for result in results:
+        if limit:
+            both = [problem.positions, result.positions], [problem.events, result.events]
+            problem.positions[...] = merge(*both)
+        problem.events[...] += result.events
+        if result.status:
+            failed.append((result.error_index, result.status))
+    return failed
 
 
 def _error(problem: Problem, index: int, status: int) -> Exception:

@@ -6,19 +6,20 @@ magnitudes (emu/units/intervals.py):
 * an aligned adder holds a sign, the integer bits of its largest addend, ceil(log2(addends)) bits of growth, and
   `align_bits` fraction bits;
 * an exact adder holds every bit that a sum can have: for floats the width of a Kulisch accumulator;
-* `holds any N inputs` says from how many inputs on, starting at zero, a result can leave its format.
+* `holds any N inputs`: starting at zero, no N inputs leave the format of a result. For integers N + 1 can; a float may
+  hold more, because each rounding is counted as if it doubled an input.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from emu.arithmetic.pipe import Factor, Pipe
+from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.cast import Cast
-from emu.formats.enums import Ftz, Rounding
+from emu.formats.enums import Ftz, Rounding, Subnormals
 from emu.formats.model import Format
 from emu.units import intervals
-from emu.units.enums import AlignTo, Start
+from emu.units.enums import AlignTo, ProductExponent, Start
 from emu.units.form import Level, Operand, UnitForm
 from emu.units.intervals import Interval
 from emu.units.ranges import Analysis, Range, format_range
@@ -26,6 +27,12 @@ from emu.units.schedule import run_count, run_length
 from emu.units.words import parts_words
 
 MOST_INPUTS = 1 << 40
+ANYTHING = Range(lsb=-intervals.WIDEST, msb=intervals.WIDEST, e_low=0, e_high=0)
+FROM_ZERO = "cannot overflow from zero"
+NEAREST = (
+    Rounding.TIES_TO_EVEN, Rounding.TIES_TO_AWAY, Rounding.TIES_TO_ZERO, Rounding.TIES_TO_POSITIVE,
+    Rounding.TIES_TO_NEGATIVE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,33 +85,43 @@ class _Walk:
             self.out.append(_adder(index, level, seen, length))
             self.value = seen
         plain = all(step.factor is Factor.NONE and not step.addends for step in level.result)
-        for number, how in enumerate(step.cast for step in level.result if step.cast is not None):
-            known = number == 0 and plain and self.inputs is not None
-            self._cast(f"level {index} result", how, _room(how, self.inputs, length) if known else "")
+        first = level.result[0].cast if level.result and plain and _cuts_toward_zero(level) else None
+        room = "" if first is None else _room(first, self.inputs, length)
+        if level.start is not Start.C:
+            room = room.removesuffix(" from zero")
+        self._casts(f"level {index} result", level.result, room)
         self.inputs = self._handed_up(level, length)
+        if not n:  # no step: what comes out is what the level starts from
+            self.value, self.inputs = ANYTHING, None
 
     def _handed_up(self, level: Level, length: int) -> Interval | None:
         """What a level hands up, worst case."""
-        if self.inputs is None:
-            return None
+        casts = [step.cast for step in level.result if step.cast is not None]
+        last = level.result[-1].cast if level.result else None
+        any_result = None if last is None else intervals.of_format(last.format)
         start: Interval | None = intervals.ZERO
         if level.start is Start.C and self.form.c is not None:
-            start = intervals.of_format(self.form.c.format)
-        if start is None:
-            return None
-        sums = (start | intervals.ZERO) + self.inputs.times(max(length, 1))
-        return intervals.through(self.form, level.result, sums | self.inputs)
+            start = intervals.operand(self.form, self.form.c)
+        inputs = self.inputs
+        if length > level.group and level.result:  # every step rounds
+            plain = len(casts) == len(level.result) == 1 and level.result[0] == Step(cast=last)
+            inputs = _with_rounding(casts[0], inputs) if plain else None
+        if inputs is None or start is None or not _cuts_toward_zero(level):
+            return any_result
+        sums = (start | intervals.ZERO) + (inputs | intervals.ZERO).times(max(length, 1))
+        return intervals.through(self.form, level.result, sums)
 
     def _fits(self, how: Cast) -> str:
         """Whether the level's result is within the range of a cast."""
         return "cannot overflow" if self.inputs is not None and intervals.overflows(how, self.inputs) is False else ""
 
-    def _casts(self, place: str, pipe: Pipe) -> None:
-        for step in pipe:
+    def _casts(self, place: str, pipe: Pipe, room: str = "") -> None:
+        """The casts of a pipe; `room` is about the first step."""
+        for number, step in enumerate(pipe):
             if step.factor is not Factor.NONE or step.addends:
-                self.value = Range(lsb=-intervals.WIDEST, msb=intervals.WIDEST, e_low=0, e_high=0)
+                self.value = ANYTHING
             if step.cast is not None:
-                self._cast(place, step.cast, "")
+                self._cast(place, step.cast, "" if number else room)
 
     def _cast(self, place: str, how: Cast, room: str) -> None:
         fmt = how.format
@@ -114,7 +131,7 @@ class _Walk:
         if not lost:
             what = f"{fmt.name}, exact"
         self.out.append(Wire(place=place, bits=fmt.bits, what=what, lost=lost))
-        self.value = fmt
+        self.value = ANYTHING if how.rounding is Rounding.EXACT else fmt
 
 
 def table(form: UnitForm, k: int, rows: list[Wire]) -> list[str]:
@@ -147,9 +164,11 @@ def _product(form: UnitForm, seen: Range) -> Wire:
     if parts is not None:
         return Wire(place="product", bits=_signed_width(seen), what=parts_words(parts), lost=_dropped(form))
     a, b = _loaded(form.a), _loaded(form.b)
-    if a.is_integral and b.is_integral:
+    if a is None or b is None or (a.is_integral and b.is_integral):
         return Wire(place="product", bits=_signed_width(seen), what="exact")
     bits, exponents = _significand(a) + _significand(b), format_range(a) * format_range(b)
+    if form.product.exponent is ProductExponent.LEADING_BIT:
+        exponents = replace(exponents, e_low=seen.lsb, e_high=seen.msb - 1)
     what = f"exact: sign and significand, exponents {exponents.e_low} to {exponents.e_high}"
     return Wire(place="product", bits=bits + 1, what=what)
 
@@ -162,9 +181,12 @@ def _dropped(form: UnitForm) -> str:
     return ", ".join(lost + ([f"{missing} of {parts.a * parts.b} products of parts"] if missing else []))
 
 
-def _loaded(operand: Operand) -> Format:
-    casts = [step.cast.format for step in operand.load if step.cast is not None]
-    return casts[-1] if casts else operand.format
+def _loaded(operand: Operand) -> Format | None:
+    """The format of the loaded values; None if they have none: they were scaled, moved, or not rounded."""
+    if not operand.load:
+        return operand.format if operand.zero is None or operand.format.is_integral else None
+    last = operand.load[-1].cast
+    return None if last is None or last.rounding is Rounding.EXACT else last.format
 
 
 def _signed_width(seen: Range) -> int:
@@ -178,7 +200,10 @@ def _adder(index: int, level: Level, seen: Range, length: int) -> Wire:
     addends = terms + int(level.start is not Start.NONE or length > terms)
     if level.align_bits is None:
         return Wire(place=place, bits=_signed_width(seen), what=f"exact, 2^{seen.lsb} to 2^{seen.msb - 1}")
-    growth = max(addends - 1, 0).bit_length() if level.result else max(length, 1).bit_length()
+    if _cuts_toward_zero(level) or level.align_rounding is Rounding.TOWARD_NEGATIVE:
+        growth = max(addends - 1, 0).bit_length() if level.result else max(length, 1).bit_length()
+    else:  # an addend may be rounded up to the next power of two, and a sum that is not rounded once more in each step
+        growth = (addends if level.result else 2 * max(length, 1) + 1).bit_length()
     bits = 1 + max(seen.over, 1) + growth + level.align_bits
     to = {
         AlignTo.ALL: "the largest exponent",
@@ -192,7 +217,7 @@ def _adder(index: int, level: Level, seen: Range, length: int) -> Wire:
 
 def _room(how: Cast, inputs: Interval | None, length: int) -> str:
     """How many inputs a result holds without leaving its range, from zero."""
-    target = intervals.of_format(how.format)
+    target, inputs = intervals.of_format(how.format), _with_rounding(how, inputs)
     if target is None or inputs is None:
         return ""
     limits = [bound // part for bound, part in ((target.low, inputs.low), (target.high, inputs.high)) if part and
@@ -201,32 +226,64 @@ def _room(how: Cast, inputs: Interval | None, length: int) -> str:
         limits.append(0)
     fits = min([int(limit) for limit in limits], default=MOST_INPUTS)
     if fits >= length:
-        return "cannot overflow from zero"
+        return FROM_ZERO
     return f"holds any {fits:,} input{'s' if fits > 1 else ''} from zero" if fits else "one input can exceed it"
 
 
-def _is_value(value: Format | Range, how: Cast) -> bool:
-    """Whether whatever can stand on the wire is a value of the cast's format already."""
+def _with_rounding(how: Cast, inputs: Interval | None) -> Interval | None:
+    """Bounds of what one input can add to a running result, rounding included; None: unknown.
+
+    A result is a value of the format, so rounding to nearest moves a sum no further than back to the last result: by
+    one input at most. To integers, an input rounded away from zero is a bound; toward zero nothing is added.
+    """
     fmt = how.format
+    if inputs is None or fmt.is_listed or how.rounding is Rounding.JAMMING:
+        return None
+    if fmt.is_integral:
+        return Interval(low=intervals.outward(fmt, inputs.low), high=intervals.outward(fmt, inputs.high))
+    if how.rounding in NEAREST:
+        return inputs.times(2)
+    return inputs if how.rounding is Rounding.TOWARD_ZERO else None
+
+
+def _cuts_toward_zero(level: Level) -> bool:
+    """Whether alignment makes no addend larger."""
+    return level.align_bits is None or level.align_rounding is Rounding.TOWARD_ZERO
+
+
+def _is_value(value: Format | Range, how: Cast) -> bool:
+    """Whether whatever can stand on the wire is a value of the cast's format already, and stays as it is."""
+    fmt = how.format
+    if how.rounding is Rounding.JAMMING or how.ftz is not Ftz.OFF:
+        return False
+    if value == fmt:
+        return True
+    if fmt.is_listed or fmt.lsb > value.lsb or not (_gradual(fmt) or value.lsb > fmt.emin):
+        return False
     if isinstance(value, Format):
-        if value == fmt:
-            return True
-        plain = not (value.is_listed or fmt.is_listed) and (value.signed <= fmt.signed)
-        if not plain or how.ftz is not Ftz.OFF:
+        lost = value.is_listed or value.signed > fmt.signed or (value.infinities and not fmt.infinities)
+        ours, theirs = intervals.of_format(fmt), intervals.of_format(value)
+        if lost or ours is None or theirs is None or not theirs.within(ours):
             return False
-        in_range = fmt.lsb <= value.lsb and value.msb <= fmt.msb
-        return in_range and (fmt.is_integral or _significand(value) <= _significand(fmt))
-    width = value.msb - value.lsb
-    fits = not fmt.is_listed and fmt.signed and fmt.lsb <= value.lsb and value.msb < fmt.msb
-    return fits and (fmt.is_integral or width <= fmt.man_bits + 1)
+        return fmt.is_integral or _significand(value) <= _significand(fmt)
+    return fmt.signed and value.msb < fmt.msb and (fmt.is_integral or value.msb - value.lsb <= fmt.man_bits + 1)
+
+
+def _gradual(fmt: Format) -> bool:
+    """Whether every multiple of the last bit near zero is a value."""
+    return fmt.is_integral or fmt.subnormals is Subnormals.GRADUAL
 
 
 def _lost(how: Cast, value: Format | Range, room: str) -> str:
     """What a cast can lose: bits below, and range."""
     fmt = how.format
-    below = how.rounding is not Rounding.EXACT and (fmt.is_listed or not fmt.is_integral or value.lsb < fmt.lsb)
+    on_grid = how.rounding is not Rounding.JAMMING and fmt.is_integral and value.lsb >= fmt.lsb
+    below = how.rounding is not Rounding.EXACT and not on_grid
     parts = [f"bits below {_last_bit(fmt)}"] if below else []
-    if not room.startswith("cannot"):
+    within = isinstance(value, Range) and fmt.signed and not fmt.is_listed and value.msb < fmt.msb
+    if room == FROM_ZERO and not within:
+        parts.append(f"range, if c is large ({how.overflow.value})")
+    elif not (room.startswith("cannot") or within):
         parts.append(f"range ({how.overflow.value})" if not room else f"range: {room}, then {how.overflow.value}")
     return ", ".join(parts)
 

@@ -9,6 +9,7 @@ import pytest
 
 from emu import load_unit
 from emu.errors import SpecError
+from emu.units.call import parse_call
 from emu.units.family import expand, instructions
 
 FAMILY = """
@@ -142,3 +143,46 @@ def test_a_parameter_of_itself_ends():
     mapping = {"body": {"default": {"k": "$k"}}, "instruction": [{"name": "x", "k": "$k"}]}
     with pytest.raises(SpecError, match="parameter without a value"):
         expand(mapping, "x", "made")
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        ("x( a = 1 ,b='q,\\')", {"a": 1, "b": "q,\\"}),
+        (r'x(a="p\"q,r", b=2)', {"a": 'p"q,r', "b": 2}),
+        ('x(a={x=1, y=["}", 2]}, b=c:d)', {"a": {"x": 1, "y": ["}", 2]}, "b": "c:d"}),
+    ],
+)
+def test_the_values_of_a_call_are_toml(call, wanted):
+    assert parse_call(call, "made").parameters == wanted
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ("x(a=1", r"parameters are written \(key=value, key=value\)"),
+        ("x(a=[1,\n2])", "one line of at most 4096 printable characters"),
+        ("x(a=" + "1" * 5000 + ")", "one line of at most 4096 printable characters"),
+        ("x(a=1, a=2)", r"given twice \(got 'a'\)"),
+        ("x(a=1)(b=2)", "no TOML value"),
+        ("x(a=)", "no TOML value"),
+        ("x()", "a parameter is written key=value"),
+    ],
+)
+def test_what_a_call_may_not_say(call, message):
+    with pytest.raises(SpecError, match=message):
+        parse_call(call, "made")
+
+
+def test_a_name_in_a_table_has_no_parentheses():
+    with pytest.raises(SpecError, match=r"instruction\[0\]\.name: parameters stand in parentheses"):
+        instructions({"body": {}, "instruction": [{"name": "x(y)"}]}, "made")
+
+
+def test_a_placeholder_that_is_all_of_a_string_becomes_its_value():
+    row = {"name": "x.{a}", "a": ["int8", "int4"], "b": "{a}", "c": {"format": "{a}"}, "k": "{n}", "n": 3}
+    mapping = {"body": {"default": {"b": "$b", "c": "$c", "k": "$k"}}, "instruction": [row]}
+    assert expand(mapping, "x.int4", "made") == {"b": "int4", "c": {"format": "int4"}, "k": 3}
+    table = {"exp_bits": 5, "man_bits": 4}
+    made = expand(mapping, "x.int8(a={exp_bits=5, man_bits=4})", "made")
+    assert made == {"b": table, "c": {"format": table}, "k": 3}

@@ -100,3 +100,31 @@ def test_a_table_file_that_lies_about_its_size(tmp_path):
     path.write_text('operands = { a = "uint4", b = "uint4", d = "uint16" }\nproduct.table = "t.npy"\n[[level]]\n')
     with pytest.raises(SpecError, match=r"product\.table: is no \.npy file"):
         load_unit(str(path))
+
+
+def test_a_batch_that_does_not_broadcast_is_named():
+    operand = {"format": "int8", "zero": "int8"}
+    unit = load_unit({"name": "x", "operands": {"a": operand, "b": operand, "d": "int32"}, "level": [{}]})
+    a, b = np.zeros((5, 2, 4), np.int8), np.zeros((4, 3), np.int8)
+    with pytest.raises(ValueError, match=r"the batch of b, \(3,\), does not broadcast with .* before it, \(5,\)"):
+        unit.matmul(a, np.zeros((3, 4, 3), np.int8))
+    with pytest.raises(ValueError, match=r"the batch of a_zero, \(3,\), does not broadcast"):
+        unit.matmul(a, b, a_zero=np.zeros((3, 2, 1), np.int8))
+
+
+@pytest.mark.parametrize("rounding", ["exact", "stochastic"])
+def test_a_shift_is_rounded_deterministically(rounding):
+    keys = {"rule": "shift", "multiplier": 0.5, "rounding": rounding}
+    operands = {"a": "int8", "b": "int8", "d": "int8"}
+    with pytest.raises(SpecError, match=r"requantize\.rounding: a shift is rounded, and deterministically"):
+        load_unit({"name": "x", "operands": operands, "level": [{}], "requantize": keys})
+
+
+def test_a_raise_in_the_first_part_leaves_products_alone(backend):
+    part = {"format": "float16", "overflow": "raise"}
+    product = {"split": [part, part], "exponent": "leading_bit"}
+    operands = {"a": "float64", "b": "float64", "d": "float64"}
+    unit = load_unit({"name": "x", "operands": operands, "product": product, "level": [{}]})
+    big = np.array([[1e300]]).view(np.uint64)
+    with pytest.raises(OverflowRaised, match=r"x: output element \(0, 0\)"):
+        unit.matmul(big, big, backend=backend)
