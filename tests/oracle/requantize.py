@@ -2,9 +2,9 @@
 
 M = m * 2^s with m in [0.5, 1); q = round-half-away(m * 2^31); a q of 2^31 is 2^30 with s + 1; s < -31: q = 0, s = 0.
 A `multiplier` or `zero_point` that is a list has one entry for each output column. A step that does nothing for any
-column is left out; one that does has factor 1 for the columns that do not need it. `tosa_double` with columns of both kinds wraps
-in its first step: a product that is below its int32 input in magnitude cannot be out of range anyway. TOSA's range of s
-is that of the multiplier as given: what is too small is refused, not taken for 0.
+column is left out; one that does has factor 1 for the columns that do not need it. `tosa_double` with columns of both
+kinds wraps in its first step: a product below its int32 input in magnitude cannot be out of range anyway. TOSA's range
+of s is that of the multiplier as given: what is too small is refused, not taken for 0.
 """
 
 from __future__ import annotations
