@@ -4,8 +4,8 @@ from pathlib import Path
 
 from cffi import FFI
 
-HEADERS = ("cemu.h", "cemu_probe.h")
 INCLUDE = Path(__file__).parent / "include"
+HEADERS = sorted(path.name for path in INCLUDE.glob("*.h"))  # cemu.h, cemu_plan.h, ..., each after what it includes
 
 
 def declarations(header: str) -> str:

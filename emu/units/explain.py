@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emu.formats.backend import Backend
 from emu.units.diagram import diagram
 from emu.units.form import UnitForm
+from emu.units.plans import GENERAL, plan_of, refusals
 from emu.units.ranges import Analysis
 from emu.units.schedule import check_runs
 from emu.units.widths import table, wires
@@ -48,13 +50,15 @@ def explain(unit: Unit, k: int | None) -> str:
     widest = analysis.widest
     about = [f"{name:<9}{text}" for name, text in unit.about.items() if text]
     rows = wires(unit.form, k)
-    plan = [
-        f"plan for K = {k}: the general integer kernel",
-        "  every value is an integer times a power of two, held exactly:",
-        f"  bits from 2^{widest.lsb} to 2^{widest.msb - 1}, {analysis.limbs} words of 64 bits,",
-        "  bounded by the formats, the levels and K, and checked again as it runs;",
-        "  bits are lost only where the unit itself cuts or rounds; reference, numba and c give the same ones",
-    ]
+    chosen = plan_of(unit.form, k, Backend.C)
+    plan = [f"plan for K = {k}: {chosen.name} ({chosen.rate})", *(f"  {line}" for line in chosen.proof)]
+    if chosen.name == GENERAL:
+        plan += [
+            f"  bits from 2^{widest.lsb} to 2^{widest.msb - 1}, {analysis.limbs} words of 64 bits,",
+            "  bounded by the formats, the levels and K, and checked again as it runs;",
+            "  bits are lost only where the unit itself cuts or rounds; reference, numba and c give the same ones",
+        ]
+        plan += [f"  not {found.plan}: {found.reason}" for found in refusals(unit.form, k)]
     return "\n".join(
         [
             f"unit {unit.name}",

@@ -14,9 +14,9 @@ from emu.formats.backend import Backend, backend_of
 from emu.formats.codes import smallest
 from emu.formats.model import Format
 from emu.units.arguments import check_arguments
-from emu.units.backends import runner
 from emu.units.events import Events
 from emu.units.form import PerBlock, UnitForm
+from emu.units.plans import GENERAL, general, plan_of
 from emu.units.positions import MAX_POSITIONS
 
 MAX_SEED = 1 << 64
@@ -90,6 +90,7 @@ class Unit:
         events: bool = False,
         positions: int = 0,
         backend: str | Backend | None = None,
+        plan: str | None = None,
     ) -> Any:
         """d = the unit's fold of a and b over k, starting at c.
 
@@ -106,6 +107,8 @@ class Unit:
             events: also count what happened; d is the same.
             positions: with `events`, how many places of each stage and kind to name (at most 1000).
             backend: `reference`, `numba` or `c` (default). All give the same bits.
+            plan: `general` forces the general kernel; None takes the fastest one that is provably exact (with `events`
+                the general one, which counts). All give the same bits.
 
         Returns:
             Codes [..., M, N] in the smallest unsigned dtype, or (codes, Events). K = 0 gives the cast of what the
@@ -121,9 +124,13 @@ class Unit:
         chosen = backend_of(backend)
         given = check_arguments(self.form, a, b, c, a_scale, b_scale, a_zero, b_zero)
         out = np.empty(given.shape, dtype=np.uint64)
-        run, total = runner(chosen), Events.none(self.form.stages, limit)
+        if plan not in (None, GENERAL):
+            raise ValueError(f"plan is None or {GENERAL!r}, not {plan!r}")
+        fast = plan is None and not events
+        run = (plan_of(self.form, given.a.shape[-1], chosen) if fast else general(chosen)).run
+        total = Events.none(self.form.stages, limit)
         for problem in given.problems(out, self._seed(seed), limit):
-            run(problem)
+            run(problem, None)
             total += Events.of_problem(problem, one_b=given.one_b)
         codes = smallest(out, self.d)
         return (codes, total) if events else codes

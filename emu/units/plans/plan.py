@@ -1,0 +1,51 @@
+"""What a plan is: a kernel, the proof that it is exact for a unit and K, and how fast it is.
+
+* A plan is chosen from the validated form, K and the formats, never from a unit's name; each obligation of its proof is
+  checked in code when it is matched (unit-spec section 6 states the bounds).
+* A plan computes finite data. Rows of a, columns of b and elements of c with NaN or infinity, and results that left
+  the range in which the proof holds, are computed again by the general kernel (emu/units/plans/again.py).
+* A plan counts no events: a call that wants them runs the general kernel. The bits are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emu.formats.enums import Vocabulary
+from emu.units.problem import Problem
+
+GENERAL = "general"
+"""The name of the plan that runs every unit."""
+
+
+class Isa(Vocabulary):
+    """Instruction sets that plan kernels are compiled for; all give the same bits."""
+
+    BASE = "base"
+    """what every machine of this architecture has"""
+    V3 = "v3"
+    """x86-64-v3: AVX2, FMA, F16C"""
+    V4 = "v4"
+    """x86-64-v4: AVX-512 F, BW, DQ, VL"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a plan does not run a unit."""
+
+    plan: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """One way to run a unit for one K."""
+
+    name: str
+    proof: tuple[str, ...]
+    """one line for each obligation that was checked"""
+    rate: str
+    """expected time relative to a float32 matrix product of the same shape, in words"""
+    run: Callable[[Problem, Isa | None], None]
+    """computes a problem in place; the instruction set is the best of this machine unless one is forced"""

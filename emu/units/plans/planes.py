@@ -1,0 +1,123 @@
+"""Operands as arrays of numbers, which fast kernels read: every code decoded, flushed and loaded, exactly.
+
+Operands of at most 16 bits go through a table of all codes, made by the reference (`load`), so that one rule says what
+an operand is. Wider ones are read only where that is a view: float32 and float64 without `load`.
+A NaN or an infinity is kept as it is, and its row of a, or column of b, is marked: the plan computes it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.arithmetic.pipe import Factor, Step, Term
+from emu.formats.cast import Cast
+from emu.formats.enums import Daz, FormatKind
+from emu.formats.rounding import RandomBits
+from emu.formats.value import Value
+from emu.units.form import Operand
+from emu.units.operands import load
+
+TABLE_BITS = 16
+Plane = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """The number of every code of an operand."""
+
+    values: NDArray[np.float64]
+    """NaN and infinities as such; -0 keeps its sign"""
+    exact: bool
+    """whether every finite value is a float64"""
+
+
+class _Silent:
+    """What a load needs: no events, no factors but constants, no draws."""
+
+    def factor(self, step: Step, term: Term) -> Value:
+        assert step.factor is Factor.CONSTANTS
+        return step.constants[term.position % len(step.constants)]
+
+    def draw(self, how: Cast) -> RandomBits:
+        raise AssertionError(how)
+
+    def count(self, stage: int, events: int) -> None:
+        pass
+
+
+@lru_cache(maxsize=256)
+def table_of(operand: Operand) -> Table | None:
+    """The numbers of all codes of an operand without its zero point; None if it has too many codes."""
+    bits = operand.format.bits
+    if bits > TABLE_BITS:
+        return None
+    values = np.empty(1 << bits, np.float64)
+    exact = True
+    for code in range(1 << bits):
+        x = load(operand, code, (), Term(), _Silent())
+        values[code], held = _float64(x)
+        exact &= held
+    return Table(values=values, exact=exact)
+
+
+def _float64(x: Value) -> tuple[float, bool]:
+    if x.nan:
+        return float("nan"), True
+    if x.inf:
+        return float("-inf" if x.negative else "inf"), True
+    if not x.sig:
+        return (-0.0 if x.negative else 0.0), True
+    number = x.fraction()
+    try:
+        out = float(number)
+    except OverflowError:
+        return 0.0, False
+    return out, out == number
+
+
+def plane(operand: Operand, codes: NDArray[np.uint64], dtype: Any) -> Plane | None:
+    """The operand as numbers of a dtype; None if some code's value is no number of it, or there is no way to read it.
+
+    Args:
+        operand: a or b; zero points are not applied.
+        codes: of any shape.
+        dtype: float32, float64, or an integer type.
+    """
+    wanted = np.dtype(dtype)
+    table = table_of(operand)
+    if table is not None:
+        numbers = _in_dtype(operand, wanted)
+        return None if numbers is None else numbers[codes]
+    fmt = operand.format
+    plain = operand.daz is Daz.OFF and not operand.load
+    if plain and fmt.kind is FormatKind.FLOAT and fmt.name == wanted.name and wanted.kind == "f":
+        return codes.astype(f"u{wanted.itemsize}").view(wanted)
+    if plain and fmt.kind is FormatKind.FLOAT and fmt.name == "float32" and wanted == np.float64:
+        return codes.astype(np.uint32).view(np.float32).astype(np.float64)
+    return None
+
+
+@lru_cache(maxsize=256)
+def _in_dtype(operand: Operand, dtype: np.dtype[Any]) -> Plane | None:
+    """The table in another dtype, if every finite value fits (an integer type takes no special value and no -0)."""
+    table = table_of(operand)
+    if table is None or not table.exact:
+        return None
+    with np.errstate(all="ignore"):
+        numbers = table.values.astype(dtype)
+    same = numbers.astype(np.float64) == table.values
+    if dtype.kind != "f" and (not np.isfinite(table.values).all() or np.signbit(table.values[table.values == 0]).any()):
+        return None
+    return numbers if bool((same | np.isnan(table.values)).all()) else None
+
+
+def special_rows(values: Plane, axis: int) -> NDArray[np.bool_]:
+    """Which rows (axis 1) or columns (axis 0) hold a NaN or an infinity."""
+    if values.dtype.kind != "f":
+        return np.zeros(values.shape[1 - axis], bool)
+    return ~np.isfinite(values).all(axis=axis)
