@@ -7,7 +7,7 @@ A NaN or an infinity is kept as it is, and its row of a, or column of b, is mark
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -16,13 +16,17 @@ from numpy.typing import NDArray
 
 from emu.arithmetic.pipe import Factor, Step, Term
 from emu.formats.cast import Cast
+from emu.formats.codes import native_dtype
 from emu.formats.enums import Daz, FormatKind
+from emu.formats.load import load_format
+from emu.formats.model import Format
 from emu.formats.rounding import RandomBits
 from emu.formats.value import Value
 from emu.units.form import Operand
 from emu.units.operands import load
 
 TABLE_BITS = 16
+_FLOAT32 = load_format("float32")
 Plane = NDArray[Any]
 
 
@@ -92,14 +96,23 @@ def plane(operand: Operand, codes: NDArray[np.uint64], dtype: Any) -> Plane | No
     table = table_of(operand)
     if table is not None:
         numbers = _in_dtype(operand, wanted)
-        return None if numbers is None else numbers[codes]
+        found: Plane | None = None if numbers is None else numbers[codes]
+        return found
+    if operand.daz is not Daz.OFF or operand.load or wanted.kind != "f":
+        return None
     fmt = operand.format
-    plain = operand.daz is Daz.OFF and not operand.load
-    if plain and fmt.kind is FormatKind.FLOAT and fmt.name == wanted.name and wanted.kind == "f":
-        return codes.astype(f"u{wanted.itemsize}").view(wanted)
-    if plain and fmt.kind is FormatKind.FLOAT and fmt.name == "float32" and wanted == np.float64:
-        return codes.astype(np.uint32).view(np.float32).astype(np.float64)
-    return None
+    if native_dtype(fmt) == np.float64 and wanted == np.float64:
+        return codes.view(np.float64)
+    if not _is_binary32(fmt):
+        return None
+    words = codes.astype(np.uint32) & np.uint32(0xFFFFFFFF << fmt.ignored_low_bits & 0xFFFFFFFF)
+    return words.view(np.float32).astype(wanted, copy=False)
+
+
+def _is_binary32(fmt: Format) -> bool:
+    """Whether codes are those of float32, perhaps with low bits that are not looked at (tf32)."""
+    like = replace(_FLOAT32, name=fmt.name, man_bits=fmt.man_bits, ignored_low_bits=fmt.ignored_low_bits)
+    return like == fmt and fmt.man_bits + fmt.ignored_low_bits == _FLOAT32.man_bits
 
 
 @lru_cache(maxsize=256)
@@ -113,11 +126,13 @@ def _in_dtype(operand: Operand, dtype: np.dtype[Any]) -> Plane | None:
     same = numbers.astype(np.float64) == table.values
     if dtype.kind != "f" and (not np.isfinite(table.values).all() or np.signbit(table.values[table.values == 0]).any()):
         return None
-    return numbers if bool((same | np.isnan(table.values)).all()) else None
+    found: Plane = numbers
+    return found if bool((same | np.isnan(table.values)).all()) else None
 
 
 def special_rows(values: Plane, axis: int) -> NDArray[np.bool_]:
     """Which rows (axis 1) or columns (axis 0) hold a NaN or an infinity."""
     if values.dtype.kind != "f":
         return np.zeros(values.shape[1 - axis], bool)
-    return ~np.isfinite(values).all(axis=axis)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=axis))
+    return ~finite
