@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emu.arithmetic.pipe import Factor, Step, Term
 from emu.formats.cast import Cast
 from emu.formats.codes import native_dtype
-from emu.formats.enums import Daz, FormatKind
+from emu.formats.enums import Daz
 from emu.formats.load import load_format
 from emu.formats.model import Format
 from emu.formats.rounding import RandomBits
@@ -26,7 +26,6 @@ from emu.units.form import Operand
 from emu.units.operands import load
 
 TABLE_BITS = 16
-_FLOAT32 = load_format("float32")
 Plane = NDArray[Any]
 
 
@@ -111,8 +110,9 @@ def plane(operand: Operand, codes: NDArray[np.uint64], dtype: Any) -> Plane | No
 
 def _is_binary32(fmt: Format) -> bool:
     """Whether codes are those of float32, perhaps with low bits that are not looked at (tf32)."""
-    like = replace(_FLOAT32, name=fmt.name, man_bits=fmt.man_bits, ignored_low_bits=fmt.ignored_low_bits)
-    return like == fmt and fmt.man_bits + fmt.ignored_low_bits == _FLOAT32.man_bits
+    whole = load_format("float32")
+    like = replace(whole, name=fmt.name, man_bits=fmt.man_bits, ignored_low_bits=fmt.ignored_low_bits)
+    return like == fmt and fmt.man_bits + fmt.ignored_low_bits == whole.man_bits
 
 
 @lru_cache(maxsize=256)
