@@ -63,6 +63,7 @@ typedef struct {
     double start_inner;    /* of a chunk, or of the chain if c is null */
     double start_outer;    /* of the chain of chunks if c is null */
     cemu_plan_chain_cast product, inner, outer;
+    cemu_plan_chain_cast last; /* of the result */
     /* From a number to its code. */
     double factor;         /* multiplied by this first, exactly */
     int64_t man_bits, bias;

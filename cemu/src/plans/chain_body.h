@@ -9,10 +9,12 @@
 #define WIDTH (VECTORS * LANES) /* columns of a panel */
 #define TILE (ROWS * VECTORS)
 enum { DEPTH = 256 }; /* k of a packed panel */
-#define EACH _Pragma("GCC unroll 8") for (int i = 0; i < TILE; i++)
+#define EACH _Pragma("GCC unroll 16") for (int i = 0; i < TILE; i++)
 
 typedef struct {
-    int64_t how, over, signs, flush, plain; /* of `inner`; plain: exact products, one for each step */
+    int64_t how, over, signs, flush; /* of `inner` */
+    int64_t plain;                   /* exact products, one for each step */
+    int64_t product, product_over, product_signs, product_flush;
 } shape;
 
 /* All steps of the k in [0, count) of a panel for ROWS rows. */
@@ -23,22 +25,23 @@ INLINE void steps(const cemu_plan_chain_t *p, shape f, const T *const *rows, con
     if (f.plain) {
         for (int64_t k = 0; k < count; k++) {
             V b[VECTORS];
-            _Pragma("GCC unroll 8") for (int j = 0; j < VECTORS; j++) b[j] = v_load(panel + k * WIDTH + j * LANES);
+            _Pragma("GCC unroll 16") for (int j = 0; j < VECTORS; j++) b[j] = v_load(panel + k * WIDTH + j * LANES);
             EACH s[i] = v_fma(v_set(rows[i / VECTORS][k]), b[i % VECTORS], s[i]);
             EACH s[i] = round_to(s[i], &inner, f.how, f.over, f.signs, f.flush);
         }
     } else {
         const cast_v cast = cast_vectors(&p->product);
-        const cemu_plan_chain_cast *q = &p->product;
         const V nothing = v_set(p->mode == CEMU_CHAIN_DOWN ? (T)0.0 : (T)-0.0); /* x + this is x, of zeros too */
         for (int64_t first = 0; first < count; first += p->group) {
             int64_t end = first + p->group < count ? first + p->group : count;
-            V x[TILE], sum[TILE];
+            V sum[TILE];
             EACH sum[i] = nothing;
             for (int64_t k = first; k < end; k++) {
-                EACH x[i] = v_set(rows[i / VECTORS][k]) * v_load(panel + k * WIDTH + i % VECTORS * LANES);
-                if (q->how != CEMU_CHAIN_KEEP) EACH x[i] = round_to(x[i], &cast, q->how, q->over, q->signs, q->flush);
-                EACH sum[i] = sum[i] + x[i];
+                EACH {
+                    V b = v_load(panel + k * WIDTH + i % VECTORS * LANES), a = v_set(rows[i / VECTORS][k]);
+                    if (f.product == CEMU_CHAIN_KEEP) sum[i] = v_fma(a, b, sum[i]);
+                    else sum[i] = sum[i] + round_to(a * b, &cast, f.product, f.product_over, f.product_signs, f.product_flush);
+                }
             }
             EACH s[i] = s[i] + sum[i];
             if (p->positive) EACH s[i] = s[i] + v_set(0);
@@ -48,27 +51,34 @@ INLINE void steps(const cemu_plan_chain_t *p, shape f, const T *const *rows, con
     EACH acc[i] = s[i];
 }
 
-/* The same with what is known of common units as constants. */
+/* The same with the casts as constants where they are common, which keeps everything in registers. */
 static void steps_of(const cemu_plan_chain_t *p, const T *const *rows, const T *panel, int64_t count, V *acc) {
-    const cemu_plan_chain_cast *c = &p->inner;
-    int64_t plain = p->group == 1 && p->product.how == CEMU_CHAIN_KEEP && !p->positive;
-#define GO(how, over, signs) return steps(p, (shape){how, over, signs, 0, 1}, rows, panel, count, acc)
-    if (plain && !c->flush) {
-        if (c->how == CEMU_CHAIN_DIRECTION && c->over == CEMU_CHAIN_CLAMP && c->signs)
-            GO(CEMU_CHAIN_DIRECTION, CEMU_CHAIN_CLAMP, 1);
-        if (c->how == CEMU_CHAIN_DIRECTION && c->over == CEMU_CHAIN_CLAMP) GO(CEMU_CHAIN_DIRECTION, CEMU_CHAIN_CLAMP, 0);
-        if (c->how == CEMU_CHAIN_DIRECTION && c->over == CEMU_CHAIN_REPLACE && c->signs)
-            GO(CEMU_CHAIN_DIRECTION, CEMU_CHAIN_REPLACE, 1);
-        if (c->how == CEMU_CHAIN_DIRECTION && c->over == CEMU_CHAIN_REPLACE)
-            GO(CEMU_CHAIN_DIRECTION, CEMU_CHAIN_REPLACE, 0);
-        if (c->how == CEMU_CHAIN_HALF && c->over != CEMU_CHAIN_CLAMP) GO(CEMU_CHAIN_HALF, CEMU_CHAIN_IN_RANGE, 0);
-        if (c->how == CEMU_CHAIN_BITS_EVEN && c->over == CEMU_CHAIN_IN_RANGE)
-            GO(CEMU_CHAIN_BITS_EVEN, CEMU_CHAIN_IN_RANGE, 0);
-        if (c->how == CEMU_CHAIN_TIES_AWAY && c->over == CEMU_CHAIN_REPLACE)
-            GO(CEMU_CHAIN_TIES_AWAY, CEMU_CHAIN_REPLACE, 1);
+    const cemu_plan_chain_cast *c = &p->inner, *q = &p->product;
+    int64_t plain = p->group == 1 && q->how == CEMU_CHAIN_KEEP && !p->positive;
+    const shape f = {c->how, c->over, c->signs, c->flush, plain, q->how, q->over, q->signs, q->flush};
+#define CASE(h, o, s, z, one, q_how) \
+    if (f.how == h && f.over == o && f.signs == s && f.flush == z && f.product == q_how && \
+        f.plain == one && (!q_how || (f.product_over == o && f.product_signs == s && f.product_flush == z))) { \
+        steps(p, (shape){h, o, s, z, one, q_how, o, s, z}, rows, panel, count, acc);                   \
+        return;                                                                                               \
     }
-#undef GO
-    steps(p, (shape){c->how, c->over, c->signs, c->flush, plain}, rows, panel, count, acc);
+#define PLAIN(h, o, s, z) CASE(CEMU_CHAIN_##h, CEMU_CHAIN_##o, s, z, 1, CEMU_CHAIN_KEEP)
+#define SUMMED(h, o, s, z) CASE(CEMU_CHAIN_##h, CEMU_CHAIN_##o, s, z, 0, CEMU_CHAIN_KEEP)
+#define ROUNDED(h, o, s, z) CASE(CEMU_CHAIN_##h, CEMU_CHAIN_##o, s, z, 0, CEMU_CHAIN_##h)
+#define BOTH(h, z) PLAIN(h, CLAMP, 0, z) PLAIN(h, REPLACE, 0, z)
+    PLAIN(DIRECTION, CLAMP, 1, 0) PLAIN(DIRECTION, REPLACE, 1, 0) PLAIN(DIRECTION, CLAMP, 1, 2)
+    PLAIN(DIRECTION, REPLACE, 1, 2) PLAIN(DIRECTION, REPLACE_SIGNED, 1, 0) PLAIN(DIRECTION, REPLACE_SIGNED, 2, 0)
+    PLAIN(DIRECTION, REPLACE_SIGNED, 0, 0) SUMMED(DIRECTION, REPLACE, 1, 0) SUMMED(DIRECTION, REPLACE, 0, 0)
+    ROUNDED(DIRECTION, REPLACE, 1, 0)
+    BOTH(DIRECTION, 0) BOTH(DIRECTION, 2) BOTH(TRUNCATE, 0) BOTH(TIES_AWAY, 0) BOTH(TRUNCATE, 2) BOTH(TIES_AWAY, 2)
+    BOTH(TIES_ZERO, 0) BOTH(TIES_POSITIVE, 0) BOTH(TIES_NEGATIVE, 0) BOTH(AWAY, 0) BOTH(ODD, 0) BOTH(JAM, 0)
+#if CHAIN_FLOAT
+    PLAIN(HALF, IN_RANGE, 0, 0) PLAIN(HALF, CLAMP, 0, 0) PLAIN(HALF, IN_RANGE, 0, 2)
+    SUMMED(HALF, IN_RANGE, 0, 0) ROUNDED(HALF, IN_RANGE, 0, 0) ROUNDED(HALF, IN_RANGE, 0, 2)
+    PLAIN(BITS_EVEN, IN_RANGE, 0, 0) PLAIN(BITS_EVEN, CLAMP, 0, 0)
+    PLAIN(BITS_TRUNCATE, IN_RANGE, 0, 0) PLAIN(BITS_TRUNCATE, CLAMP, 0, 0)
+#endif
+    steps(p, f, rows, panel, count, acc);
 }
 
 /* Numbers to codes. */
@@ -163,12 +173,16 @@ static void *aligned(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 
 int64_t FOR_ISA(CHAIN_RUN)(const cemu_plan_chain_t *p) {
     size_t rows = (size_t)(p->m + ROWS - 1) / ROWS * ROWS, depth = (size_t)(p->group > DEPTH ? p->group : DEPTH);
     T *panel = aligned(depth * WIDTH * sizeof(T)), *inner = aligned(2 * rows * WIDTH * sizeof(T));
+    const cast_v last = cast_vectors(&p->last);
     if (panel && inner) {
         T *outer = inner + rows * WIDTH, *table = p->length ? outer : inner;
         memset(inner, 0, 2 * rows * WIDTH * sizeof(T));
         for (int64_t column = 0; column < p->n; column += WIDTH) {
             int64_t width = p->n - column < WIDTH ? p->n - column : WIDTH;
             columns(p, column, panel, inner, outer);
+            if (p->last.how != CEMU_CHAIN_KEEP)
+                for (T *at = table; at < table + rows * WIDTH; at += LANES)
+                    v_store(at, round_to(v_load(at), &last, p->last.how, p->last.over, p->last.signs, p->last.flush));
             for (int64_t row = 0; row < p->m; row++)
                 write_codes(p, table + row * WIDTH, width, p->d + row * p->n + column);
         }

@@ -26,10 +26,13 @@ INLINE cast_v cast_vectors(const cemu_plan_chain_cast *c) {
 /* 1.5 * 2^e of the last bit; `lowest` for NaN and infinity, as the maximum takes its second operand then. */
 INLINE V magic(V x, const cast_v *c) { return v_max(v_and_or(x, v_bits(EXPONENT), v_bits(HALF_BIT)), c->lowest); }
 
-/* The next smaller number, with direction = toward zero. */
+/* The next smaller number, with direction = toward zero; NaN for infinity. */
 INLINE V pred(V x) { return v_fnma(x, v_set((T)(CHAIN_FLOAT ? 0x1p-30 : 0x1p-60)), x); }
 
+#define LARGEST ((T)(CHAIN_FLOAT ? 0x1.fffffep127 : 0x1.fffffffffffffp1023))
+
 INLINE V round_magnitude(V s, V x, const cast_v *c, int64_t how) {
+    const V x_before = x;
     V m = magic(x, c), one = v_bits(1), out;
     switch (how) {
         case CEMU_CHAIN_TRUNCATE: return v_fnma(m, c->scale, v_fma(m, c->scale, x));
@@ -37,12 +40,12 @@ INLINE V round_magnitude(V s, V x, const cast_v *c, int64_t how) {
             V t = v_fma(m, c->scale, pred(x));
             t = v_addi(t, v_if_greater(x, v_set(0), one, v_set(0)));
             out = v_fnma(m, c->scale, t);
-            return v_if_greater(x, v_set((T)(CHAIN_FLOAT ? 0x1.fffffep127 : 0x1.fffffffffffffp1023)), x, out);
+            return v_if_greater(x, v_set(LARGEST), x, out);
         }
         case CEMU_CHAIN_JAM: {
             V t = v_or(v_fma(m, c->scale, x), v_if_greater(x, v_set(0), one, v_set(0)));
             out = v_fnma(m, c->scale, t);
-            return v_if_greater(x, v_set((T)(CHAIN_FLOAT ? 0x1.fffffep127 : 0x1.fffffffffffffp1023)), x, out);
+            return v_if_greater(x, v_set(LARGEST), x, out);
         }
         case CEMU_CHAIN_ODD: {
             V t = v_fma(m, c->scale, x);
@@ -56,7 +59,9 @@ INLINE V round_magnitude(V s, V x, const cast_v *c, int64_t how) {
         default: break;
     }
     V t = v_and(v_addi(v_fma(m, c->scale, x), one), v_bits(~(B)1));
-    return v_fnma(m, c->scale, t);
+    out = v_fnma(m, c->scale, t);
+    if (how == CEMU_CHAIN_TIES_AWAY) return out;
+    return v_if_greater(x_before, v_set(LARGEST), x_before, out);
 }
 
 INLINE V round_to(V s, const cast_v *c, int64_t how, int64_t over, int64_t signs, int64_t flush) {

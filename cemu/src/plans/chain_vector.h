@@ -41,8 +41,8 @@ typedef int64_t B;
 #define TERNARY(a, b, c, code) FLT(_mm512_ternarylogic_epi64(INT(a), INT(b), INT(c), code))
 #define CMP _mm512_cmp_pd_mask
 #endif
-#define ROWS 4
-#define VECTORS 2
+#define ROWS 3
+#define VECTORS 4
 INLINE V v_bits(B x) { return FLT(OFI(set1)(x)); }
 INLINE V v_set(T x) { return OF(set1)(x); }
 INLINE V v_and(V a, V b) { return FLT(_mm512_and_si512(INT(a), INT(b))); }
@@ -75,7 +75,7 @@ INLINE V v_addi(V a, V b) { return FLT(_mm256_add_epi32(INT(a), INT(b))); }
 INLINE V v_bits(B x) { return FLT(_mm256_set1_epi64x(x)); }
 INLINE V v_addi(V a, V b) { return FLT(_mm256_add_epi64(INT(a), INT(b))); }
 #endif
-#define ROWS 4
+#define ROWS 6
 #define VECTORS 1
 INLINE V v_set(T x) { return OF(set1)(x); }
 INLINE V v_and(V a, V b) { return OF(and)(a, b); }

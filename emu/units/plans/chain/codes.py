@@ -14,7 +14,8 @@ from emu.formats.rounding import RandomBits
 from emu.formats.value import FRESH_NAN, Value, infinity, zero
 from emu.units.enums import ZeroSign
 from emu.units.form import UnitForm
-from emu.units.plans.chain.casts import limits
+from emu.units.plans.chain.casts import least_kept, least_looked_at, limits
+from emu.units.plans.chain.proof import Proof, prove_last
 from emu.units.plans.chain.structure import NoPlanError, Structure
 
 
@@ -27,6 +28,9 @@ class Codes:
     source: Format
     casts: tuple[Cast, ...]
     """of codes of `source`; none: they are codes of d"""
+    last: Cast | None = None
+    """of the result, in the kernel, before its codes are written"""
+    way: int = 0
 
 
 class _Silent:
@@ -43,7 +47,7 @@ class _Silent:
         pass
 
 
-def codes_of(form: UnitForm, parts: Structure) -> Codes:
+def codes_of(form: UnitForm, parts: Structure, proof: Proof) -> Codes:
     """How to write the codes of a unit.
 
     Raises:
@@ -53,10 +57,35 @@ def codes_of(form: UnitForm, parts: Structure) -> Codes:
     output = [step.cast for step in form.output if step.cast is not None]
     if all(_identity(last.format, parts.factor, how) for how in [*output, form.d]):
         return Codes(fields=_fields(parts, form.d.format, form.output, form.d), source=form.d.format, casts=())
+    if parts.factor == 0 and len(form.output) <= 1:
+        found = _in_kernel(form, parts, proof, [*output, form.d])
+        if found is not None:
+            return found
     if parts.factor or (form.output and len(output) < len(form.output)):
         raise NoPlanError("output multiplies, and rounds")
     own = Cast(format=last.format, overflow=last.overflow, nan_code=last.nan_code)
     return Codes(fields=_fields(parts, last.format, (), own), source=last.format, casts=(*output, form.d))
+
+
+def _in_kernel(form: UnitForm, parts: Structure, proof: Proof, casts: list[Cast]) -> Codes | None:
+    """One cast that changes numbers, then perhaps one that does not."""
+    first, *rest = casts
+    own = parts.outer or parts.inner
+    if first.format.kind is not FormatKind.FLOAT or first.rounding in (Rounding.EXACT, Rounding.STOCHASTIC):
+        return None
+    same = not limits(own).infinite or (limits(first).infinite and limits(first).invalid == limits(own).invalid)
+    listed = first.format.man_bits == 0 or not first.format.signed or first.format.subnormals is Subnormals.LOWERED
+    if listed or not same or not all(_identity(first.format, 0, how) for how in rest):
+        return None
+    unsigned = parts.zero_sign is ZeroSign.ALWAYS_POSITIVE or not own.format.negative_zero
+    if unsigned and (own.format.lsb < first.format.lsb or least_kept(first) or least_looked_at(first)):
+        return None  # the only negative zeros would be those that this cast makes
+    try:
+        way = prove_last(first, own.format, proof)
+        fields = _fields(parts, form.d.format, form.output, form.d)
+    except NoPlanError:
+        return None
+    return Codes(fields=fields, source=form.d.format, casts=(), last=first, way=way)
 
 
 def _identity(fmt: Format, factor: int, how: Cast) -> bool:
@@ -88,7 +117,8 @@ def _fields(parts: Structure, fmt: Format, pipe: tuple[Step, ...], how: Cast) ->
         made, _ = cast(run_pipe(pipe, x, Term(), _Silent(), 0), how)
         return how.nan_code if made.nan else encode_value(fmt, made)
 
-    positive = parts.zero_sign is ZeroSign.ALWAYS_POSITIVE
+    own = parts.outer or parts.inner
+    unsigned = parts.zero_sign is ZeroSign.ALWAYS_POSITIVE or not own.format.negative_zero
     return {
         "factor": 2.0**parts.factor,
         "man_bits": fmt.man_bits,
@@ -96,7 +126,7 @@ def _fields(parts: Structure, fmt: Format, pipe: tuple[Step, ...], how: Cast) ->
         "normal": 0.0 if whole else 2.0**fmt.emin,
         "quantum": 0.0 if whole else 2.0**-fmt.lsb,
         "sign": 1 << fmt.field_bits,
-        "code_negative_zero": code(zero(not positive)),
+        "code_negative_zero": code(zero(not unsigned)),
         "code_infinity": code(FRESH_NAN if invalid else infinity(False)),
         "code_negative_infinity": code(FRESH_NAN if invalid else infinity(True)),
         "code_nan": code(FRESH_NAN),

@@ -18,7 +18,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     try:
         parts = structure(form, k)
         proof = _prove(form, parts)
-        codes = codes_of(form, parts)
+        codes = codes_of(form, parts, proof)
     except NoPlanError as reason:
         return Refusal(plan=NAME, reason=str(reason))
     chain = Chain(form=form, parts=parts, proof=proof, codes=codes)

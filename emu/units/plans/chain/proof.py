@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emu.formats.cast import Cast
+from emu.formats.enums import FormatKind
 from emu.formats.model import Format
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Operand, UnitForm
@@ -98,8 +99,11 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
     mode, casts = modes.pop(), [how for how in (parts.inner, parts.outer) if how is not None]
     flushed = any(least_kept(how) or least_looked_at(how) for how in casts)
     zeros = parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and any(how.format.negative_zero for how in casts)
-    if zeros and parts.zero_sign is ZeroSign.POSITIVE and mode == DOWN:
-        raise NoPlanError('zero_sign = "positive" downward')
+    every = [how for how in (parts.product, *casts) if how is not None]
+    alike = not zeros or all(how.format.negative_zero for how in every)
+    _ask(alike, "a format without -0 and one with it")
+    plus = parts.zero_sign is ZeroSign.POSITIVE or form.integral_product
+    _ask(not (zeros and plus and mode == DOWN), "exact zeros that are +0 downward")
     signs = zeros and (
         Start.NONE in (parts.start_inner, parts.start_outer) or underflows or flushed or mode == DOWN
         or parts.product is not None
@@ -109,6 +113,17 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
         carrier=carrier, mode=mode, product=product, inner=inner, outer=outer, signs=signs, half=half,
         lines=tuple(lines),
     )  # fmt: skip
+
+
+def prove_last(how: Cast, source: Format, proof: Proof) -> int:
+    """The kernel's way to round the result, a value of `source`.
+
+    Raises:
+        NoPlanError: it cannot.
+    """
+    _ask(how_of(how)[1] == proof.mode, "the last cast needs another direction of the carrier")
+    values = _values(source)
+    return _rounded(how, values, Numbers(lsb=values.lsb, msb=values.lsb, bits=0), proof.carrier, "result", [])
 
 
 def _ask(holds: bool, reason: str) -> None:
@@ -142,7 +157,7 @@ def _operand(operand: Operand, carrier: Carrier, name: str) -> Numbers:
     edge = format_range(loaded[-1] if loaded else fmt)
     fits = bits <= carrier.bits and edge.lsb >= carrier.lsb and edge.msb <= carrier.emax + 1
     _ask(fits, f"{name} ({fmt.name}) has values that {carrier.name} has not")
-    plain = not operand.load and operand.daz.value == "off" and fmt.name in ("float32", carrier.name)
+    plain = not operand.load and operand.daz.value == "off" and fmt.kind is FormatKind.FLOAT
     _ask(fmt.bits <= 16 or plain, f"{name} ({fmt.name}) is read neither by a table nor as it is")
     return Numbers(lsb=edge.lsb, msb=edge.msb, bits=bits)
 

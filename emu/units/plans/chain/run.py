@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.formats.cast import check_cast
+from emu.formats.load import load_format
 from emu.formats.native import cast_codes, pointer
 from emu.units.enums import Start, ZeroSign
-from emu.units.form import UnitForm
+from emu.units.form import Operand, UnitForm
 from emu.units.plans.again import again
-from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, constants
+from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, constants, is_half
 from emu.units.plans.chain.codes import Codes
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
@@ -22,8 +24,9 @@ from emu.units.plans.planes import Plane, plane, special_rows
 from emu.units.problem import Problem
 from emu.units.tiling import worker_count
 
-ROWS = 4
-"""Rows that the kernel computes together."""
+_TO_DOUBLE = check_cast(load_format("float64"))
+ROWS = 6
+"""Rows that a kernel computes together, at most or twice."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,8 +57,12 @@ class Chain:
 
     def _plane(self, name: str, codes: NDArray[np.uint64]) -> Plane:
         dtype = np.float64 if self.proof.carrier is DOUBLE else np.float32
-        found = plane(getattr(self.form, name), codes, dtype)
-        assert found is not None, f"{self.form.name}: {name} is no {dtype.__name__}"
+        operand: Operand = getattr(self.form, name)
+        found = plane(operand, codes, dtype)
+        if found is None:  # a float without load and daz, of more bits than a table has
+            made, _ = cast_codes(np.ascontiguousarray(codes), operand.format, _TO_DOUBLE)
+            with np.errstate(invalid="ignore"):
+                found = made.view(np.float64).astype(dtype)
         return np.ascontiguousarray(found)
 
     def _piece(self, a: Plane, b: Plane, c: Plane | None, problem: Problem, isa: Isa | None) -> None:
@@ -99,7 +106,7 @@ class Chain:
             c is not None and parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and bool(np.signbit(c[c == 0]).any())
         )
 
-        def row(how: Any, way: int, *, may_half: bool) -> dict[str, Any]:
+        def row(how: Any, way: int, *, may_half: bool, signs: bool = signs) -> dict[str, Any]:
             if how is None:
                 return {}
             kept = 0 if not signs or way != DIRECTION else 2 if proof.mode == DOWN else 1
@@ -110,12 +117,13 @@ class Chain:
             "mode": proof.mode,
             "group": parts.group,
             "length": parts.length,
-            "positive": int(signs and parts.zero_sign is ZeroSign.POSITIVE),
+            "positive": int(signs and (parts.zero_sign is ZeroSign.POSITIVE or self.form.integral_product)),
             "start_inner": nothing if parts.start_inner is Start.NONE else 0.0,
             "start_outer": nothing if parts.start_outer is Start.NONE else 0.0,
-            "product": row(parts.product, proof.product, may_half=False),
+            "product": row(parts.product, proof.product, may_half=parts.product is not None and is_half(parts.product)),
             "inner": row(parts.inner, proof.inner, may_half=True),
             "outer": row(parts.outer, proof.outer, may_half=True),
+            "last": {} if self.codes.last is None else row(self.codes.last, self.codes.way, may_half=False, signs=True),
             **self.codes.fields,
         }
 

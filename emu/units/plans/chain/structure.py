@@ -64,10 +64,13 @@ def structure(form: UnitForm, k: int) -> Structure:
     if others and last.zero_sign is not first.zero_sign:
         raise NoPlanError("levels differ in zero_sign")
     product = _one_cast(form.product.result, "product.result") if form.product.result else None
+    shift = _power(first.input, "the input of a level")
+    if product is not None and shift:
+        raise NoPlanError("terms that are multiplied after they are rounded")
     return Structure(
         k=piece,
         product=product,
-        shift=_power(first.input, "the input of a level"),
+        shift=shift,
         group=first.group,
         length=length,
         inner=_one_cast(first.result, "the result of a level"),
