@@ -26,7 +26,9 @@ from emu.units.tiling import worker_count
 
 _TO_DOUBLE = check_cast(load_format("float64"))
 ROWS = 6
-"""Rows that a kernel computes together, at most or twice."""
+"""Rows that a kernel computes together, at most."""
+MOST_ROWS = 1536
+"""Rows of one call: its memory is a multiple of them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +84,7 @@ class Chain:
         by_rows = d.shape[0] >= 2 * ROWS * workers or d.shape[0] >= d.shape[1]
         size = d.shape[0 if by_rows else 1]
         each = -(-size // workers)
-        each = -(-each // ROWS) * ROWS if by_rows else each
+        each = min(-(-each // ROWS) * ROWS, MOST_ROWS) if by_rows else each
         cuts = [slice(at, min(at + each, size)) for at in range(0, size, max(each, 1))]
         if len(cuts) <= 1:
             self._call(fields, a, b, c, d, isa)
