@@ -111,8 +111,9 @@ class Chain:
         def row(how: Any, way: int, *, may_half: bool, signs: bool = signs) -> dict[str, Any]:
             if how is None:
                 return {}
-            kept = 0 if not signs or way != DIRECTION else 2 if proof.mode == DOWN else 1
-            return constants(how, proof.carrier, HALF if half and may_half else way, signs=kept)
+            chosen = HALF if half and may_half else way
+            kept = 0 if not signs or chosen != DIRECTION else 2 if proof.mode == DOWN else 1
+            return constants(how, proof.carrier, chosen, signs=kept)
 
         return {
             "wide": int(proof.carrier is DOUBLE),
