@@ -1,0 +1,37 @@
+"""From a unit and K to its plan, or the reason why not: float32 is tried first, then float64."""
+
+from __future__ import annotations
+
+from emu.units.form import UnitForm
+from emu.units.plans.chain.casts import DOUBLE, SINGLE
+from emu.units.plans.chain.codes import codes_of
+from emu.units.plans.chain.proof import Proof, prove
+from emu.units.plans.chain.run import Chain
+from emu.units.plans.chain.structure import NoPlanError, Structure, structure
+from emu.units.plans.plan import Plan, Refusal
+
+NAME = "chain"
+
+
+def match(form: UnitForm, k: int) -> Plan | Refusal:
+    """The plan of a unit whose every step ends in one cast to a float format."""
+    try:
+        parts = structure(form, k)
+        proof = _prove(form, parts)
+        codes = codes_of(form, parts, proof)
+    except NoPlanError as reason:
+        return Refusal(plan=NAME, reason=str(reason))
+    chain = Chain(form=form, parts=parts, proof=proof, codes=codes)
+    times = 4 if proof.half else 8 if proof.carrier is SINGLE else 16
+    rate = f"about {times} times the time of a float32 product"
+    return Plan(name=NAME, proof=proof.lines, rate=rate, run=chain.run)
+
+
+def _prove(form: UnitForm, parts: Structure) -> Proof:
+    try:
+        return prove(form, parts, SINGLE)
+    except NoPlanError as first:
+        try:
+            return prove(form, parts, DOUBLE)
+        except NoPlanError as second:
+            raise NoPlanError(f"in float32: {first}; in float64: {second}") from None

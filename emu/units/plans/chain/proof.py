@@ -1,0 +1,230 @@
+"""What must hold for carrier arithmetic to give the bits of the exact sums, checked for one unit, K and carrier.
+
+P is the carrier's precision, p the format's. Let s be the exact sum of an accumulator and a term, and r the carrier's.
+
+* *Exact*: no bit of an addend lies below the carrier's last bit of any sum within the format's range. (A sum beyond it
+  overflows whatever its last bits are: the carrier's rounding is monotone.)
+* *No midpoint*: the smaller addend has b bits, and P >= p + b + 2. If r is inexact, the smaller addend is below
+  2^(e - p - 1), e the exponent of s, and the larger one is a value of the format (an accumulator, or a term of at most
+  p bits): the midpoints next to it are further away. So r lies on s's side of all of them.
+* Truncating what was truncated, or the same for upward and downward, needs neither; nor do ties away, as r reaches a
+  midpoint exactly if s does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emu.formats.cast import Cast
+from emu.formats.enums import FormatKind
+from emu.formats.model import Format
+from emu.units.enums import Start, ZeroSign
+from emu.units.form import Operand, UnitForm
+from emu.units.plans.chain.casts import (
+    AWAY,
+    DOWN,
+    HALVED,
+    ZERO,
+    Carrier,
+    Need,
+    bits_way,
+    how_of,
+    is_half,
+    least_kept,
+    least_looked_at,
+    limits,
+)
+from emu.units.plans.chain.structure import NoPlanError, Structure, precision
+from emu.units.ranges import format_range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """What is known of the numbers at a place: multiples of 2^lsb below 2^msb, with so many significant bits."""
+
+    lsb: int
+    msb: int
+    bits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """A unit that the kernel runs in this carrier."""
+
+    carrier: Carrier
+    mode: int
+    product: int
+    """the kernel's way to round products; 0: they are exact"""
+    inner: int
+    outer: int
+    signs: bool
+    """whether the sign of a zero can be negative, whatever c is"""
+    half: bool
+    """whether the processor's binary16 may take the place of `inner` and `outer`"""
+    lines: tuple[str, ...]
+
+
+def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
+    """The proof for a carrier.
+
+    Raises:
+        NoPlanError: an obligation that does not hold.
+    """
+    lines = [f"carrier {carrier.name}, {carrier.bits} bits"]
+    term = _product(form, parts, carrier, lines)
+    modes = {how_of(how)[1] for how in (parts.product, parts.inner, parts.outer) if how is not None}
+    if len(modes) > 1:
+        raise NoPlanError("roundings that need different directions of the carrier")
+    product = 0
+    if parts.product is not None:
+        product = _rounded(parts.product, term, Numbers(lsb=term.lsb, msb=term.lsb, bits=0), carrier, "product", lines)
+        if limits(parts.product).infinite and term.msb > parts.product.format.msb - 1:
+            _same_end(parts.product, parts.inner)
+        term = _values(parts.product.format)
+    if parts.group > 1:
+        msb = term.msb + (parts.group - 1).bit_length()
+        _ask(msb - term.lsb <= carrier.bits, f"the sum of {parts.group} products has {msb - term.lsb} bits")
+        lines.append(f"{parts.group} products are summed exactly: {msb - term.lsb} bits")
+        term = Numbers(lsb=term.lsb, msb=msb, bits=msb - term.lsb)
+    underflows = term.lsb < parts.inner.format.lsb
+    inner = _rounded(parts.inner, term, _start(form, parts.inner, parts.start_inner), carrier, "sum", lines)
+    outer = 0
+    if parts.outer is not None:
+        chunk = _values(parts.inner.format)
+        underflows |= chunk.lsb < parts.outer.format.lsb
+        outer = _rounded(
+            parts.outer, chunk, _start(form, parts.outer, parts.start_outer), carrier, "sum of chunks", lines
+        )
+        _same_end(parts.inner, parts.outer)
+    mode, casts = modes.pop(), [how for how in (parts.inner, parts.outer) if how is not None]
+    flushed = any(least_kept(how) or least_looked_at(how) for how in casts)
+    zeros = parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and any(how.format.negative_zero for how in casts)
+    every = [how for how in (parts.product, *casts) if how is not None]
+    alike = not zeros or all(how.format.negative_zero for how in every)
+    _ask(alike, "a format without -0 and one with it")
+    plus = parts.zero_sign is ZeroSign.POSITIVE or form.integral_product
+    _ask(not (zeros and plus and mode == DOWN), "exact zeros that are +0 downward")
+    signs = zeros and (
+        Start.NONE in (parts.start_inner, parts.start_outer) or underflows or flushed or mode == DOWN
+        or parts.product is not None
+    )  # fmt: skip
+    half = carrier.bits == 24 and all(is_half(how) for how in casts)
+    return Proof(
+        carrier=carrier, mode=mode, product=product, inner=inner, outer=outer, signs=signs, half=half,
+        lines=tuple(lines),
+    )  # fmt: skip
+
+
+def prove_last(how: Cast, source: Format, proof: Proof) -> int:
+    """The kernel's way to round the result, a value of `source`.
+
+    Raises:
+        NoPlanError: it cannot.
+    """
+    _ask(how_of(how)[1] == proof.mode, "the last cast needs another direction of the carrier")
+    values = _values(source)
+    return _rounded(how, values, Numbers(lsb=values.lsb, msb=values.lsb, bits=0), proof.carrier, "result", [])
+
+
+def _ask(holds: bool, reason: str) -> None:
+    if not holds:
+        raise NoPlanError(reason)
+
+
+def _values(fmt: Format) -> Numbers:
+    return Numbers(lsb=fmt.lsb, msb=fmt.msb, bits=fmt.precision)
+
+
+def _product(form: UnitForm, parts: Structure, carrier: Carrier, lines: list[str]) -> Numbers:
+    a, b = _operand(form.a, carrier, "a"), _operand(form.b, carrier, "b")
+    if form.c is not None:
+        _operand(form.c, carrier, "c")
+    shifted = Numbers(lsb=a.lsb + parts.shift, msb=a.msb + parts.shift, bits=a.bits)
+    made = Numbers(lsb=shifted.lsb + b.lsb, msb=shifted.msb + b.msb, bits=a.bits + b.bits)
+    for numbers in (shifted, made):
+        _ask(
+            numbers.lsb >= carrier.lsb and numbers.msb <= carrier.emax,
+            f"products from 2^{made.lsb} to 2^{made.msb} leave the range of {carrier.name}",
+        )
+    _ask(made.bits <= carrier.bits, f"products have {made.bits} bits, {carrier.name} {carrier.bits}")
+    lines.append(f"products are exact: {made.bits} bits, multiples of 2^{made.lsb} below 2^{made.msb}")
+    return made
+
+
+def _operand(operand: Operand, carrier: Carrier, name: str) -> Numbers:
+    fmt, bits = operand.format, precision(operand, name)
+    loaded = [step.cast.format for step in operand.load if step.cast is not None]
+    edge = format_range(loaded[-1] if loaded else fmt)
+    fits = bits <= carrier.bits and edge.lsb >= carrier.lsb and edge.msb <= carrier.emax + 1
+    _ask(fits, f"{name} ({fmt.name}) has values that {carrier.name} has not")
+    plain = not operand.load and operand.daz.value == "off" and fmt.kind is FormatKind.FLOAT
+    _ask(fmt.bits <= 16 or plain, f"{name} ({fmt.name}) is read neither by a table nor as it is")
+    return Numbers(lsb=edge.lsb, msb=edge.msb, bits=bits)
+
+
+def _start(form: UnitForm, how: Cast, start: Start) -> Numbers:
+    """The accumulator: values of the format, and c."""
+    own = _values(how.format)
+    if start is not Start.C or form.c is None:
+        return own
+    casts = [step.cast.format for step in form.c.load if step.cast is not None]
+    edge, bits = format_range(casts[-1] if casts else form.c.format), precision(form.c, "c")
+    return Numbers(lsb=min(own.lsb, edge.lsb), msb=max(own.msb, edge.msb), bits=max(own.bits, bits))
+
+
+def _same_end(first: Cast, second: Cast) -> None:
+    """What overflows in one cast must be, for the next one, what an overflow of its own is."""
+    if limits(first).infinite:
+        same = limits(second).infinite and limits(second).invalid == limits(first).invalid
+        _ask(same, "an overflow becomes infinity in one place and something else in the next")
+
+
+def _rounded(how: Cast, term: Numbers, acc: Numbers, carrier: Carrier, name: str, lines: list[str]) -> int:
+    """The way to round the sum of an accumulator and a term (or a term alone: an accumulator of 0 bits)."""
+    fmt, (way, mode, need) = how.format, how_of(how)
+    limits(how)
+    top = max(term.msb, acc.msb) + int(acc.bits > 0)
+    least = min(term.lsb, acc.lsb)
+    _ask(
+        fmt.emin >= carrier.emin and fmt.lsb >= carrier.lsb and fmt.msb <= carrier.emax + 1,
+        f"{fmt.name} has values that {carrier.name} has not",
+    )
+    natural = bits_way(how, carrier, top)
+    if natural is None:
+        below = carrier.bits - fmt.precision
+        _ask(below >= 2 + int(way in HALVED), f"{fmt.name} has {fmt.precision} bits, {carrier.name} too few more")
+        reached = max(top, fmt.msb) + below + 1
+        _ask(reached <= carrier.emax, f"sums below 2^{top} leave {carrier.name} no room above for its {below} bits")
+        if way in HALVED[1:] or way == AWAY:
+            _ask(least >= carrier.lsb + 60, f"sums have bits down to 2^{least}, near the end of {carrier.name}")
+    exact = min(top, fmt.msb) - least <= carrier.bits
+    said = f"{name} to {fmt.name}, {how.rounding.value}: "
+    if need is Need.NOTHING or acc.bits == 0:
+        lines.append(said + ("it rounds one exact product" if acc.bits == 0 else Need.NOTHING.value))
+    elif exact:
+        lines.append(said + f"every sum in range is exact, 2^{least} to 2^{min(top, fmt.msb)}")
+    else:
+        _ask(need is not Need.EXACT, f"{how.rounding.value} needs exact sums; they span 2^{least} to 2^{top}")
+        lines.append(said + _no_midpoint(fmt, term, acc, carrier))
+    if least_looked_at(how) is not None and mode != ZERO:
+        _ask(least >= fmt.emin - carrier.bits, "ftz looks at a sum that may be inexact")
+    return way if natural is None else natural
+
+
+def _no_midpoint(fmt: Format, term: Numbers, acc: Numbers, carrier: Carrier) -> str:
+    p, within = fmt.precision, fmt.msb - carrier.bits
+    values = acc.bits <= p and acc.lsb >= fmt.lsb
+    _ask(values, f"c has values that {fmt.name} has not")
+    term_kept = term.lsb >= within
+    _ask(
+        term_kept or carrier.bits >= p + term.bits + 2,
+        f"{carrier.bits} bits < {p} + {term.bits} + 2: a small term may move a sum to a midpoint",
+    )
+    acc_kept = acc.lsb >= within
+    _ask(
+        acc_kept or (term.bits <= p and carrier.bits >= 2 * p + 2),
+        f"terms of {term.bits} bits, {carrier.bits} bits, p = {p}: a small accumulator may be lost beside a midpoint",
+    )
+    return f"double rounding is innocuous ({carrier.bits} >= {p} + {term.bits} + 2" + (
+        f", and accumulators are never cut: multiples of 2^{acc.lsb})" if acc_kept else f", terms have <= {p} bits)"
+    )

@@ -1,0 +1,239 @@
+"""Plan "chain" gives the bits of the general kernel, and is refused where its proof fails."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+import emu
+from emu.errors import SpecError
+from emu.formats.backend import Backend
+from emu.units.arguments import check_arguments
+from emu.units.plans.chain import match
+from emu.units.plans.choose import general
+from emu.units.plans.plan import Isa, Plan
+from emu.units.problem import Problem
+from emu.units.unit import Unit
+from tests.units.drawing import draw
+
+ROUNDINGS = [
+    "ties_to_even", "ties_to_away", "ties_to_zero", "ties_to_positive", "ties_to_negative", "toward_zero",
+    "toward_positive", "toward_negative", "away_from_zero", "to_odd", "jamming",
+]  # fmt: skip
+STYLES = ("uniform", "near", "tiny", "zeros")
+BUILTIN = [
+    "ibm-dlfloat16-chunked", "ibm-fp8-2018:chunked.ties_to_even", "ibm-fp8-2018:chain.ties_to_even",
+    "ibm-hfp8:forward", "ibm-hfp8:backward", "ibm-hfp8:gradient", "fp8-e4m3-fp16acc", "generic:float",
+    "generic:float(acc=float16)", "generic:float(acc=bfloat16)", "generic:chunked", "fp16-fma-chain", "generic:fma",
+    "generic:mul-add", "nnpi:fp16", "nnpi:acc16", "nnpi:acc32", "nnpi:acc32.blocks",
+    "generic:float(acc=e8m13,rounding=toward_zero)",
+]  # fmt: skip
+
+
+def codes(r: np.random.Generator, fmt: Any, shape: tuple[int, ...], style: str) -> np.ndarray:
+    """Operands: any code; near one; near the smallest numbers; signed zeros and halves."""
+    if style == "uniform":
+        return r.integers(0, (1 << fmt.bits) - 1, shape, dtype=np.uint64, endpoint=True)
+    if style == "near":
+        x = r.normal(size=shape) * 2.0 ** r.integers(-4, 2, shape)
+    elif style == "tiny":
+        x = r.normal(size=shape) * 2.0**fmt.lsb * 2.0 ** r.integers(0, max(-fmt.lsb // 2, 1) + 2, shape)
+    else:
+        x = r.choice([0.0, -0.0, 0.0, -0.0, 1, -1, 0.5], shape)
+    return np.asarray(fmt.encode(x, overflow="saturate")).astype(np.uint64)
+
+
+def problem_of(unit: Unit, operands: dict[str, np.ndarray]) -> Problem:
+    """The one product of some operands."""
+    given = check_arguments(unit.form, *(operands.get(name) for name in ("a", "b", "c")), None, None, None, None)
+    (problem,) = given.problems(np.empty(given.shape, np.uint64), 0, 0)
+    return problem
+
+
+def compare(unit: Unit, k: int, m: int = 7, n: int = 37, styles: tuple[str, ...] = STYLES) -> bool:
+    """Whether the plan runs the unit; its bits are checked on every instruction set that there is."""
+    from cemu import lib
+
+    plan = match(unit.form, k)
+    if not isinstance(plan, Plan):
+        return False
+    r = np.random.default_rng(k)
+    for style in styles:
+        shapes = {"a": (m, k), "b": (k, n)} | ({"c": (m, n)} if unit.c is not None else {})
+        operands = {name: codes(r, getattr(unit, name), shape, style) for name, shape in shapes.items()}
+        wanted = problem_of(unit, operands)
+        general(Backend.C).run(wanted, None)
+        for isa in [one for one in Isa if one.code <= lib.cemu_isa_level()]:
+            got = problem_of(unit, operands)
+            plan.run(got, isa)
+            assert np.array_equal(got.d, wanted.d), (unit.name, k, style, isa, plan.proof)
+    return True
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_built_in_units(name: str) -> None:
+    unit = emu.load_unit(name)
+    assert all(compare(unit, k) for k in (1, 2, 67, 300))
+    assert compare(unit, 65, m=1, n=70, styles=("near",))
+    assert compare(unit, 65, m=70, n=1, styles=("near",))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("acc", ["float16", "e6m9", "e4m3", "bfloat16", "dlfloat16"])
+def test_every_rounding(rounding: str, acc: str) -> None:
+    for overflow in ("infinity", "infinity_always", "saturate"):
+        unit = emu.load_unit(f"generic:float(acc={acc},rounding={rounding},overflow={overflow})")
+        assert compare(unit, 70) or rounding in ("away_from_zero", "to_odd")
+
+
+def _refused(unit: dict[str, Any] | str, k: int = 8) -> str:
+    found = match(emu.load_unit(unit).form, k)
+    assert not isinstance(found, Plan), found
+    return found.reason
+
+
+def _carrier(unit: dict[str, Any] | str, k: int = 8) -> str:
+    loaded = emu.load_unit(unit)
+    found = match(loaded.form, k)
+    assert isinstance(found, Plan), found
+    assert compare(loaded, k) and compare(loaded, 130)
+    return found.proof[0].split()[1].strip(",")
+
+
+def chain(a: Any, acc: Any, rounding: str = "ties_to_even", b: Any = "e2m1", **level: Any) -> dict[str, Any]:
+    """A unit with one chain."""
+    result = {"format": acc, "rounding": rounding}
+    return {
+        "name": "drawn", "operands": {"a": a, "b": b, "c": acc, "d": acc}, "level": [{"result": result, **level}],
+    }  # fmt: skip
+
+
+def test_double_rounding_bound() -> None:
+    """P >= 2p + 2: 11 bits in float32, 12 not, unless every sum is exact; 25 bits in float64, 26 not."""
+    wide = {"exp_bits": 6, "infinities": True, "nan": "ieee"}
+    assert _carrier(chain("e4m3", wide | {"man_bits": 10})) == "float32"
+    assert _carrier(chain("e4m3", wide | {"man_bits": 11})) == "float64"
+    far = {"exp_bits": 8, "infinities": True, "nan": "ieee", "bias": 127}
+    assert _carrier(chain("e4m3", far | {"man_bits": 24})) == "float64"
+    assert "small accumulator" in _refused(chain("e4m3", far | {"man_bits": 25}))
+    assert _carrier(chain("e4m3", far | {"man_bits": 25}, "toward_zero")) == "float64"
+
+
+def test_wide_products() -> None:
+    """Products of more bits than the accumulator: a lost accumulator could break a tie."""
+    assert _carrier(chain("float16", "float16", b="float16")) == "float64"
+    assert "small accumulator" in _refused(chain("float16", "bfloat16", b="float16"))
+    assert _carrier(chain("float16", "e6m9", "toward_negative", b="float16")) == "float32"
+
+
+def test_roundings_that_need_exact_sums() -> None:
+    for rounding in ("to_odd", "away_from_zero"):
+        assert _carrier(chain("e4m3", "float16", rounding)) == "float64"
+        assert "needs exact sums" in _refused(chain("e5m2", "bfloat16", rounding, b="e5m2"))
+
+
+def test_group_sums() -> None:
+    assert _carrier(chain("e2m1", "float16", group=4)) == "float32"
+    assert _carrier(chain("e4m3", "float16", b="e4m3", group=4)) == "float64"
+    assert "the sum of 4 products has" in _refused(chain("e5m2", "float16", b="e5m2", group=4))
+
+
+def test_refusals() -> None:
+    assert "K = 0" in _refused("generic:float", 0)
+    assert "one cast" in _refused("generic:exact")
+    assert "cuts its addends" in _refused("generic:aligned")
+    assert "pieces of 4" in _refused({**chain("e4m3", "float16"), "k": 4})
+    assert "power of two" in _refused(chain("e4m3", "float16", input={"multiply": 3}))
+
+
+def test_threads_and_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("generic:float(acc=float16)", "ibm-hfp8:forward", "nnpi:fp16"):
+        for workers in (1, 2, 3, 5):
+            monkeypatch.setattr("emu.units.plans.chain.run.worker_count", lambda _, w=workers: w)
+            assert compare(emu.load_unit(name), 130, m=23, n=50, styles=("near",))
+            assert compare(emu.load_unit(name), 130, m=3, n=131, styles=("near",))
+
+
+def _float(r: Random, most: int) -> dict[str, Any]:
+    infinities = r.random() < 0.6
+    table: dict[str, Any] = {
+        "exp_bits": r.randint(3, 7), "man_bits": r.randint(1, most), "infinities": infinities,
+        "nan": "ieee" if infinities and r.random() < 0.7 else r.choice(["all_ones", "negative_zero"]),
+        "subnormals": r.choice(["gradual", "gradual", "none", "normal"]),
+    }  # fmt: skip
+    if r.random() < 0.3:
+        table["bias"] = r.randint(0, 1 << table["exp_bits"])
+    if table["nan"] != "negative_zero" and r.random() < 0.2:
+        table["negative_zero"] = False
+    return table
+
+
+def _cast(r: Random, fmt: Any) -> dict[str, Any]:
+    out = {"format": fmt, "rounding": r.choice(ROUNDINGS)}
+    if r.random() < 0.6:
+        out["overflow"] = r.choice(["infinity", "infinity_always", "saturate", "saturate_propagate", "nan"])
+    if r.random() < 0.4:
+        out["ftz"] = r.choice(["before_rounding", "after_rounding", "result"])
+    return out
+
+
+def _unit(r: Random) -> dict[str, Any]:
+    """A unit of this structure, more or less."""
+    acc, small = _float(r, 13), ["e4m3", "e5m2", "float8_e3m4", "e4m3fnuz", "int8", "uint4", "float16", "bfloat16"]
+    how = _cast(r, acc)
+    operands = {name: r.choice(small) if r.random() < 0.6 else _float(r, 5) for name in ("a", "b")}
+    operands["d"] = acc if r.random() < 0.7 else r.choice(["float16", "e4m3", "float32"])
+    keys: dict[str, Any] = {"zero_sign": r.choice(["ieee", "positive", "always_positive"])}
+    inner = {"result": how, "group": r.choice([1, 1, 1, 2, 4]), **keys}
+    if r.random() < 0.15:
+        inner["input"] = {"multiply": r.choice([0.5, 4, 2.0**-6])}
+    levels = [inner]
+    if r.random() < 0.35:
+        inner["length"] = r.choice([4, 8, 64])
+        levels.append({"result": how if r.random() < 0.5 else _cast(r, acc), **keys})
+    if r.random() < 0.3:
+        levels[-1]["start"] = r.choice(["none", "zero"])
+    elif r.random() < 0.7:
+        operands["c"] = acc
+    unit: dict[str, Any] = {"name": "drawn", "operands": operands, "level": levels}
+    if r.random() < 0.25:
+        unit["product"] = {"result": _cast(r, _float(r, 8)) | {"rounding": how["rounding"]}}
+    if r.random() < 0.2:
+        unit["output"] = r.choice([{"multiply": 2.0**-3}, _cast(r, _float(r, 13))])
+    return unit
+
+
+def test_drawn_units_of_this_structure() -> None:
+    found = 0
+    for number in range(120):
+        r = Random(number)
+        try:
+            unit = emu.load_unit(_unit(r))
+        except SpecError:
+            continue
+        found += compare(unit, r.choice([1, 2, 3, 17, 65, 130]), r.choice([1, 3, 9]), r.choice([1, 16, 70]))
+    assert found > 25
+
+
+def test_drawn_units() -> None:
+    """Whatever of the random units of the language this plan takes."""
+    found = 0
+    for number in range(1500):
+        one = draw(number)
+        if one.operands["a"].ndim > 2 or one.operands["b"].ndim > 2 or one.seed is not None:
+            continue
+        if set(one.operands) - {"a", "b", "c"}:
+            continue
+        unit = emu.load_unit(one.unit)
+        plan = match(unit.form, one.operands["a"].shape[1])
+        casts = [step.cast for pipe in unit.form.pipes().values() for step in pipe if step.cast is not None]
+        if isinstance(plan, Plan) and all(how.overflow.value != "raise" for how in [*casts, unit.form.d]):
+            wanted, got = problem_of(unit, one.operands), problem_of(unit, one.operands)
+            general(Backend.C).run(wanted, None)
+            plan.run(got, None)
+            assert np.array_equal(got.d, wanted.d), str(one)
+            found += 1
+    assert found > 1
