@@ -1,7 +1,7 @@
 /* One integer matrix product, added into d: blocks of K in 32 bits, their sums in 64.
  *
- * Bytes: a + offset_a is unsigned, b - offset_b signed, and sum a b = sum a' b' + offset_b sum a' - offset_a sum b'
- * - K offset_a offset_b. A block's sum is exact in 32 bits, or only its last 32 bits matter: the matcher says which. */
+ * Bytes: a' = a + offset_a is unsigned, b' = b + offset_b signed, and sum a b = sum a' b' - offset_b sum a'
+ * - offset_a sum b' + K offset_a offset_b. A block's sum is exact in 32 bits, or only its last 32 bits matter: the matcher says which. */
 #include "integers_end.h"
 #include "isa.h"
 
@@ -53,7 +53,7 @@ static void add_tile(const cemu_plan_integers_t *p, const int32_t *tile, const i
         uint64_t line[WIDTH], constant = 0, *d = p->d + at;
         const uint64_t *c = p->c ? p->c + at : 0;
         if (once && p->words == CEMU_INTEGERS_BYTES)
-            constant = (uint64_t)(p->b.offset * (row_sums[i] - p->k * p->a.offset)) << shift;
+            constant = (uint64_t)(p->b.offset * (p->k * p->a.offset - row_sums[i])) << shift;
         if (!begin)
             for (int64_t j = 0; j < columns; j++) line[j] = d[j] + constant;
         else if (c)

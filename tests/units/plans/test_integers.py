@@ -1,0 +1,347 @@
+"""The plan for integers: chosen exactly when its proof holds, and then the bits of the general kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from emu import load_unit
+from emu.formats.backend import Backend
+from emu.units.arguments import check_arguments
+from emu.units.plans import general
+from emu.units.plans.integers import layout, match
+from emu.units.plans.integers.run import Steps, Whole
+from emu.units.plans.plan import Isa, Plan, Refusal
+from emu.units.unit import Unit
+from tests.units.drawing import draw
+from tests.units.test_builtin import builtin_units
+
+SHAPES = [(1, 1), (7, 1), (1, 70), (13, 67), (3, 300)]
+STYLES = ("uniform", "extreme", "largest", "small")
+
+
+def levels_of() -> list[Isa | None]:
+    from cemu import lib
+
+    return [None, *(isa for isa in Isa if isa.code <= lib.cemu_isa_level())]
+
+
+def planned(unit: Unit, k: int) -> Plan | Refusal:
+    return match(unit.form, k)
+
+
+def codes(r: np.random.Generator, fmt: Any, shape: tuple[int, ...], style: str) -> Any:
+    bits = fmt.bits
+    if style == "uniform":
+        return r.integers(0, 1 << bits, shape, dtype=np.uint64, endpoint=False)
+    low = 1 << bits - 1 if fmt.signed else 0
+    high = low - 1 if fmt.signed else (1 << bits) - 1
+    if style == "small":
+        return r.integers(0, min(1 << bits, 4), shape, dtype=np.uint64)
+    values = [low, high] if style == "extreme" else [low if fmt.signed else high]
+    return r.choice(np.array(values, np.uint64), shape)
+
+
+def operands(unit: Unit, shape: tuple[int, int, int], style: str, seed: int) -> dict[str, Any]:
+    r = np.random.default_rng(seed)
+    m, k, n = shape
+    out = {"a": codes(r, unit.a, (m, k), style), "b": codes(r, unit.b, (k, n), style)}
+    if unit.c is not None:
+        out["c"] = codes(r, unit.c, (m, n), style if unit.c.bits < 64 else "extreme")
+    for side, operand, rows in (("a", unit.form.a, m), ("b", unit.form.b, n)):
+        if operand.zero is not None and seed % 4:
+            blocks = operand.zero.blocks(k)
+            last = (rows, blocks) if side == "a" else (blocks, rows)
+            out[f"{side}_zero"] = codes(r, operand.zero.format, last, style)
+    return out
+
+
+def check(unit: Unit, given: dict[str, Any], isas: list[Isa | None] | None = None) -> Plan:
+    """The plan and the general kernel agree on every instruction set."""
+    arrays = {name: None for name in ("c", "a_scale", "b_scale", "a_zero", "b_zero")} | given
+    checked = check_arguments(unit.form, **arrays)
+    plan = planned(unit, checked.a.shape[-1])
+    assert isinstance(plan, Plan), plan
+    out, wanted = np.zeros(checked.shape, np.uint64), np.zeros(checked.shape, np.uint64)
+    for problem in checked.problems(wanted, 0, 0):
+        general(Backend.C).run(problem, None)
+    for isa in levels_of() if isas is None else isas:
+        out[...] = 0x5A5A
+        for problem in checked.problems(out, 0, 0):
+            plan.run(problem, isa)
+        wrong = np.argwhere(out != wanted)
+        assert not len(wrong), (unit, plan.proof, isa, wrong[:3], out[out != wanted][:3], wanted[out != wanted][:3])
+    return plan
+
+
+def kind(plan: Plan | Refusal) -> Any:
+    """What runs."""
+    assert isinstance(plan, Plan), plan
+    return plan.run.__self__  # type: ignore[attr-defined]
+
+
+ACCUMULATORS = [
+    "int8", "int15", "uint8", "int16", "uint16", "int17", "int24", "uint24", "int31", "int32", "uint32", "int33",
+    "int48", "int63", "int64",
+]  # fmt: skip
+FORMATS = ["int2", "int4", "uint4", "int8", "uint8", "int9", "int16", "uint16", "int13"]
+
+
+def alus() -> Iterator[str]:
+    r = Random(5)
+    for acc in ACCUMULATORS:
+        for when in ("add", "group", "once", "pairs"):
+            for overflow in ("wrap", "saturate"):
+                a, b = r.choice([("int8", "int8"), ("uint8", "int8"), (r.choice(FORMATS), r.choice(FORMATS))])
+                more = f", group={r.choice([2, 3, 4, 5, 16])}" if when == "group" else ""
+                if when == "pairs":
+                    more = f", pair={r.choice(['int16', 'int9', 'int24', 'uint16'])}, pair_overflow={r.choice(['wrap', 'saturate'])}"
+                yield f"integer:{when}(a={a}, b={b}, acc={acc}, overflow={overflow}{more})"
+
+
+@pytest.mark.parametrize("name", list(alus()))
+def test_alus(name):
+    unit, r = load_unit(name), Random(name)
+    ran = 0
+    for style in STYLES:
+        for k in (1, 2, r.choice([3, 5, 9]), r.choice([33, 70])):
+            m, n = r.choice(SHAPES)
+            if isinstance(planned(unit, k), Plan):
+                check(unit, operands(unit, (m, k, n), style, r.getrandbits(20)))
+                ran += 1
+    assert ran or "int64" in name or "int63" in name
+
+
+@pytest.mark.parametrize("zeros", ["a_zero=int8", "b_zero=uint8", "a_zero=int16, b_zero=int8", "a_zero=int4, b_zero=uint16"])
+@pytest.mark.parametrize("rest", ["", "acc=int16, overflow=saturate", "a=uint8, b=uint4, acc=int48"])
+@pytest.mark.parametrize("when", ["add", "once"])
+def test_zero_points(when, rest, zeros):
+    unit = load_unit(f"integer:{when}({', '.join(x for x in (rest, zeros) if x)})")
+    for seed, style in enumerate([*STYLES, "uniform"]):
+        check(unit, operands(unit, (9, 33, 70), style, seed))
+
+
+@pytest.mark.parametrize("block", [1, 3, 8])
+def test_zero_points_by_block(block):
+    unit = made(a={"format": "int8", "zero": {"format": "int8", "block": block}}, level=[{"result": {"format": "int32"}}])
+    for seed in range(1, 4):
+        check(unit, operands(unit, (5, 20, 9), "uniform", seed))
+
+
+def made(level: list[dict[str, Any]], a: Any = "int8", b: Any = "int8", c: Any = "int32", d: Any = "int32", **rest: Any) -> Unit:
+    given = {"a": a, "b": b, "d": d} | ({"c": c} if c else {})
+    return load_unit({"name": "drawn", "operands": given, "level": level, **rest})
+
+
+SAT16, WRAP16, WRAP32 = ({"format": f, "overflow": o} for f, o in (("int16", "saturate"), ("int16", "wrap"), ("int32", "wrap")))
+SAT12, SAT24 = ({"format": f, "overflow": "saturate"} for f in ("int12", "int24"))
+SHAPED = [
+    [{"group": 3, "length": 8, "result": SAT16}, {"result": WRAP32}],
+    [{"group": 1, "length": 8, "lanes": 3, "result": SAT16}, {"group": 2, "result": SAT24}],
+    [{"group": 2, "length": 7, "order": [1, 0, 2], "result": SAT12}, {"result": SAT16}],
+    [{"length": 5}, {"length": 3, "result": SAT16}, {"length": 2, "start": "none"}, {"result": SAT24}],
+    [{"parts": 4, "group": 2, "result": SAT16}, {"group": 4}],
+    [{"group": 2, "length": 2, "start": "none", "repeat": 3}, {"result": SAT16}],
+    [{"result": SAT12}, {"start": "none"}],
+    [{"length": 4, "result": WRAP32}, {"result": WRAP32}],
+    [{"length": 4, "result": WRAP16}, {"result": WRAP32}],
+    [{"length": 4, "result": WRAP32}, {"result": [WRAP32, WRAP16]}],
+    [{"length": 4, "result": WRAP16}, {"result": SAT12}],
+    [{"result": {"format": {"kind": "fixed", "bits": 40, "frac_bits": 6}}}],
+    [{"length": 16, "result": {"format": "float32"}}, {"result": SAT24}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(SHAPED)))
+def test_shapes_of_levels(number):
+    starts = any(level.get("start") == "none" for level in SHAPED[number][-1:])
+    unit = made(SHAPED[number], c=None if starts or number == 6 else "int32")
+    for k in (1, 2, 7, 24, 31):
+        for style in STYLES:
+            check(unit, operands(unit, (5, k, 35), style, k))
+
+
+def test_chains():
+    """K in pieces: d of one is c of the next."""
+    for level in ([{"group": 4, "result": WRAP32}], [{"group": 4, "result": {"format": "int32", "overflow": "saturate"}}]):
+        unit = made(level, k=6)
+        for style in STYLES:
+            check(unit, operands(unit, (5, 20, 35), style, 1))
+    narrow = made([{"result": SAT16}], c="int16", d="int16", k=5)
+    check(narrow, operands(narrow, (5, 23, 35), "uniform", 1))
+    assert isinstance(planned(made([{"result": SAT16}], k=5, output={"format": "int12", "overflow": "saturate"}), 6), Refusal)
+    assert isinstance(planned(made([{}], k=5, d={"format": "int32"}, output={"format": "int32", "overflow": "saturate"}), 6), Refusal)
+
+
+@pytest.mark.parametrize("k, whole", [(1, True), (2, False)])
+def test_the_bound_of_a_clamp(k, whole):
+    """2^14 fits 16 bits, twice 2^14 does not."""
+    unit = made([{"result": SAT16}], c=None, d="int16")
+    assert isinstance(kind(planned(unit, k)), Whole) is whole
+    for style in STYLES:
+        check(unit, operands(unit, (5, k, 35), style, 3))
+
+
+@pytest.mark.parametrize("k, accepted", [(1 << 10, True), ((1 << 10) + 1, False)])
+def test_the_bound_of_a_float_accumulator(k, accepted):
+    """Integers up to 2^24 are float32, the next one is not."""
+    unit = made([{"result": {"format": "float32"}}], c=None, d="float32")
+    assert isinstance(planned(unit, k), Plan) is accepted
+    if accepted:
+        check(unit, operands(unit, (2, k, 3), "largest", 3), [None])
+
+
+def test_the_bound_of_32_bits():
+    """(-2^15)^2 is 2^30: two of them leave 32 bits, and wider sums are added in blocks."""
+    unit = load_unit("integer:once(a=int16, b=int16, acc=int40)")
+    for k in (1, 2, 3, 700):
+        for style in STYLES:
+            check(unit, operands(unit, (3, k, 18), style, 3))
+    bytes_only = load_unit("integer:once(a=uint8, b=uint8, acc=int40)")
+    check(bytes_only, operands(bytes_only, (7, 5000, 18), "largest", 3))
+
+
+@pytest.mark.parametrize("later, whole", [("int16", True), ("int17", False)])
+def test_wraps_may_only_grow_narrower(later, whole):
+    unit = made([{"length": 4, "result": {"format": "int16"}}, {"result": {"format": later}}], c=None)
+    assert isinstance(kind(planned(unit, 64)), Whole) is whole
+    check(unit, operands(unit, (5, 64, 35), "uniform", 3))
+    unit = made([{"length": 4, "result": {"format": "int16"}}, {"start": "zero"}], c=None, d="int16")
+    check(unit, operands(unit, (5, 64, 35), "uniform", 3))
+
+
+def test_operands_that_reach_no_clamp():
+    """Clamps of many bits are proved out of reach by the operands themselves; operands that reach them run in steps."""
+    unit = load_unit("integer:add(acc=int32, overflow=saturate)")
+    assert isinstance(kind(planned(unit, 40)), Steps)
+    for style in STYLES:
+        check(unit, operands(unit, (5, 40, 35), style, 3))
+    near = operands(unit, (5, 40, 35), "largest", 3)
+    for distance in (0, 1):  # 40 * 2^14 below the largest value: the last one that is reached, and one more
+        check(unit, near | {"c": np.full((5, 35), (1 << 31) - 1 - 40 * (1 << 14) + distance, np.uint64)})
+
+
+OUTPUTS: list[tuple[str, Any]] = [
+    ("int8", {"multiply": 0.00390625, "format": "int8", "overflow": "saturate"}),
+    ("float16", {"format": "float16"}),
+    ("float32", [{"multiply": 0.1, "format": "float32"}, {"add": -0.5}]),
+    ("uint8", [{"format": "int16"}, {"format": "uint8", "overflow": "saturate"}]),
+    ("int8", [{"format": "int16", "overflow": "saturate"}, {"format": "int12", "overflow": "saturate"}, {"format": "int8"}]),
+    ("int64", {"multiply": [3 + i for i in range(35)], "format": "int64"}),
+    ({"kind": "integer", "bits": 8, "encoding": "sign_magnitude"}, {"format": "int8", "overflow": "saturate"}),
+]
+
+
+@pytest.mark.parametrize("number", range(len(OUTPUTS)))
+@pytest.mark.parametrize("result", [WRAP32, SAT16])
+def test_outputs(number, result):
+    d, output = OUTPUTS[number]
+    unit = made([{"group": 4, "result": result}], d=d, output=output)
+    for style in STYLES:
+        check(unit, operands(unit, (5, 40, 35), style, 3))
+
+
+def test_fractions():
+    """Fixed-point and log operands are integers times a power of two."""
+    fixed = {"kind": "fixed", "bits": 7, "frac_bits": 4}
+    wide = {"kind": "fixed", "bits": 30, "frac_bits": 8}
+    unit = made([{"group": 4, "result": {"format": wide}}], a=fixed, b=fixed, c=fixed, d=wide)
+    for style in STYLES:
+        check(unit, operands(unit, (5, 40, 35), style, 3))
+    tree = load_unit("ibm-int4-radix4:tree")
+    for style in STYLES:
+        check(tree, operands(tree, (5, 40, 35), style, 3))
+
+
+def test_tables():
+    r = np.random.default_rng(3)
+    for a, b, low in (("uint4", "uint4", 0), ("uint8", "int8", -20000), ("int5", "uint8", -(1 << 30))):
+        rows, columns = (1 << int(x.lstrip("uint")) for x in (a, b))
+        table = r.integers(low, 20000, (rows, columns)).tolist()
+        for result in (WRAP32, SAT16):
+            unit = made([{"group": 2, "result": result}], a=a, b=b, product={"table": table})
+            check(unit, operands(unit, (5, 40, 35), "uniform", 3))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        made([{"align_bits": 8, "result": WRAP32}]),
+        made([{"result": {"format": "int32", "rounding": "jamming"}}]),
+        made([{"input": {"multiply": 2}, "result": WRAP32}]),
+        made([{"result": {"format": "bfloat16"}}]),
+        made([{"result": WRAP32}], a="float16"),
+        made([{"result": WRAP32}], c="float32"),
+        made([{"result": {"multiply": 0.5, "format": "int32"}}]),
+        made([{"result": WRAP32}], a={"format": "int8", "load": {"format": "float32"}, "zero": "int8"}),
+        made([{"result": SAT16}, {"result": WRAP32}], c=None, b="int8", product={"result": {"format": "int8"}}),
+        made([{"length": 2, "result": SAT16}, {"length": 2, "result": SAT12}, {"result": SAT24}]),
+        load_unit("integer:once(a=int16, b=int16, acc=int64, overflow=saturate)"),
+    ],
+    ids=lambda unit: str(unit.form.levels[0].result[:1])[:20],
+)
+def test_refused(unit):
+    assert isinstance(planned(unit, 32), Refusal)
+    assert isinstance(planned(made([{"result": WRAP32}]), 0), Refusal)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7])
+def test_threads(monkeypatch, workers):
+    monkeypatch.setattr(layout, "worker_count", lambda _: workers)
+    for name in ("int8-int32", "int8-sat16", "integer:pairs", "integer:add(a=uint16, b=int16, acc=int40)"):
+        unit = load_unit(name)
+        for m, n in ((1, 600), (40, 3), (61, 300)):
+            check(unit, operands(unit, (m, 33, n), "uniform", 3), [None])
+
+
+def test_batches():
+    """Rows of a batch with one b are one product; batches of b are several."""
+    unit, r = load_unit("int8-int32"), np.random.default_rng(3)
+    a, b = codes(r, unit.a, (3, 4, 20), "uniform"), codes(r, unit.b, (3, 20, 5), "uniform")
+    for right in (b, b[0]):
+        assert (unit.matmul(a, right) == unit.matmul(a, right, plan="general")).all()
+
+
+@pytest.mark.parametrize("name", list(builtin_units()))
+def test_builtin(name):
+    unit = load_unit(name)
+    for k in (unit.form.k or 32, 37):
+        if isinstance(planned(unit, k), Plan) and unit.scale_a is None and unit.form.scale_b is None:
+            for style in STYLES:
+                check(unit, operands(unit, (5, k, 35), style, 3))
+
+
+def drawn(number: int) -> bool:
+    one = draw(number)
+    unit = load_unit(one.unit)
+    arrays = {name: None for name in ("c", "a_scale", "b_scale", "a_zero", "b_zero")} | one.operands
+    from emu.units.plans.choose import plan_of
+
+    if plan_of(unit.form, one.operands["a"].shape[-1], Backend.C).name != "integers":
+        return False
+    try:
+        check(unit, {name: array for name, array in arrays.items() if array is not None})
+    except Exception as error:
+        error.add_note(str(one))
+        raise
+    return True
+
+
+def test_draws():
+    assert sum(drawn(number) for number in range(700)) > 5
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(min_value=0, max_value=1 << 40))
+def test_any_alu(seed):
+    r = Random(seed)
+    name = r.choice(list(alus()))
+    unit, k = load_unit(name), r.randint(1, 80)
+    if isinstance(planned(unit, k), Plan):
+        check(unit, operands(unit, (r.randint(1, 20), k, r.randint(1, 150)), r.choice(STYLES), seed))
