@@ -57,6 +57,22 @@ typedef struct {
     uint64_t mask;                   /* and then */
 } cemu_plan_integers_t;
 
+/* One step of `output`: x becomes (x * factor + addend) / 2^shift, rounded, and cast. Lists have an entry for each
+ * column; nothing may leave 2^62. */
+typedef struct {
+    int64_t *factor, *addend, *shift;
+    int64_t rounding; /* CEMU_ROUNDING_... */
+    cemu_integers_cast cast;
+} cemu_integers_step;
+
+typedef struct {
+    int64_t n, row, row_end;
+    uint64_t *d;
+    cemu_integers_step *steps;
+    int64_t count;
+    uint64_t mask;
+} cemu_integers_output;
+
 /* The best words for operands of 8 bits: BYTES where the machine multiplies and adds four of them. */
 CEMU_API int64_t cemu_plan_integers_bytes(int64_t isa);
 /* Bytes of `packed`. */
@@ -65,6 +81,8 @@ CEMU_API int64_t cemu_plan_integers_pack(cemu_plan_integers_t *p, int64_t isa);
 CEMU_API int64_t cemu_plan_integers_sum(cemu_plan_integers_t *p, int64_t isa);
 CEMU_API int64_t cemu_plan_integers_chain(cemu_plan_integers_t *p, int64_t isa);
 CEMU_API int64_t cemu_plan_integers_steps(cemu_plan_integers_t *p, int64_t isa);
+/* Sums that stand in d, through the steps, into codes. */
+CEMU_API int64_t cemu_plan_integers_output(cemu_integers_output *p, int64_t isa);
 /* cdef-end */
 
 #ifdef __cplusplus

@@ -7,6 +7,7 @@ CEMU_DISPATCH(cemu_plan_integers_pack, plan_integers_pack, cemu_plan_integers_t)
 CEMU_DISPATCH(cemu_plan_integers_sum, plan_integers_sum, cemu_plan_integers_t)
 CEMU_DISPATCH(cemu_plan_integers_chain, plan_integers_chain, cemu_plan_integers_t)
 CEMU_DISPATCH(cemu_plan_integers_steps, plan_integers_steps, cemu_plan_integers_t)
+CEMU_DISPATCH(cemu_plan_integers_output, plan_integers_output, cemu_integers_output)
 
 CEMU_API int64_t cemu_plan_integers_bytes(int64_t isa) {
 #if defined(CEMU_HAS_LEVELS)

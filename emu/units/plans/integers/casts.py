@@ -85,7 +85,9 @@ def change_of(how: Cast, x: Span, unit: int, where: str) -> Change | None:
     if not fmt.is_integral:
         raise Unproved(f"{where}: {fmt.name} is neither an integer nor a float")
     up = unit + fmt.frac_bits
-    if up < 0 and x != NOTHING:
+    if x == NOTHING:
+        return None
+    if up < 0:
         raise Unproved(f"{where}: sums in units of 2^{unit} have more fraction bits than {fmt.name}")
     full = Span(low=-fmt.min_sig, high=fmt.max_sig)
     if Span(low=x.low << up, high=x.high << up).within(full):

@@ -14,7 +14,10 @@ from emu.units.backends import runner
 from emu.units.enums import Start
 from emu.units.form import Operand, Product, UnitForm
 from emu.units.plans.integers.casts import INT64, Change, Span, Unproved, change_of, twos_complement
+from emu.units.plans.integers.layout import Data, cast_data
+from emu.units.plans.integers.output import Output, output_of
 from emu.units.plans.integers.structure import Structure, changes_of
+from emu.units.plans.plan import Isa
 from emu.units.problem import Problem
 
 ALL = (1 << 64) - 1
@@ -28,6 +31,8 @@ class Finish:
     mask: int
     tail: UnitForm | None
     """a unit whose c is the sum, and which has no products: the output of the unit; None: what is masked is d"""
+    output: Output | None = None
+    """instead of `tail`: the output in integers"""
 
 
 def finish_of(found: Structure, before: tuple[Change, ...], x: Span) -> Finish:
@@ -49,7 +54,11 @@ def finish_of(found: Structure, before: tuple[Change, ...], x: Span) -> Finish:
         pass
     if not x.within(INT64):
         raise Unproved(f"sums {x} do not fit 64 bits")
-    return Finish(change=joined(before), mask=ALL, tail=_tail(found))
+    try:
+        output = output_of(form, found.out if before else x, found.unit)
+        return Finish(change=joined(before), mask=ALL, tail=None, output=output)
+    except Unproved:
+        return Finish(change=joined(before), mask=ALL, tail=_tail(found))
 
 
 def joined(changes: tuple[Change, ...]) -> Change | None:
@@ -70,6 +79,18 @@ def joined(changes: tuple[Change, ...]) -> Change | None:
     return made
 
 
+def finish_data(finish: Finish | None) -> Data:
+    """What becomes of the sums at last; None: they stay."""
+    if finish is None:
+        return {"mask": ALL}
+    change = finish.change
+    if change is not None and change.wraps == finish.mask.bit_length():  # the mask does it
+        change = None
+    if change is not None and change.wraps and not change.span.low:
+        return {"mask": finish.mask & change.span.high}
+    return {"mask": finish.mask, "finish": cast_data(change, 64)}
+
+
 def _tail(found: Structure) -> UnitForm:
     """The output of a unit alone: c, a word of 64 bits that counts units of 2^unit, through `output` into d."""
     form = found.form
@@ -86,12 +107,15 @@ def _tail(found: Structure) -> UnitForm:
     )  # fmt: skip
 
 
-def run_tail(tail: UnitForm, problem: Problem) -> None:
-    """Make d of the sums that stand in it."""
+def run_output(finish: Finish, problem: Problem, isa: Isa | None) -> None:
+    """Make d of the sums that stand in it, if they are not d yet."""
+    if finish.output is not None:
+        finish.output.run(problem, isa)
+    if finish.tail is None:
+        return
     part = replace(
-        problem, form=tail, a=np.empty((problem.m, 0), np.uint64), b=np.empty((0, problem.n), np.uint64),
+        problem, form=finish.tail, a=np.empty((problem.m, 0), np.uint64), b=np.empty((0, problem.n), np.uint64),
         c=problem.d, a_zero=None, b_zero=None, d=np.empty_like(problem.d), events=np.zeros_like(problem.events[:5]),
     )  # fmt: skip
     runner(Backend.C)(part)
     problem.d[...] = part.d
-

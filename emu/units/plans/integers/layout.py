@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.native import pointer
+from emu.kernels.status import Status
 from emu.units.plans.integers.casts import Change, Span
-from emu.units.plans.integers.finish import Finish
 from emu.units.plans.integers.numbers import Integers, Numbers, sign_of
 from emu.units.plans.integers.program import Program
 from emu.units.plans.integers.structure import Structure
@@ -26,6 +26,7 @@ COLUMNS = 256
 ROWS = 12
 """Rows of a thread come in multiples of this: whole tiles."""
 Data = dict[str, Any]
+Kernel = Callable[..., int]
 
 
 def isa_code(isa: Isa | None) -> int:
@@ -65,18 +66,6 @@ def cast_data(change: Change | None, bits: int) -> Data:
     return {"kind": WRAP, "shift": bits - change.wraps} if low else {"kind": MASK, "high": high}
 
 
-def finish_data(finish: Finish | None) -> Data:
-    """What becomes of the sums at last; None: they stay."""
-    if finish is None:
-        return {"mask": (1 << 64) - 1}
-    change = finish.change
-    if change is not None and change.wraps == finish.mask.bit_length():  # the mask does it
-        change = None
-    if change is not None and change.wraps and not change.span.low:
-        return {"mask": finish.mask & change.span.high}
-    return {"mask": finish.mask, "finish": cast_data(change, 64)}
-
-
 class Call:
     """One product in the kernels: owns the memory that they read."""
 
@@ -103,20 +92,31 @@ class Call:
         """Lay b out, then compute all rows."""
         pieces = _cut(self.problem.n, self.workers, COLUMNS)
         self._all(self.lib.cemu_plan_integers_pack, [{"column": x, "column_end": y} for x, y in pieces])
-        pieces = _cut(self.problem.m, self.workers, ROWS)
-        function = getattr(self.lib, f"cemu_plan_integers_{kernel}")
-        self._all(function, [{"row": x, "row_end": y} for x, y in pieces])
+        self._all(getattr(self.lib, f"cemu_plan_integers_{kernel}"), all_rows(self.problem))
 
-    def _all(self, function: Callable[..., int], parts: list[Data]) -> None:
-        calls = [self.new(part) for part in parts]
-        if len(calls) == 1:
-            states = [function(calls[0], self.isa)]
-        else:
-            with ThreadPoolExecutor(len(calls)) as pool:
-                states = list(pool.map(lambda call: function(call, self.isa), calls))
-        for state in states:
-            if state:
-                raise MemoryError(f"no memory for K = {self.problem.k}") if state == 2 else AssertionError(state)
+    def _all(self, function: Kernel, parts: list[Data]) -> None:
+        every_call(function, [self.new(part) for part in parts], self.isa)
+
+
+def all_rows(problem: Problem) -> list[Data]:
+    """The rows of every thread."""
+    return [{"row": x, "row_end": y} for x, y in _cut(problem.m, worker_count(problem), ROWS)]
+
+
+def every_call(function: Kernel, calls: list[Any], isa: int) -> None:
+    """Run calls of a kernel, each in a thread.
+
+    Raises:
+        MemoryError: a kernel found none.
+    """
+    if len(calls) == 1:
+        states = [function(calls[0], isa)]
+    else:
+        with ThreadPoolExecutor(len(calls)) as pool:
+            states = list(pool.map(lambda call: function(call, isa), calls))
+    if Status.NO_MEMORY.code in states:
+        raise MemoryError("no memory for the operands of a product")
+    assert not any(states), states
 
 
 def program_data(program: Program) -> Data:

@@ -42,7 +42,7 @@ def _whole(found: Structure) -> Plan:
         raise Unproved("a wider wrap follows a narrower one")
     finish = finish_of(found, wraps, found.total if wraps else found.out)
     closed = not wraps or bool(found.sums[-1].changes)
-    if finish.tail is None and finish.change is not None and finish.change.wraps:
+    if finish.tail is None and finish.output is None and finish.change is not None and finish.change.wraps:
         closed = closed or finish.change is not wraps[-1]
     if not closed:
         raise Unproved("a level adds what another has wrapped")
@@ -70,7 +70,7 @@ def _chain(found: Structure, finish: Finish) -> None:
     """Pieces of K make one sum if d of one is c of the next as it is."""
     if not any(made.takes_c for made in found.sums):
         raise Unproved("the pieces of K are no one chain: c starts no level")
-    if finish.tail is not None or (finish.change is not None and not finish.change.wraps):
+    if finish.tail is not None or finish.output is not None or (finish.change is not None and not finish.change.wraps):
         raise Unproved("the pieces of K are no one chain: d is cast at the end of each")
 
 
@@ -82,7 +82,7 @@ def _steps(found: Structure) -> Plan:
     """
     folds = folds_of(found)
     finish = finish_of(found, (), found.out)
-    if found.chained and (finish.tail is not None or finish.change is not None):
+    if found.chained and (finish.tail, finish.output, finish.change) != (None, None, None):
         raise Unproved("the pieces of K are no one chain: d is cast at the end of each")
     words = _words(found, folds)
     scan = None

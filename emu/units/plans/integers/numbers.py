@@ -105,8 +105,10 @@ def _table_span(table: NDArray[np.int64]) -> Span:
 
 
 def _table(operand: Operand, where: str) -> tuple[NDArray[np.int64], int]:
+    fmt, name = operand.format, operand.format.name
+    if fmt.has_nan or fmt.infinities or (not operand.load and fmt.msb - fmt.lsb > MAX_BITS):
+        raise Unproved(f"{where}: {name} has infinities or NaN, or numbers of more than {MAX_BITS} bits")
     made = table_of(operand)
-    name = operand.format.name
     if made is None or not made.exact or not np.isfinite(made.values).all():
         raise Unproved(f"{where}: {name} has too many codes to list, infinities, or NaN")
     unit = min((_last_bit(x) for x in made.values.tolist() if x), default=0)

@@ -9,7 +9,7 @@ import numpy as np
 from emu.formats.native import pointer
 from emu.units.plans.integers import layout
 from emu.units.plans.integers.casts import INT16, Change, Span
-from emu.units.plans.integers.finish import Finish, run_tail
+from emu.units.plans.integers.finish import Finish, finish_data, run_output
 from emu.units.plans.integers.layout import BYTES, PAIRS, SINGLES, WIDE, Call
 from emu.units.plans.integers.numbers import Integers, Numbers
 from emu.units.plans.integers.program import Folds, Program, change
@@ -35,13 +35,9 @@ class Whole:
         if max(_bits(a), _bits(b)) <= 8 and problem.a_zero is None and problem.b_zero is None:
             if layout.bytes_words(isa):
                 self._bytes(problem, a, b, isa)
-                return self._end(problem)
+                return run_output(self.finish, problem, isa)
         self._halves(problem, a, b, isa)
-        return self._end(problem)
-
-    def _end(self, problem: Problem) -> None:
-        if self.finish.tail is not None:
-            run_tail(self.finish.tail, problem)
+        return run_output(self.finish, problem, isa)
 
     def _bytes(self, problem: Problem, a: Numbers, b: Numbers, isa: Isa | None) -> None:
         """a made unsigned, b made signed."""
@@ -91,7 +87,9 @@ class Whole:
     def _block(self, x: Span, y: Span) -> int:
         return 512 if self.low_32 else layout.block_of(x, y)
 
-    def _half(self, numbers: Numbers, codes: Integers, zeros: Integers | None, axis: int) -> tuple[layout.Data, Integers]:
+    def _half(
+        self, numbers: Numbers, codes: Integers, zeros: Integers | None, axis: int
+    ) -> tuple[layout.Data, Integers]:
         if numbers.direct and zeros is None:
             return layout.codes_data(numbers, codes), codes
         found = numbers.array(codes, zeros, axis).astype(np.int16)
@@ -99,7 +97,7 @@ class Whole:
 
     def _call(self, problem: Problem, isa: Isa | None, data: layout.Data, alive: object) -> None:
         last = self.finish if data["last"] else None
-        Call(problem, self.found, isa, {**data, **layout.finish_data(last)}).run("sum")
+        Call(problem, self.found, isa, {**data, **finish_data(last)}).run("sum")
 
 
 def _bits(numbers: Numbers) -> int:
@@ -141,12 +139,11 @@ class Steps:
             alive = self._lookup(problem, data)
         else:
             alive = self._operands(problem, data)
-        Call(problem, self.found, isa, {**data, **layout.finish_data(self.finish)}).run(
+        Call(problem, self.found, isa, {**data, **finish_data(self.finish)}).run(
             "chain" if self.words == SINGLES else "steps"
         )
         del alive
-        if self.finish.tail is not None:
-            run_tail(self.finish.tail, problem)
+        run_output(self.finish, problem, isa)
 
     def _lookup(self, problem: Problem, data: layout.Data) -> object:
         table = np.array(problem.form.product.table, np.int32)
