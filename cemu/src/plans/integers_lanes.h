@@ -36,6 +36,8 @@ INLINE v32 load32(const void *p) { v32 x; memcpy(&x, p, sizeof x); return x; }
 INLINE v16 load16(const void *p) { v16 x; memcpy(&x, p, sizeof x); return x; }
 INLINE v32 all32(int32_t x) { return x - (v32){0}; }
 INLINE v16 all16(int16_t x) { return x - (v16){0}; }
+/* The word at an address, in all lanes. */
+INLINE v32 word32(const void *p) { int32_t x; memcpy(&x, p, sizeof x); return all32(x); }
 INLINE v32 add32(v32 x, v32 y) { return (v32)((u32)x + (u32)y); }
 
 #if defined(__AVX512BW__)

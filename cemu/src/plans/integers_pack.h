@@ -48,8 +48,8 @@ INLINE int64_t place(const cemu_plan_integers_t *p, int64_t position) {
 
 /* Rows row..row_end of a, in blocks of `rows` (the last one filled up with zeros). row_sums: of bytes, or null.
  * line: room for k numbers. */
-static void pack_a(const cemu_plan_integers_t *p, int64_t row, int64_t row_end, int64_t rows, void *line, void *out,
-                   int64_t *row_sums) {
+__attribute__((unused)) static void pack_a(const cemu_plan_integers_t *p, int64_t row, int64_t row_end, int64_t rows,
+                                           void *line, void *out, int64_t *row_sums) {
     int64_t count = word_count(p), each = per_word(p->words), k = p->k;
     size_t size = (size_t)(count * rows * word_bytes(p->words));
     uint16_t *halves = line;

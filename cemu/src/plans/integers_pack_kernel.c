@@ -42,21 +42,24 @@ int64_t FOR_ISA(plan_integers_pack)(cemu_plan_integers_t *p) {
     for (int64_t column = p->column; column < p->column_end; column += CHUNK) {
         int64_t width = p->column_end - column < CHUNK ? p->column_end - column : CHUNK;
         for (int64_t w = 0; w < count; w++) {
-            uint32_t line[CHUNK] = {0};
+            union {
+                uint32_t words[CHUNK];
+                uint16_t halves[CHUNK];
+            } line = {{0}};
             if (p->words == CEMU_INTEGERS_BYTES) {
-                bytes_word(p, w, column, width, line);
+                bytes_word(p, w, column, width, line.words);
             } else if (p->words == CEMU_INTEGERS_PAIRS) {
-                pairs_word(p, w, column, width, line);
+                pairs_word(p, w, column, width, line.words);
             } else {
                 int64_t k = place(p, w);
                 if (k < 0) {
                     /* zeros */
                 } else if (p->words == CEMU_INTEGERS_WIDE)
-                    memcpy(line, p->b.wide + k * p->n + column, (size_t)width * sizeof *line);
+                    memcpy(line.words, p->b.wide + k * p->n + column, (size_t)width * 4);
                 else
-                    halves_of(&p->b, k * p->n + column, width, (uint16_t *)(void *)line);
+                    halves_of(&p->b, k * p->n + column, width, line.halves);
             }
-            const char *from = (const char *)line;
+            const char *from = (const char *)&line;
             for (int64_t j = 0; j < width; j += panel, from += PANEL_BYTES)
                 memcpy(packed + ((column + j) / panel * count + w) * PANEL_BYTES, from, PANEL_BYTES);
         }

@@ -38,7 +38,7 @@ static void pairs_tile(const cemu_plan_integers_t *p, const int32_t *a, const ch
         v32 column[TILE_VECTORS];
         for (int v = 0; v < TILE_VECTORS; v++) column[v] = load32(b + v * VECTOR_BYTES);
         for (int i = 0; i < ROWS; i++) {
-            v32 row = all32(a[i]);
+            v32 row = word32(&a[i]);
             for (int v = 0; v < TILE_VECTORS; v++) acc[i][v] = add32(acc[i][v], pairs(row, column[v]));
         }
         if (!flags[w]) continue;

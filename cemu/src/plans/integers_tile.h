@@ -8,7 +8,7 @@ TARGET static void TILE(const int32_t *a, const char *b, int64_t words, int32_t 
         v32 column[TILE_VECTORS];
         for (int v = 0; v < TILE_VECTORS; v++) column[v] = load32(b + v * VECTOR_BYTES);
         for (int i = 0; i < TILE_ROWS; i++) {
-            v32 row = all32(a[i]);
+            v32 row = word32(&a[i]);
             for (int v = 0; v < TILE_VECTORS; v++) acc[i][v] = DOT(acc[i][v], row, column[v]);
         }
     }

@@ -15,78 +15,30 @@ from emu import load_unit
 from emu.formats.backend import Backend
 from emu.formats.enums import Rounding
 from emu.units.arguments import check_arguments
-from emu.units.plans import general, plan_of
-from emu.units.plans.integers import layout, match
+from emu.units.plans import plan_of
+from emu.units.plans.integers import layout
 from emu.units.plans.integers.run import Steps, Whole
-from emu.units.plans.plan import Isa, Plan, Refusal
-from emu.units.unit import Unit
+from emu.units.plans.plan import Plan, Refusal
 from tests.units.drawing import draw
 from tests.units.test_builtin import builtin_units
 
+from .integers_checked import (
+    NO_OPERANDS,
+    SAT12,
+    SAT16,
+    SAT24,
+    STYLES,
+    WRAP16,
+    WRAP32,
+    check,
+    codes,
+    kind,
+    made,
+    operands,
+    planned,
+)  # fmt: skip
+
 SHAPES = [(1, 1), (7, 1), (1, 70), (13, 67), (3, 300)]
-NO_OPERANDS = {name: None for name in ("c", "a_scale", "b_scale", "a_zero", "b_zero")}
-STYLES = ("uniform", "extreme", "largest", "small")
-
-
-def levels_of() -> list[Isa | None]:
-    from cemu import lib
-
-    return [None, *(isa for isa in Isa if isa.code <= lib.cemu_isa_level())]
-
-
-def planned(unit: Unit, k: int) -> Plan | Refusal:
-    return match(unit.form, k)
-
-
-def codes(r: np.random.Generator, fmt: Any, shape: tuple[int, ...], style: str) -> Any:
-    bits = fmt.bits
-    if style == "uniform":
-        return r.integers(0, 1 << bits, shape, dtype=np.uint64, endpoint=False)
-    low = 1 << bits - 1 if fmt.signed else 0
-    high = low - 1 if fmt.signed else (1 << bits) - 1
-    if style == "small":
-        return r.integers(0, min(1 << bits, 4), shape, dtype=np.uint64)
-    values = [low, high] if style == "extreme" else [low if fmt.signed else high]
-    return r.choice(np.array(values, np.uint64), shape)
-
-
-def operands(unit: Unit, shape: tuple[int, int, int], style: str, seed: int) -> dict[str, Any]:
-    r = np.random.default_rng(seed)
-    m, k, n = shape
-    out = {"a": codes(r, unit.a, (m, k), style), "b": codes(r, unit.b, (k, n), style)}
-    if unit.c is not None:
-        out["c"] = codes(r, unit.c, (m, n), style if unit.c.bits < 64 else "extreme")
-    for side, operand, rows in (("a", unit.form.a, m), ("b", unit.form.b, n)):
-        if operand.zero is not None and seed % 4:
-            blocks = operand.zero.blocks(k)
-            last = (rows, blocks) if side == "a" else (blocks, rows)
-            out[f"{side}_zero"] = codes(r, operand.zero.format, last, style)
-    return out
-
-
-def check(unit: Unit, given: dict[str, Any], isas: list[Isa | None] | None = None) -> Plan:
-    """The plan and the general kernel agree on every instruction set."""
-    checked = check_arguments(unit.form, **(NO_OPERANDS | given))
-    plan = planned(unit, checked.a.shape[-1])
-    assert isinstance(plan, Plan), plan
-    out, wanted = np.zeros(checked.shape, np.uint64), np.zeros(checked.shape, np.uint64)
-    for problem in checked.problems(wanted, 0, 0):
-        general(Backend.C).run(problem, None)
-    for isa in levels_of() if isas is None else isas:
-        out[...] = 0x5A5A
-        for problem in checked.problems(out, 0, 0):
-            plan.run(problem, isa)
-        wrong = np.argwhere(out != wanted)
-        assert not len(wrong), (unit, plan.proof, isa, wrong[:3], out[out != wanted][:3], wanted[out != wanted][:3])
-    return plan
-
-
-def kind(plan: Plan | Refusal) -> Any:
-    """What runs."""
-    assert isinstance(plan, Plan), plan
-    return plan.run.__self__  # type: ignore[attr-defined]
-
-
 ACCUMULATORS = [
     "int8", "int15", "uint8", "int16", "uint16", "int17", "int24", "uint24", "int31", "int32", "uint32", "int33",
     "int48", "int63", "int64",
@@ -102,7 +54,8 @@ def alus() -> Iterator[str]:
                 a, b = r.choice([("int8", "int8"), ("uint8", "int8"), (r.choice(FORMATS), r.choice(FORMATS))])
                 more = f", group={r.choice([2, 3, 4, 5, 16])}" if when == "group" else ""
                 if when == "pairs":
-                    more = f", pair={r.choice(['int16', 'int9', 'int24', 'uint16'])}, pair_overflow={r.choice(['wrap', 'saturate'])}"
+                    pair, how = r.choice(["int16", "int9", "int24", "uint16"]), r.choice(["wrap", "saturate"])
+                    more = f", pair={pair}, pair_overflow={how}"
                 yield f"integer:{when}(a={a}, b={b}, acc={acc}, overflow={overflow}{more})"
 
 
@@ -139,17 +92,6 @@ def test_zero_points_by_block(block):
         check(unit, operands(unit, (5, 20, 9), "uniform", seed))
 
 
-def made(
-    level: list[dict[str, Any]], a: Any = "int8", b: Any = "int8", c: Any = "int32", d: Any = "int32", **rest: Any
-) -> Unit:
-    given = {"a": a, "b": b, "d": d} | ({"c": c} if c else {})
-    return load_unit({"name": "drawn", "operands": given, "level": level, **rest})
-
-
-SAT16, WRAP16, WRAP32 = (
-    {"format": f, "overflow": o} for f, o in (("int16", "saturate"), ("int16", "wrap"), ("int32", "wrap"))
-)
-SAT12, SAT24 = ({"format": f, "overflow": "saturate"} for f in ("int12", "int24"))
 SHAPED = [
     [{"group": 3, "length": 8, "result": SAT16}, {"result": WRAP32}],
     [{"group": 1, "length": 8, "lanes": 3, "result": SAT16}, {"group": 2, "result": SAT24}],
@@ -160,6 +102,7 @@ SHAPED = [
     [{"result": SAT12}, {"start": "none"}],
     [{"length": 4, "result": WRAP32}, {"result": WRAP32}],
     [{"length": 4, "result": WRAP16}, {"result": WRAP32}],
+    [{"group": 2, "result": WRAP16}],
     [{"length": 4, "result": WRAP32}, {"result": [WRAP32, WRAP16]}],
     [{"length": 4, "result": WRAP16}, {"result": SAT12}],
     [{"result": {"format": {"kind": "fixed", "bits": 40, "frac_bits": 6}}}],
@@ -195,7 +138,7 @@ def test_chains():
     )
 
 
-@pytest.mark.parametrize("k, whole", [(1, True), (2, False)])
+@pytest.mark.parametrize(("k", "whole"), [(1, True), (2, False)])
 def test_the_bound_of_a_clamp(k, whole):
     """2^14 fits 16 bits, twice 2^14 does not."""
     unit = made([{"result": SAT16}], c=None, d="int16")
@@ -204,7 +147,7 @@ def test_the_bound_of_a_clamp(k, whole):
         check(unit, operands(unit, (5, k, 35), style, 3))
 
 
-@pytest.mark.parametrize("k, accepted", [(1 << 10, True), ((1 << 10) + 1, False)])
+@pytest.mark.parametrize(("k", "accepted"), [(1 << 10, True), ((1 << 10) + 1, False)])
 def test_the_bound_of_a_float_accumulator(k, accepted):
     """Integers up to 2^24 are float32, the next one is not."""
     unit = made([{"result": {"format": "float32"}}], c=None, d="float32")
@@ -223,7 +166,7 @@ def test_the_bound_of_32_bits():
     check(bytes_only, operands(bytes_only, (7, 5000, 18), "largest", 3))
 
 
-@pytest.mark.parametrize("later, whole", [("int16", True), ("int17", False)])
+@pytest.mark.parametrize(("later", "whole"), [("int16", True), ("int17", False)])
 def test_wraps_may_only_grow_narrower(later, whole):
     unit = made([{"length": 4, "result": {"format": "int16"}}, {"result": {"format": later}}], c=None)
     assert isinstance(kind(planned(unit, 64)), Whole) is whole
@@ -276,7 +219,7 @@ def test_rounded_outputs(rounding):
     for overflow in ("wrap", "saturate"):
         cast = {"format": "int12", "rounding": rounding, "overflow": overflow}
         for step in (
-            {"multiply": 0.25}, {"multiply": 2.0**-20 * 1023771, "add": 0.5}, {"multiply": [x for x in shifts for _ in range(5)]},
+            {"multiply": 0.25}, {"multiply": 2.0**-20 * 1023771, "add": 0.5}, {"multiply": shifts * 5},
             {"add": [0.5 * i for i in range(35)]}, {"multiply": -1.5}, {"multiply": 2.0**-40}, {"multiply": 0.1},
             {"multiply": 2.0**-70}, {"multiply": 2.0**-61 * 3},
         ):  # fmt: skip

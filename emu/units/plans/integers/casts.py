@@ -12,7 +12,7 @@ from emu.formats.enums import FormatKind, IntegerEncoding, Overflow, Rounding
 from emu.formats.model import Format
 
 
-class Unproved(Exception):
+class UnprovedError(Exception):
     """An obligation of the proof does not hold; says which."""
 
 
@@ -75,35 +75,36 @@ def change_of(how: Cast, x: Span, unit: int, where: str) -> Change | None:
     """What a cast changes in integers of a span; None: nothing.
 
     Raises:
-        Unproved: it can round one of them, or make of it what is neither of the two.
+        UnprovedError: it can round one of them, or make of it what is neither of the two.
     """
     fmt = how.format
     if how.rounding in (Rounding.JAMMING, Rounding.STOCHASTIC):
-        raise Unproved(f"{where}: {how.rounding.value} changes integers")
+        raise UnprovedError(f"{where}: {how.rounding.value} changes integers")
     if fmt.kind is FormatKind.FLOAT:
-        return _float(fmt, x, unit, where)
+        _check_float(fmt, x, unit, where)
+        return None
     if not fmt.is_integral:
-        raise Unproved(f"{where}: {fmt.name} is neither an integer nor a float")
+        raise UnprovedError(f"{where}: {fmt.name} is neither an integer nor a float")
     up = unit + fmt.frac_bits
     if x == NOTHING:
         return None
     if up < 0:
-        raise Unproved(f"{where}: sums in units of 2^{unit} have more fraction bits than {fmt.name}")
+        raise UnprovedError(f"{where}: sums in units of 2^{unit} have more fraction bits than {fmt.name}")
     full = Span(low=-fmt.min_sig, high=fmt.max_sig)
     if Span(low=x.low << up, high=x.high << up).within(full):
         return None
     if up:
-        raise Unproved(f"{where}: {fmt.name} overflows in units of its own")
+        raise UnprovedError(f"{where}: {fmt.name} overflows in units of its own")
     if how.overflow is Overflow.WRAP:
         return Change(span=full, wraps=fmt.bits)
     if how.overflow in (Overflow.SATURATE, Overflow.SATURATE_PROPAGATE):
         return Change(span=full, wraps=0)
-    raise Unproved(f"{where}: {fmt.name} overflows by {how.overflow.value}")
+    raise UnprovedError(f"{where}: {fmt.name} overflows by {how.overflow.value}")
 
 
-def _float(fmt: Format, x: Span, unit: int, where: str) -> None:
+def _check_float(fmt: Format, x: Span, unit: int, where: str) -> None:
     """Floats hold the integers up to 2^precision exactly."""
     top = x.largest.bit_length() + unit
     exact = x.largest <= 1 << fmt.precision and unit >= fmt.emin and top < fmt.max_sig.bit_length() + fmt.max_q
     if not exact or (x.low < 0 and not fmt.signed):
-        raise Unproved(f"{where}: {fmt.name} does not hold {x} (times 2^{unit}) exactly")
+        raise UnprovedError(f"{where}: {fmt.name} does not hold {x} (times 2^{unit}) exactly")

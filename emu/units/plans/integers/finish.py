@@ -13,7 +13,7 @@ from emu.formats.value import Value
 from emu.units.backends import runner
 from emu.units.enums import Start
 from emu.units.form import Operand, Product, UnitForm
-from emu.units.plans.integers.casts import INT64, Change, Span, Unproved, change_of, twos_complement
+from emu.units.plans.integers.casts import INT64, Change, Span, UnprovedError, change_of, twos_complement
 from emu.units.plans.integers.layout import Data, cast_data
 from emu.units.plans.integers.output import Output, output_of
 from emu.units.plans.integers.structure import Structure, changes_of
@@ -39,7 +39,7 @@ def finish_of(found: Structure, before: tuple[Change, ...], x: Span) -> Finish:
     """How d comes from integers of a span that are still to be wrapped (or not) by `before`.
 
     Raises:
-        Unproved: sums do not fit 64 bits.
+        UnprovedError: sums do not fit 64 bits.
     """
     form = found.form
     try:
@@ -50,14 +50,14 @@ def finish_of(found: Structure, before: tuple[Change, ...], x: Span) -> Finish:
             one = joined(every)
             if x.within(INT64) or (one is not None and one.wraps):
                 return Finish(change=one, mask=(1 << form.d.format.bits) - 1, tail=None)
-    except Unproved:
+    except UnprovedError:
         pass
     if not x.within(INT64):
-        raise Unproved(f"sums {x} do not fit 64 bits")
+        raise UnprovedError(f"sums {x} do not fit 64 bits")
     try:
         output = output_of(form, found.out if before else x, found.unit)
         return Finish(change=joined(before), mask=ALL, tail=None, output=output)
-    except Unproved:
+    except UnprovedError:
         return Finish(change=joined(before), mask=ALL, tail=_tail(found))
 
 
@@ -65,7 +65,7 @@ def joined(changes: tuple[Change, ...]) -> Change | None:
     """Several changes as one.
 
     Raises:
-        Unproved: they are not one.
+        UnprovedError: they are not one.
     """
     made: Change | None = None
     for change in changes:
@@ -75,7 +75,7 @@ def joined(changes: tuple[Change, ...]) -> Change | None:
             low, high = (min(max(x, change.span.low), change.span.high) for x in (made.span.low, made.span.high))
             made = Change(span=Span(low=low, high=high), wraps=0)
         else:
-            raise Unproved("a clamp follows a wrap, or a wider wrap a narrower one")
+            raise UnprovedError("a clamp follows a wrap, or a wider wrap a narrower one")
     return made
 
 

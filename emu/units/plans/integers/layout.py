@@ -70,7 +70,7 @@ class Call:
     """One product in the kernels: owns the memory that they read."""
 
     def __init__(self, problem: Problem, found: Structure, isa: Isa | None, data: Data) -> None:
-        from cemu import ffi, lib
+        from cemu import lib
 
         self.problem, self.isa, self.lib = problem, isa_code(isa), lib
         self.data = {"m": problem.m, "n": problem.n, "k": problem.k, "length": problem.k, **data}
@@ -79,7 +79,6 @@ class Call:
         if problem.c is not None and form.c is not None and any(made.takes_c for made in found.sums):
             c = pointer("uint64_t *", problem.c)
             self.data |= {"c": c, "c_sign": sign_of(form.c.format), "c_shift": found.c_shift}
-        self.new = lambda more: ffi.new("cemu_plan_integers_t *", {**self.data, **more})
         self.sums = np.empty(problem.n, np.int64)
         self.data["column_sums"] = pointer("int64_t *", self.sums)
         size = self.lib.cemu_plan_integers_size(self.new({}), self.isa)
@@ -87,6 +86,12 @@ class Call:
         self.packed = room[-room.ctypes.data % 64 :]
         self.data["packed"] = pointer("void *", self.packed)
         self.workers = worker_count(problem)
+
+    def new(self, more: Data) -> Any:
+        """The arguments of one call, with what is particular to it."""
+        from cemu import ffi
+
+        return ffi.new("cemu_plan_integers_t *", {**self.data, **more})
 
     def run(self, kernel: str) -> None:
         """Lay b out, then compute all rows."""

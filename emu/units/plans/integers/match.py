@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from emu.units.form import UnitForm
 from emu.units.plans.integers import layout
-from emu.units.plans.integers.casts import INT16, INT32, INT64, Change, Span, Unproved
+from emu.units.plans.integers.casts import INT16, INT32, INT64, Change, Span, UnprovedError
 from emu.units.plans.integers.finish import Finish, finish_of
 from emu.units.plans.integers.program import Folds, change, folds_of, program_of
 from emu.units.plans.integers.run import Steps, Whole, offset_of
@@ -23,11 +25,11 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
         if found.a is not None and all(change.wraps for made in found.sums for change in made.changes):
             try:
                 return _whole(found)
-            except Unproved as why:
+            except UnprovedError as why:
                 if not any(made.changes for made in found.sums):
                     raise why
         return _steps(found)
-    except Unproved as why:
+    except UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
 
 
@@ -35,22 +37,22 @@ def _whole(found: Structure) -> Plan:
     """One matrix product.
 
     Raises:
-        Unproved: the order of the sum may matter.
+        UnprovedError: the order of the sum may matter.
     """
     wraps = tuple(change for made in found.sums for change in made.changes)
-    if any(later.wraps > earlier.wraps for earlier, later in zip(wraps, wraps[1:], strict=False)):
-        raise Unproved("a wider wrap follows a narrower one")
-    finish = finish_of(found, wraps, found.total if wraps else found.out)
+    if any(later.wraps > earlier.wraps for earlier, later in pairwise(wraps)):
+        raise UnprovedError("a wider wrap follows a narrower one")
     closed = not wraps or bool(found.sums[-1].changes)
+    finish = finish_of(found, wraps, found.out if closed else found.total)
     if finish.tail is None and finish.output is None and finish.change is not None and finish.change.wraps:
         closed = closed or finish.change is not wraps[-1]
     if not closed:
-        raise Unproved("a level adds what another has wrapped")
+        raise UnprovedError("a level adds what another has wrapped")
     low_bits = finish.change.wraps if finish.change is not None else 0
     if not low_bits and not found.total.within(INT64):
-        raise Unproved(f"sums {found.total} do not fit 64 bits")
+        raise UnprovedError(f"sums {found.total} do not fit 64 bits")
     if low_bits > 64:
-        raise Unproved(f"sums wrap at {low_bits} bits")
+        raise UnprovedError(f"sums wrap at {low_bits} bits")
     if found.chained:
         _chain(found, finish)
     low_32 = 0 < low_bits <= 32 or found.total.within(INT32)
@@ -69,27 +71,26 @@ def _ending(finish: Finish) -> tuple[str, ...]:
 def _chain(found: Structure, finish: Finish) -> None:
     """Pieces of K make one sum if d of one is c of the next as it is."""
     if not any(made.takes_c for made in found.sums):
-        raise Unproved("the pieces of K are no one chain: c starts no level")
+        raise UnprovedError("the pieces of K are no one chain: c starts no level")
     if finish.tail is not None or finish.output is not None or (finish.change is not None and not finish.change.wraps):
-        raise Unproved("the pieces of K are no one chain: d is cast at the end of each")
+        raise UnprovedError("the pieces of K are no one chain: d is cast at the end of each")
 
 
 def _steps(found: Structure) -> Plan:
     """Accumulators that are cast on the way.
 
     Raises:
-        Unproved: there are too many, or they are too wide.
+        UnprovedError: there are too many, or they are too wide.
     """
     folds = folds_of(found)
     finish = finish_of(found, (), found.out)
     if found.chained and (finish.tail, finish.output, finish.change) != (None, None, None):
-        raise Unproved("the pieces of K are no one chain: d is cast at the end of each")
+        raise UnprovedError("the pieces of K are no one chain: d is cast at the end of each")
     words = _words(found, folds)
     scan = None
-    clamps = [change for made in found.sums for change in made.changes if not change.wraps]
-    if found.a is not None and words != layout.SINGLES and clamps and _worth(clamps):
-        if all(not change.wraps for made in found.sums for change in made.changes) and found.total.within(INT64):
-            scan = Whole(found=found, finish=finish, low_32=all(c.span.within(INT32) for c in clamps))
+    changes = [change for made in found.sums for change in made.changes]
+    if found.a is not None and words != layout.SINGLES and changes and _worth(changes) and found.total.within(INT64):
+        scan = Whole(found=found, finish=finish, low_32=all(change.span.within(INT32) for change in changes))
     program = program_of(found, folds, 2 if words == layout.PAIRS else 1)
     made = Steps(found=found, folds=folds, finish=finish, words=words, program=program, scan=scan)
     lanes = {layout.SINGLES: "16", layout.PAIRS: "32", layout.WIDE: "64"}[words]
@@ -101,8 +102,10 @@ def _steps(found: Structure) -> Plan:
     return Plan(name=NAME, proof=proof + _ending(finish), rate=rate, run=made.run)
 
 
-def _worth(clamps: list[Change]) -> bool:
-    return all(-change.span.low >= SCAN_FROM and change.span.high >= SCAN_FROM for change in clamps)
+def _worth(changes: list[Change]) -> bool:
+    return all(
+        not change.wraps and -change.span.low >= SCAN_FROM and change.span.high >= SCAN_FROM for change in changes
+    )
 
 
 def _words(found: Structure, folds: Folds) -> int:
@@ -111,13 +114,13 @@ def _words(found: Structure, folds: Folds) -> int:
     halves = a is not None and b is not None and a.span.within(INT16) and b.span.within(INT16)
     if halves and _is_chain(found, folds):
         return layout.SINGLES
-    if halves and _fits(folds.held_inner, inner, INT32) and _fits(folds.held_outer, outer, INT32):
-        if found.c.within(INT32) or (outer is not None and 0 < outer.wraps <= 32):
-            return layout.PAIRS
+    in_32 = _fits(folds.held_inner, inner, INT32) and _fits(folds.held_outer, outer, INT32)
+    if halves and in_32 and _fits(found.c, outer, INT32):
+        return layout.PAIRS
     if a is not None and b is not None and not (a.span.within(INT32) and b.span.within(INT32)):
-        raise Unproved("numbers do not fit 32 bits")
+        raise UnprovedError("numbers do not fit 32 bits")
     if not _fits(folds.held_inner, inner, INT64) or not _fits(folds.held_outer, outer, INT64):
-        raise Unproved("accumulators do not fit lanes of 64 bits")
+        raise UnprovedError("accumulators do not fit lanes of 64 bits")
     return layout.WIDE
 
 

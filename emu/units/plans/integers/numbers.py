@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emu.formats.enums import Daz, FormatKind
 from emu.formats.model import Format
 from emu.units.form import Operand, PerBlock
-from emu.units.plans.integers.casts import INT32, Span, Unproved, twos_complement
+from emu.units.plans.integers.casts import INT32, Span, UnprovedError, twos_complement
 from emu.units.plans.planes import table_of
 
 MAX_BITS = 32
@@ -72,7 +72,7 @@ def numbers_of(operand: Operand, where: str) -> Numbers:
     """An operand as integers.
 
     Raises:
-        Unproved: it is none.
+        UnprovedError: it is none.
     """
     fmt = operand.format
     table, unit = None, -fmt.frac_bits
@@ -80,19 +80,19 @@ def numbers_of(operand: Operand, where: str) -> Numbers:
     if not plain:
         table, unit = _table(operand, where)
     elif fmt.bits > MAX_BITS:
-        raise Unproved(f"{where}: {fmt.name} has more than {MAX_BITS} bits")
+        raise UnprovedError(f"{where}: {fmt.name} has more than {MAX_BITS} bits")
     span = _codes_span(fmt) if table is None else _table_span(table)
     if operand.zero is not None:
         zero = _zero_span(operand.zero, where)
         if operand.load or unit:
-            raise Unproved(f"{where}: zero points are subtracted before `load`, or from fractions")
+            raise UnprovedError(f"{where}: zero points are subtracted before `load`, or from fractions")
         span = span + Span(low=-zero.high, high=-zero.low)
     return Numbers(operand=operand, unit=unit, span=span, table=table)
 
 
 def _zero_span(zero: PerBlock, where: str) -> Span:
     if zero.format.kind is not FormatKind.INTEGER or not twos_complement(zero.format) or zero.format.bits > MAX_BITS:
-        raise Unproved(f"{where}: zero points of {zero.format.name}")
+        raise UnprovedError(f"{where}: zero points of {zero.format.name}")
     return _codes_span(zero.format)
 
 
@@ -107,14 +107,14 @@ def _table_span(table: NDArray[np.int64]) -> Span:
 def _table(operand: Operand, where: str) -> tuple[NDArray[np.int64], int]:
     fmt, name = operand.format, operand.format.name
     if fmt.has_nan or fmt.infinities or (not operand.load and fmt.msb - fmt.lsb > MAX_BITS):
-        raise Unproved(f"{where}: {name} has infinities or NaN, or numbers of more than {MAX_BITS} bits")
+        raise UnprovedError(f"{where}: {name} has infinities or NaN, or numbers of more than {MAX_BITS} bits")
     made = table_of(operand)
     if made is None or not made.exact or not np.isfinite(made.values).all():
-        raise Unproved(f"{where}: {name} has too many codes to list, infinities, or NaN")
+        raise UnprovedError(f"{where}: {name} has too many codes to list, infinities, or NaN")
     unit = min((_last_bit(x) for x in made.values.tolist() if x), default=0)
     scaled = np.ldexp(made.values, -unit)
     if np.abs(scaled).max() > INT32.high:
-        raise Unproved(f"{where}: the values of {name} are no integers of 32 bits times a power of two")
+        raise UnprovedError(f"{where}: the values of {name} are no integers of 32 bits times a power of two")
     return scaled.astype(np.int64), unit
 
 

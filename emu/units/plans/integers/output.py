@@ -11,7 +11,7 @@ from emu.formats.enums import Overflow, Rounding
 from emu.formats.native import pointer
 from emu.formats.value import Value
 from emu.units.form import UnitForm
-from emu.units.plans.integers.casts import Change, Span, Unproved, twos_complement
+from emu.units.plans.integers.casts import Change, Span, UnprovedError, twos_complement
 from emu.units.plans.integers.layout import all_rows, cast_data, every_call, isa_code
 from emu.units.plans.plan import Isa
 from emu.units.problem import Problem
@@ -62,15 +62,15 @@ def output_of(form: UnitForm, x: Span, unit: int) -> Output:
     """The output of sums of a span.
 
     Raises:
-        Unproved: it is not made of constants and integers, or leaves 62 bits.
+        UnprovedError: it is not made of constants and integers, or leaves 62 bits.
     """
     if unit or not twos_complement(form.d.format) or form.d.format.frac_bits:
-        raise Unproved("output of fractions")
+        raise UnprovedError("output of fractions")
     made = []
     pending: Step | None = None
     for step in (*form.output, Step(cast=form.d)):
         if pending is not None:
-            raise Unproved("output keeps fractions")
+            raise UnprovedError("output keeps fractions")
         if step.cast is None:
             pending = step
             continue
@@ -84,21 +84,21 @@ def _exact(step: Step, x: Span) -> tuple[Exact, Span]:
     assert how is not None
     fmt = how.format
     if not fmt.is_integral or fmt.frac_bits or how.rounding in (Rounding.JAMMING, Rounding.STOCHASTIC):
-        raise Unproved("output rounds to no integer")
+        raise UnprovedError("output rounds to no integer")
     if step.factor not in (Factor.NONE, Factor.CONSTANTS):
-        raise Unproved("output multiplies by scales")
+        raise UnprovedError("output multiplies by scales")
     factors = step.constants if step.factor is Factor.CONSTANTS else (Value(sig=1, e=0),)
     addends = step.addends or (Value(e=None),)
     count = max(len(factors), len(addends))
     if count % len(factors) or count % len(addends):
-        raise Unproved("output has lists of several lengths")
+        raise UnprovedError("output has lists of several lengths")
     rows = [_integers(factors[i % len(factors)], addends[i % len(addends)]) for i in range(count)]
     out: Span | None = None
     for factor, addend, shift in rows:
         scaled = x * Span(low=factor, high=factor)
         wide = (scaled + Span(low=addend, high=addend)) | scaled
         if not wide.within(MOST) or shift > MAX_SHIFT or max(abs(factor), abs(addend)) > MOST.high:
-            raise Unproved("output leaves 62 bits")
+            raise UnprovedError("output leaves 62 bits")
         rounded = Span(low=wide.low >> shift, high=-(-wide.high >> shift))
         out = rounded if out is None else out | rounded
     assert out is not None
@@ -110,16 +110,17 @@ def _exact(step: Step, x: Span) -> tuple[Exact, Span]:
         elif how.overflow in (Overflow.SATURATE, Overflow.SATURATE_PROPAGATE):
             change = Change(span=full, wraps=0)
         else:
-            raise Unproved(f"output overflows by {how.overflow.value}")
+            raise UnprovedError(f"output overflows by {how.overflow.value}")
         out = full
-    factor, addend, shift = zip(*rows, strict=True)
-    return Exact(factor=factor, addend=addend, shift=shift, rounding=how.rounding, change=change), out
+    lists = [tuple(row[i] for row in rows) for i in range(3)]
+    exact = Exact(factor=lists[0], addend=lists[1], shift=lists[2], rounding=how.rounding, change=change)
+    return exact, out
 
 
 def _integers(factor: Value, addend: Value) -> tuple[int, int, int]:
     """(f, a, s): x * factor + addend = (x f + a) / 2^s."""
     low = min([0, *(value.q for value in (factor, addend) if value.sig)])
     if low < -MAX_SHIFT or max(value.q for value in (factor, addend)) > MAX_SHIFT:
-        raise Unproved("output leaves 62 bits")
+        raise UnprovedError("output leaves 62 bits")
     numbers = [value.signed_sig << (value.q - low) if value.sig else 0 for value in (factor, addend)]
     return numbers[0], numbers[1], -low

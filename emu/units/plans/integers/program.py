@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.units.plans.integers.casts import Change, Span, Unproved
+from emu.units.plans.integers.casts import Change, Span, UnprovedError
 from emu.units.plans.integers.structure import Structure, Sum
 from emu.units.schedule import runs
 
@@ -49,26 +49,27 @@ def folds_of(found: Structure) -> Folds:
     """The accumulators of a unit.
 
     Raises:
-        Unproved: it needs more than two, or c enters elsewhere than in the outer one.
+        UnprovedError: it needs more than two, or c enters elsewhere than in the outer one.
     """
     casting = [made for made in found.sums if made.changes]
     if len(casting) > 2 or any(len(made.changes) > 1 for made in casting):
-        raise Unproved("more than two casts on the way")
+        raise UnprovedError("more than two casts on the way")
     if not casting:
         return Folds(inner=None, outer=None, held_inner=found.product.upto(found.k), held_outer=found.total)
     last = casting[-1]
     above = found.sums[last.index + 1 :]
     alone = all(made.inputs == 1 and not made.takes_c for made in above)
-    inner, outer = (casting[0], casting[1]) if len(casting) == 2 else (None, last)
+    inner: Sum | None = casting[0] if len(casting) == 2 else None
+    outer: Sum | None = last
     if not alone:
         if len(casting) == 2:
-            raise Unproved("sums above two levels that cast")
+            raise UnprovedError("sums above two levels that cast")
         inner, outer = last, None
     below = found.sums[: outer.index] if outer is not None else found.sums[: last.index + 1]
     if any(made.takes_c for made in below):
-        raise Unproved("c enters below the outer accumulator")
+        raise UnprovedError("c enters below the outer accumulator")
     if found.chained and not (outer is not None and outer.takes_c and not above):
-        raise Unproved("the pieces of K are no one chain")
+        raise UnprovedError("the pieces of K are no one chain")
     held_outer = outer.step if outer is not None else found.sums[-1].step
     held_inner = inner.step if inner is not None else _summed(found, outer)
     return Folds(inner=inner, outer=outer, held_inner=held_inner, held_outer=held_outer)
@@ -90,10 +91,10 @@ def program_of(found: Structure, folds: Folds, each: int) -> Program:
     """The program of a unit.
 
     Raises:
-        Unproved: K is too long to write it down.
+        UnprovedError: K is too long to write it down.
     """
     if found.k > MAX_K:
-        raise Unproved(f"K above {MAX_K} is not written out")
+        raise UnprovedError(f"K above {MAX_K} is not written out")
     order: list[int] = []
     flags: list[int] = []
     for first in range(0, found.k, found.piece):

@@ -32,12 +32,12 @@ class Whole:
         a, b = self.found.a, self.found.b
         assert a is not None
         assert b is not None
-        if max(_bits(a), _bits(b)) <= 8 and problem.a_zero is None and problem.b_zero is None:
-            if layout.bytes_words(isa):
-                self._bytes(problem, a, b, isa)
-                return run_output(self.finish, problem, isa)
-        self._halves(problem, a, b, isa)
-        return run_output(self.finish, problem, isa)
+        zeros = problem.a_zero is not None or problem.b_zero is not None
+        if _fits_byte(a) and _fits_byte(b) and not zeros and layout.bytes_words(isa):
+            self._bytes(problem, a, b, isa)
+        else:
+            self._halves(problem, a, b, isa)
+        run_output(self.finish, problem, isa)
 
     def _bytes(self, problem: Problem, a: Numbers, b: Numbers, isa: Isa | None) -> None:
         """a made unsigned, b made signed."""
@@ -45,7 +45,7 @@ class Whole:
         b_offset = -128 if b.without_zero().high > 127 else 0
         x, y = self._operand(a, problem.a, a_offset), self._operand(b, problem.b, b_offset)
         data = {"words": BYTES, "a": x[0], "b": y[0], "block": 512, "first": 1, "last": 1}
-        self._call(problem, isa, data, (x, y))
+        self._call(problem, isa, data)
 
     def _operand(
         self, numbers: Numbers, codes: Integers, offset: int
@@ -68,7 +68,7 @@ class Whole:
                 "words": PAIRS, "a": x[1], "b": y[1], "block": block, "shift": x[0] + y[0],
                 "first": int(index == 0), "last": int(index == count - 1),
             }  # fmt: skip
-            self._call(problem, isa, data, (x, y))
+            self._call(problem, isa, data)
 
     def _slices(
         self, problem: Problem, a: Numbers, b: Numbers
@@ -95,15 +95,15 @@ class Whole:
         found = numbers.array(codes, zeros, axis).astype(np.int16)
         return layout.halves_data(found), found
 
-    def _call(self, problem: Problem, isa: Isa | None, data: layout.Data, alive: object) -> None:
+    def _call(self, problem: Problem, isa: Isa | None, data: layout.Data) -> None:
         last = self.finish if data["last"] else None
         Call(problem, self.found, isa, {**data, **finish_data(last)}).run("sum")
 
 
-def _bits(numbers: Numbers) -> int:
-    """Bits of the numbers, without zero points."""
+def _fits_byte(numbers: Numbers) -> bool:
+    """Whether all numbers are bytes, signed or not, without zero points."""
     span = numbers.without_zero()
-    return 8 if span.within(Span(low=-128, high=127)) or span.within(Span(low=0, high=255)) else 16
+    return span.within(Span(low=-128, high=127)) or span.within(Span(low=0, high=255))
 
 
 def _seen(x: Integers) -> Span:
@@ -135,10 +135,7 @@ class Steps:
         if self.words == SINGLES:
             assert outer is not None
             data["outer"]["shift"] = offset_of(outer)
-        if self.found.a is None:
-            alive = self._lookup(problem, data)
-        else:
-            alive = self._operands(problem, data)
+        alive = self._lookup(problem, data) if self.found.a is None else self._operands(problem, data)
         Call(problem, self.found, isa, {**data, **finish_data(self.finish)}).run(
             "chain" if self.words == SINGLES else "steps"
         )
@@ -153,7 +150,7 @@ class Steps:
         return table, x, y
 
     def _operands(self, problem: Problem, data: layout.Data) -> object:
-        alive = []
+        alive: list[Integers] = []
         for name, numbers, codes, zeros, axis in (
             ("a", self.found.a, problem.a, problem.a_zero, 1), ("b", self.found.b, problem.b, problem.b_zero, 0),
         ):  # fmt: skip
@@ -161,9 +158,14 @@ class Steps:
             if numbers.direct and zeros is None and self.words != WIDE:
                 data[name] = layout.codes_data(numbers, codes)
                 continue
-            found = numbers.array(codes, zeros, axis).astype(np.int32 if self.words == WIDE else np.int16)
-            data[name] = layout.wide_data(found) if self.words == WIDE else layout.halves_data(found)
-            alive.append(found)
+            if self.words == WIDE:
+                wide = numbers.array(codes, zeros, axis).astype(np.int32)
+                data[name] = layout.wide_data(wide)
+                alive.append(wide)
+            else:
+                halves = numbers.array(codes, zeros, axis).astype(np.int16)
+                data[name] = layout.halves_data(halves)
+                alive.append(halves)
         return alive
 
     def _cannot_reach(self, problem: Problem) -> bool:

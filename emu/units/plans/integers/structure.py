@@ -14,7 +14,7 @@ from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.enums import FormatKind, Rounding
 from emu.units.enums import Start
 from emu.units.form import Level, UnitForm
-from emu.units.plans.integers.casts import NOTHING, Change, Span, Unproved, change_of, twos_complement
+from emu.units.plans.integers.casts import NOTHING, Change, Span, UnprovedError, change_of, twos_complement
 from emu.units.plans.integers.numbers import Numbers, numbers_of
 from emu.units.schedule import check_runs, run_count, run_length
 
@@ -71,16 +71,16 @@ def structure_of(form: UnitForm, k: int) -> Structure:
     """A unit as integers.
 
     Raises:
-        Unproved: it is something else.
+        UnprovedError: it is something else.
     """
     if k == 0:
-        raise Unproved("K = 0 has no products")
+        raise UnprovedError("K = 0 has no products")
     try:
         check_runs(form, k)
     except ValueError as error:
-        raise Unproved(str(error)) from None
+        raise UnprovedError(str(error)) from None
     if form.product.parts is not None:
-        raise Unproved("operands are split")
+        raise UnprovedError("operands are split")
     a, b, product, unit = _product(form)
     _identity(form.product.result, product, unit, "product.result")
     c, c_shift = _start(form, unit)
@@ -91,7 +91,7 @@ def structure_of(form: UnitForm, k: int) -> Structure:
         sums.append(made)
         cur, n = made.out, run_count(level, n)
     if sum(made.takes_c for made in sums) > 1:
-        raise Unproved("c enters at several levels")
+        raise UnprovedError("c enters at several levels")
     total = product.upto(k) + (c | NOTHING)
     found = Structure(
         form=form, k=k, piece=piece, unit=unit, a=a, b=b, product=product, c=c, c_shift=c_shift,
@@ -114,11 +114,11 @@ def _start(form: UnitForm, unit: int) -> tuple[Span, int]:
         return NOTHING, 0
     fmt = form.c.format
     if not twos_complement(fmt) or form.c.zero is not None:
-        raise Unproved(f"c is {fmt.name}, not two's complement")
+        raise UnprovedError(f"c is {fmt.name}, not two's complement")
     shift = -fmt.frac_bits - unit
     span = Span(low=-fmt.min_sig, high=fmt.max_sig)
     if not 0 <= shift < 64:
-        raise Unproved(f"c counts units of 2^{-fmt.frac_bits}, products of 2^{unit}")
+        raise UnprovedError(f"c counts units of 2^{-fmt.frac_bits}, products of 2^{unit}")
     span = Span(low=span.low << shift, high=span.high << shift)
     _identity(form.c.load, span, unit, "operands.c.load")
     return span, shift
@@ -127,16 +127,16 @@ def _start(form: UnitForm, unit: int) -> tuple[Span, int]:
 def _identity(pipe: Pipe, x: Span, unit: int, where: str) -> None:
     for step in pipe:
         if _changed(step, x, unit, where) is not None:
-            raise Unproved(f"{where} changes {x}")
+            raise UnprovedError(f"{where} changes {x}")
 
 
 def _changed(step: Step, x: Span, unit: int, where: str) -> Change | None:
     if step.factor is not Factor.NONE and not (
         step.factor is Factor.CONSTANTS and all(factor.fraction() == Fraction(1) for factor in step.constants)
     ):
-        raise Unproved(f"{where} multiplies")
+        raise UnprovedError(f"{where} multiplies")
     if any(addend.sig for addend in step.addends):
-        raise Unproved(f"{where} adds")
+        raise UnprovedError(f"{where} adds")
     return None if step.cast is None else change_of(step.cast, x, unit, where)
 
 
@@ -144,7 +144,7 @@ def changes_of(pipe: Pipe, x: Span, unit: int, where: str) -> tuple[tuple[Change
     """The casts of a pipe that change something, and what comes out of it.
 
     Raises:
-        Unproved: it holds more than casts of integers.
+        UnprovedError: it holds more than casts of integers.
     """
     found = []
     for step in pipe:
@@ -158,7 +158,7 @@ def changes_of(pipe: Pipe, x: Span, unit: int, where: str) -> tuple[tuple[Change
 def _level(index: int, level: Level, terms: Span, c: Span | None, n: int, unit: int) -> Sum:
     where = f"level {index}"
     if level.align_bits is not None:
-        raise Unproved(f"{where} aligns its addends")
+        raise UnprovedError(f"{where} aligns its addends")
     _identity(level.input, terms, unit, f"{where} input")
     length = min(run_length(level, n), n)
     start = (c or NOTHING) | NOTHING
@@ -178,7 +178,7 @@ def _level(index: int, level: Level, terms: Span, c: Span | None, n: int, unit: 
                 index=index, level=level, inputs=n, takes_c=c is not None, changes=found, step=step, out=out | NOTHING
             )  # fmt: skip
         fed = fed | out | (changes[-1].span if changes else NOTHING)
-    raise Unproved(f"{where}: no bounds found")
+    raise UnprovedError(f"{where}: no bounds found")
 
 
 def _zero_signs(found: Structure) -> None:
@@ -188,6 +188,6 @@ def _zero_signs(found: Structure) -> None:
     if all(fmt.kind in (FormatKind.INTEGER, FormatKind.FIXED) for fmt in [form.d.format, *casts[:1]]):
         return
     if not form.integral_product or any(level.toward_negative for level in form.levels):
-        raise Unproved("a zero may be negative, and d has a sign of zero")
+        raise UnprovedError("a zero may be negative, and d has a sign of zero")
     if any(how.cast is not None and how.cast.rounding is Rounding.TOWARD_NEGATIVE for how in form.product.result):
-        raise Unproved("a zero may be negative")
+        raise UnprovedError("a zero may be negative")
