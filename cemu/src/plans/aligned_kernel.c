@@ -10,12 +10,12 @@
 #include "isa.h"
 
 enum { ROWS = 16 };        /* of a tile: its accumulators and one step of b stay in the first-level cache */
-#define FAINT 0x1p-900     /* below every exponent that a plan admits */
+#define FAINT 0x1p-600     /* below every exponent that a plan admits */
 
 typedef struct {
-    double acc[ROWS][LANES];
-    double outer[ROWS][LANES];
-    uint64_t marks[ROWS][LANES];
+    double acc[ROWS][LANES] ALIGNED;
+    double outer[ROWS][LANES] ALIGNED;
+    uint64_t marks[ROWS][LANES] ALIGNED;
 } tile;
 
 /* Whether float32 products will do: no live term's exponent lies outside low..high. */
@@ -37,86 +37,91 @@ static void fix_zeros(const float *a, const float *b, int64_t count, const doubl
         if (sum[j] == 0 && __builtin_signbit(before[j]) && all_negative(a, b + j, count)) sum[j] = -0.0;
 }
 
+/* Of each lane: 2^(alignment exponent - align_bits) in `power`, the accumulator on the grid in `sum`, and what products
+ * are multiplied by in `scale`. */
+INLINE void align(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, int64_t row, int64_t block,
+                  const int16_t *top, double *acc, double *power, double *sum, double *scale) {
+    doubles least = all(s->flags & CEMU_ALIGNED_PIECE ? p->least_c : p->result.least);
+    doubles lowest = larger(all(p->min_exponent), all(FAINT));
+    double unit = power_of_two(p->align_bits), per_unit = power_of_two(-p->align_bits);
+    for (int j = 0; j < LANES; j++) power[j] = power_of_two(top[j] < -1000 ? -1000 : top[j]);
+    for EACH(j) AT(scale, j) = all(1.0);
+    if (p->a_power) {
+        int64_t e_a = p->a_power[row * p->scale_blocks + s->block];
+        const int16_t *e_b = p->b_power + (s->block * p->blocks + block) * LANES;
+        for (int j = 0; j < LANES; j++) scale[j] = power_of_two(e_a + e_b[j]);
+        for EACH(j) AT(power, j) *= choose((words)(AT(power, j) <= 0x1p-1000), all(1.0), AT(scale, j));
+    }
+    for EACH(j) {
+        doubles x = choose(infinite(AT(acc, j)), all(0.0), AT(acc, j));
+        doubles own = where((words)(x != 0), larger(power_of(x), least));
+        doubles most = larger(larger(AT(power, j), own), lowest);
+        doubles to_grid = reciprocal(most) * unit;
+        AT(sum, j) = whole(x * to_grid, (int)p->floor);
+        AT(scale, j) *= to_grid;
+        AT(power, j) = most * per_unit;
+    }
+}
+
 INLINE void run_step(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, int64_t row, int64_t block, double *acc,
                      uint64_t *marks, int64_t rounding, int64_t overflow, int flush) {
     const float *a = p->a + row * p->k + s->first;
     const float *b = p->b + (block * p->k + s->first) * LANES;
-    int16_t top[LANES] __attribute__((aligned(64)));
-    double power[LANES], scale[LANES], sum[LANES] __attribute__((aligned(64)));
-    float narrow[LANES] __attribute__((aligned(64)));
-    double least = s->flags & CEMU_ALIGNED_PIECE ? p->least_c : p->result.least;
-    double unit = power_of_two(p->align_bits), per_unit = power_of_two(-p->align_bits);
-
+    int16_t top[LANES] ALIGNED;
+    double power[LANES] ALIGNED, scale[LANES] ALIGNED, sum[LANES] ALIGNED;
     largest_exponents(p->a_e + row * p->k + s->first, p->b_e + (block * p->k + s->first) * LANES, s->count, top);
-    int narrows = p->terms && in_range(p, top);
-    for (int j = 0; j < LANES; j++) {
-        int64_t e = top[j] < -1000 ? -1000 : top[j];
-        power[j] = power_of_two(e);
-    }
-    if (p->a_power) {
-        int64_t e_a = p->a_power[row * p->scale_blocks + s->block];
-        const int16_t *e_b = p->b_power + (s->block * p->blocks + block) * LANES;
-        for (int j = 0; j < LANES; j++) {
-            scale[j] = power_of_two(e_a + e_b[j]);
-            power[j] = top[j] < -1000 ? power[j] : power[j] * scale[j];
-        }
-    } else {
-        for (int j = 0; j < LANES; j++) scale[j] = 1.0;
-    }
-    for (int j = 0; j < LANES; j++) {
-        double x = magnitude(acc[j]) == __builtin_inf() ? 0.0 : acc[j];
-        double own = x == 0 ? 0.0 : larger(power_of(x), least);
-        power[j] = larger(larger(power[j], own), larger(p->min_exponent, FAINT));
-        double to_grid = reciprocal(power[j]) * unit;
-        sum[j] = whole(x * to_grid, (int)p->floor);
-        scale[j] *= to_grid;
-        power[j] *= per_unit;
-    }
-    if (narrows) {
-        for (int j = 0; j < LANES; j++) {
-            double clamped = scale[j] > 0x1p127 ? 0x1p127 : scale[j];
-            narrow[j] = (float)(clamped < 0x1p-126 ? 0x1p-126 : clamped);
-        }
+    align(p, s, row, block, top, acc, power, sum, scale);
+    if (p->terms && in_range(p, top)) {
+        float narrow[LANES] ALIGNED;
+        for EACH(j) AT(scale, j) = larger(smaller(AT(scale, j), all(0x1p127)), all(0x1p-126));
+        for (int j = 0; j < LANES; j++) narrow[j] = (float)scale[j];
         add_products(a, b, s->count, p->terms, narrow, sum);
     } else {
         add_products_wide(a, b, s->count, (int)p->floor, scale, sum);
     }
-    for (int j = 0; j < LANES; j++) sum[j] += 0.0; /* -0 of cut addends */
+    for EACH(j) AT(sum, j) += 0.0; /* a sum of -0 is +0 */
     if (p->zero_sign == CEMU_ALIGNED_IEEE) fix_zeros(a, b, s->count, acc, sum);
-    double positive = p->zero_sign == CEMU_ALIGNED_ALWAYS_POSITIVE ? 0.0 : -0.0;
-    for (int j = 0; j < LANES; j++) {
-        double x = cast_lane(sum[j] * power[j], &p->result, rounding, overflow, flush, &marks[j]) + positive;
-        acc[j] = magnitude(acc[j]) == __builtin_inf() ? acc[j] : x;
+    doubles zero = all(p->zero_sign == CEMU_ALIGNED_ALWAYS_POSITIVE ? 0.0 : -0.0);
+    for EACH(j) {
+        words *mark = (words *)(marks + j);
+        doubles x = cast_lanes(AT(sum, j) * AT(power, j), &p->result, rounding, overflow, flush, mark);
+        AT(acc, j) = choose(infinite(AT(acc, j)), AT(acc, j), x + zero);
     }
 }
 
 /* The result of an inner run joins the outer accumulator: one rounding of outer + x * scale, the exact sum held as a
  * double whose last bit is odd if it is inexact. */
-INLINE void hand_up(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, int64_t row, int64_t block,
-                    const double *acc, double *outer, uint64_t *marks) {
-    const float *scale = p->a_scale ? p->b_scale + (s->block * p->blocks + block) * LANES : NULL;
-    float scale_a = p->a_scale ? p->a_scale[row * p->scale_blocks + s->block] : 1.0f;
-    for (int j = 0; j < LANES; j++) {
-        float factor = scale ? scale_a * scale[j] : 1.0f;
-        int infinite = magnitude(acc[j]) == __builtin_inf() || __builtin_fabsf(factor) == __builtin_inff();
-        double x = infinite ? 0.0 : acc[j] * (double)factor, y = outer[j];
-        double sum = x + y, part = sum - x;
-        double lost = (x - (sum - part)) + (y - part);
-        uint64_t u = bits_of(sum);
-        int even = !(u & 1), inward = (lost < 0) != (sum < 0);
-        uint64_t odd = inward ? u - 1 : u + 1;
-        u = (lost != 0) & even ? odd : u;
-        outer[j] = cast_lane(of_bits(u), &p->outer, CEMU_ALIGNED_OTHER, CEMU_ALIGNED_MARK, 1, &marks[j]);
-        marks[j] |= (uint64_t)infinite;
+INLINE void hand_up(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, int64_t row, int64_t block, double *acc,
+                    double *outer, uint64_t *marks) {
+    double factor[LANES] ALIGNED;
+    for (int j = 0; j < LANES; j++) factor[j] = 1.0;
+    if (p->a_scale) {
+        const float *scale = p->b_scale + (s->block * p->blocks + block) * LANES;
+        float scale_a = p->a_scale[row * p->scale_blocks + s->block];
+        for (int j = 0; j < LANES; j++) factor[j] = (double)(float)(scale_a * scale[j]);
+    }
+    for EACH(j) {
+        words *mark = (words *)(marks + j);
+        words beyond = infinite(AT(acc, j)) | infinite(AT(factor, j));
+        doubles x = choose(beyond, all(0.0), AT(acc, j) * AT(factor, j)), y = AT(outer, j);
+        doubles sum = x + y, part = sum - x, lost = (x - (sum - part)) + (y - part);
+        words inexact = (words)(lost != 0), even = (bits(sum) & 1) - 1;
+        words inward = (words)(lost < 0) ^ (words)(sum < 0);
+        words odd = bits(sum) + (inward | 1); /* one down in magnitude, or one up */
+        sum = choose(inexact & even, (doubles)odd, sum);
+        AT(outer, j) = cast_lanes(sum, &p->outer, CEMU_ALIGNED_OTHER, p->outer.overflow ? p->outer.overflow : CEMU_ALIGNED_MARK, 1, mark);
+        *mark |= beyond;
     }
 }
 
 /* The code of d of a value of its format. */
 INLINE uint64_t encode(const cemu_plan_aligned_t *p, double x) {
-    uint64_t u = bits_of(x), sign = u >> 63, code;
+    uint64_t u, sign, code;
+    memcpy(&u, &x, sizeof u);
+    sign = u >> 63;
     int64_t e = (int64_t)(u >> 52 & 2047) - 1023 + p->d_bias;
     uint64_t fraction = u & 0xfffffffffffffu;
-    if (magnitude(x) == __builtin_inf()) {
+    if (__builtin_isinf(x)) {
         code = (uint64_t)p->d_infinity;
     } else if (x == 0) {
         code = 0;

@@ -6,22 +6,15 @@
 #include "aligned_cast.h"
 
 #if defined(__AVX512F__)
-#include <immintrin.h>
-#define BYTES 64
 #define LARGER16(x, y) ((shorts)_mm512_max_epi16((__m512i)(x), (__m512i)(y)))
 #define CUT(x) ((ints)_mm512_cvttps_epi32((__m512)(x)))
 #elif defined(__AVX2__)
-#include <immintrin.h>
-#define BYTES 32
 #define LARGER16(x, y) ((shorts)_mm256_max_epi16((__m256i)(x), (__m256i)(y)))
 #define CUT(x) ((ints)_mm256_cvttps_epi32((__m256)(x)))
 #elif defined(__SSE2__)
-#include <emmintrin.h>
-#define BYTES 16
 #define LARGER16(x, y) ((shorts)_mm_max_epi16((__m128i)(x), (__m128i)(y)))
 #define CUT(x) ((ints)_mm_cvttps_epi32((__m128)(x)))
 #else
-#define BYTES 16
 #define LARGER16(x, y) larger16(x, y)
 #define CUT(x) __builtin_convertvector(x, ints)
 #endif
@@ -70,7 +63,7 @@ INLINE void add_products(const float *a, const float *b, int64_t count, int64_t 
                 scales[v] = *(const floats_at *)(scale + at + v * FLOATS);
             }
             for (int64_t i = first; i < end; i++) {
-                floats broadcast = (floats){0} + a[i];
+                floats broadcast = a[i] - (floats){0};
                 for (int v = 0; v < HELD; v++) {
                     floats other = *(const floats_at *)(b + i * LANES + at + v * FLOATS);
                     held[v] += CUT(broadcast * other * scales[v]);
@@ -83,11 +76,11 @@ INLINE void add_products(const float *a, const float *b, int64_t count, int64_t 
 }
 
 /* The same in doubles: exact for every exponent, and for sums of up to 53 bits. */
-INLINE void add_products_wide(const float *a, const float *b, int64_t count, int floored, const double *scale,
-                              double *sum) {
+INLINE void add_products_wide(const float *a, const float *b, int64_t count, int floored, double *scale, double *sum) {
     for (int64_t i = 0; i < count; i++) {
-        double x = a[i];
-        for (int j = 0; j < LANES; j++) sum[j] += whole(x * b[i * LANES + j] * scale[j], floored);
+        double x[LANES] ALIGNED;
+        for (int j = 0; j < LANES; j++) x[j] = (double)a[i] * b[i * LANES + j];
+        for EACH(j) AT(sum, j) += whole(AT(x, j) * AT(scale, j), floored);
     }
 }
 

@@ -65,8 +65,32 @@ def read(operand: Operand, codes: NDArray[Any]) -> tuple[Numbers, Exponents]:
     """Numbers and exponents of an operand's codes, flushed and loaded; `bounds` must have accepted it."""
     made = _table(operand)
     if made is not None:
-        return made[0][codes], made[1][codes]
-    return _flushed(operand, *decode(operand.format, codes))
+        at = codes.view(np.int64)
+        return made[0][at], made[1][at]
+    return _flushed(operand, *_wide(operand.format, codes))
+
+
+def _wide(fmt: Format, codes: NDArray[Any]) -> tuple[Numbers, Exponents]:
+    """As `decode`; a float32 whose low bits are ignored or not is a view, and its exponent is a field."""
+    layout = (fmt.exp_bits, fmt.bias, fmt.man_bits + fmt.ignored_low_bits, fmt.nan, fmt.subnormals)
+    if layout != (8, 127, 23, NanEncoding.IEEE, Subnormals.GRADUAL) or not (fmt.infinities and fmt.negative_zero):
+        return decode(fmt, codes)
+    words = codes.astype(np.uint32)
+    if fmt.ignored_low_bits:
+        words &= np.uint32((1 << 32) - (1 << fmt.ignored_low_bits))
+    field = (words >> np.uint32(23)).astype(np.int16) & np.int16(255)
+    e = np.maximum(field, np.int16(1)) - np.int16(fmt.bias)
+    with np.errstate(invalid="ignore"):
+        numbers = words.view(np.float32).astype(np.float64)
+    return numbers, np.where(words << np.uint32(1) == 0, np.int16(DEAD), e)
+
+
+def numbers_of(operand: Operand, codes: NDArray[Any]) -> Numbers:
+    """The numbers alone."""
+    if operand.format.name == "float32" and operand.daz is Daz.OFF:
+        with np.errstate(invalid="ignore"):
+            return codes.astype(np.uint32).view(np.float32).astype(np.float64)
+    return read(operand, codes)[0]
 
 
 @lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ from emu.units.problem import Problem
 from emu.units.tiling import worker_count
 
 from .casts import KernelCast
-from .operands import DEAD, read
+from .operands import DEAD, numbers_of, read
 
 if TYPE_CHECKING:
     from .proof import Shape
@@ -73,6 +73,8 @@ def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Pla
 
 
 def _padded(plane: Plane, blocks: int) -> Plane:
+    if plane.shape[1] == blocks * LANES:
+        return np.ascontiguousarray(plane)
     return np.pad(plane, ((0, 0), (0, blocks * LANES - plane.shape[1])))
 
 
@@ -88,9 +90,11 @@ def _c(shape: Shape, problem: Problem, blocks: int) -> tuple[Plane, NDArray[np.b
         elements = np.zeros((problem.m, problem.n), bool)
         return np.full((problem.m, blocks * LANES), shape.start), elements
     assert shape.form.c is not None
-    values, _ = read(shape.form.c, problem.c)
+    values = numbers_of(shape.form.c, problem.c)
     elements = np.isnan(values) if shape.infinite_c else ~np.isfinite(values)
-    return _padded(np.where(elements, 0.0, values), blocks), elements
+    if elements.any():
+        values = np.where(elements, 0.0, values)
+    return _padded(values, blocks), elements
 
 
 def _steps(shape: Shape) -> Plane:
