@@ -186,10 +186,17 @@ int64_t FOR_ISA(plan_aligned)(cemu_plan_aligned_t *p);
 int64_t FOR_ISA(plan_aligned)(cemu_plan_aligned_t *p) {
     tile *t = aligned_alloc(64, sizeof *t);
     if (!t) return CEMU_NO_MEMORY;
+#if defined(__SSE2__)
+    unsigned mode = _mm_getcsr(); /* a library may have left this thread flushing subnormals, which bfloat16 has */
+    _mm_setcsr(0x1f80);
+#endif
     runner *run = runner_of(&p->result);
     for (int64_t block = p->block; block < p->block_end; block++)
         for (int64_t first = p->row; first < p->row_end; first += ROWS)
             run(p, first, first + ROWS < p->row_end ? first + ROWS : p->row_end, block, t);
+#if defined(__SSE2__)
+    _mm_setcsr(mode);
+#endif
     free(t);
     return CEMU_OK;
 }

@@ -65,7 +65,9 @@ def kernel_cast(how: Cast) -> KernelCast | str:
         if how.rounding is Rounding.TOWARD_ZERO:
             flush_from = least
         elif how.rounding in (Rounding.TIES_TO_EVEN, Rounding.TIES_TO_AWAY):
-            flush_from = least * (1.0 - 2.0 ** -(fmt.man_bits + 2))  # from here a full-precision rounding reaches 2^emin
+            flush_from = least * (
+                1.0 - 2.0 ** -(fmt.man_bits + 2)
+            )  # from here a full-precision rounding reaches 2^emin
         else:
             return f"it does not flush after rounding {how.rounding.value}"
     positive, negative = _THRESHOLDS[how.rounding]

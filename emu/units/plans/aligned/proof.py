@@ -26,7 +26,7 @@ MOST_TERMS = 1 << 20
 MOST_STEPS = 1 << 20
 
 
-class _Unproved(Exception):
+class _UnprovedError(Exception):
     """Why an obligation does not hold."""
 
 
@@ -61,7 +61,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     """The plan, or the first obligation that does not hold."""
     try:
         shape, proof = _proved(form, k)
-    except _Unproved as why:
+    except _UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
     rate = "4 to 15 times the time of a float32 product" if shape.terms else "15 to 40 times that of a float32 product"
     return Plan(name=NAME, proof=tuple(proof), rate=rate, run=partial(run.run, shape))
@@ -69,7 +69,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
 
 def _need(holds: bool, reason: str) -> None:
     if not holds:
-        raise _Unproved(reason)
+        raise _UnprovedError(reason)
 
 
 def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
@@ -143,7 +143,7 @@ def _clamps(how: Cast) -> bool:
 def _operand(operand: Operand, name: str) -> Bounds:
     found = operands.bounds(operand)
     if found is None:
-        raise _Unproved(f"operand {name} ({operand.format.name}) is not read as numbers and exponents")
+        raise _UnprovedError(f"operand {name} ({operand.format.name}) is not read as numbers and exponents")
     narrow = found.bits <= FLOAT32 and found.low - (found.bits - 1) >= -149
     narrow = narrow and found.high + math.log2(found.reach) <= 128
     _need(narrow, f"operand {name} ({operand.format.name}) is not a float32")
@@ -157,7 +157,7 @@ def _cast(pipe: Pipe, what: str) -> tuple[KernelCast, Cast]:
     assert how is not None
     made = kernel_cast(how)
     if isinstance(made, str):
-        raise _Unproved(f"{what}: {made}")
+        raise _UnprovedError(f"{what}: {made}")
     return made, how
 
 
@@ -191,7 +191,10 @@ def _outer(form: UnitForm, inner: Cast) -> tuple[tuple[KernelCast, Cast] | None,
     if len(form.levels) == 1:
         return None, False
     level = form.levels[1]
-    _need(level.group == 1 and not level.order and level.align_bits is None, "the outer level is no plain chain of additions")
+    _need(
+        level.group == 1 and not level.order and level.align_bits is None,
+        "the outer level is no plain chain of additions",
+    )
     _need(level.zero_sign is ZeroSign.IEEE and not level.toward_negative, "the outer level's zeros are not IEEE's")
     start = form.levels[0].start
     _need(start is Start.ZERO, "runs of the inner level do not start at +0")
@@ -232,4 +235,4 @@ def _is_power(fmt: Format) -> bool:
     """Whether every number of a format is 2^e, |e| <= 127, with e its alignment exponent."""
     found = operands.bounds(Operand(format=fmt))
     positive = not fmt.signed and not fmt.has_zero if fmt.kind is FormatKind.LOG else False
-    return positive and found is not None and found.bits == 1 and -127 <= found.low and found.high <= 127
+    return positive and found is not None and found.bits == 1 and found.low >= -127 and found.high <= 127

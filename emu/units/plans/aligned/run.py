@@ -65,7 +65,7 @@ def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Pla
     values, e = read(operand, codes)
     with np.errstate(over="ignore", invalid="ignore"):
         numbers, exponents = values.astype(np.float32), e
-    marked = ~np.isfinite(numbers).all(axis=axis)
+    marked = np.asarray(~np.isfinite(numbers).all(axis=axis))
     if marked.any():
         where = marked[:, None] if axis else marked[None, :]
         numbers, exponents = np.where(where, np.float32(0), numbers), np.where(where, np.int16(DEAD), exponents)
@@ -110,11 +110,13 @@ def _scales(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """The scales of each step, as the kernel takes them; rows and columns with a scale that is no number."""
     form = shape.form
-    assert form.scale_a is not None and form.scale_b is not None
-    assert problem.a_scale is not None and problem.b_scale is not None
+    assert form.scale_a is not None
+    assert form.scale_b is not None
+    assert problem.a_scale is not None
+    assert problem.b_scale is not None
     a, a_e = read(Operand(format=form.scale_a.format), problem.a_scale[:, _block_of(shape, form.scale_a)])
     b, b_e = read(Operand(format=form.scale_b.format), problem.b_scale[_block_of(shape, form.scale_b)])
-    rows, columns = ~np.isfinite(a).all(axis=1), ~np.isfinite(b).all(axis=0)
+    rows, columns = np.asarray(~np.isfinite(a).all(axis=1)), np.asarray(~np.isfinite(b).all(axis=0))
     a, b = np.where(rows[:, None], 1.0, a), np.where(columns[None, :], 1.0, b)
     if shape.powers:
         arrays["a_power"] = np.ascontiguousarray(np.where(rows[:, None], np.int16(0), a_e))
@@ -178,5 +180,3 @@ def _parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], i
 
 def _cast_fields(how: KernelCast) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(how).items()}
-
-

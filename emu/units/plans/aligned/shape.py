@@ -59,7 +59,9 @@ def steps_of(form: UnitForm, k: int) -> Steps:
 
 def one_block(steps: Steps, scale: PerBlock | None) -> bool:
     """Whether the terms of every step share a block scale."""
-    return scale is None or scale.block is None or bool((steps.firsts // scale.block == steps.lasts // scale.block).all())
+    return (
+        scale is None or scale.block is None or bool((steps.firsts // scale.block == steps.lasts // scale.block).all())
+    )
 
 
 def plain_level(level: Level) -> bool:
