@@ -52,6 +52,12 @@ typedef struct {
     int64_t floor;        /* addends are cut toward negative, not toward zero */
     int64_t terms;        /* how many cut terms an int32 holds; 0: sums are doubles */
     int64_t low, high;    /* the largest exponent of live terms for which float32 products are exact enough */
+    /* Steps in float32 and int32 alone, where every live exponent lies in quick_low..quick_high: the sum fits an int32,
+     * the result is normal and does not overflow. */
+    int64_t quick;        /* whether there are such steps */
+    int64_t quick_pieces; /* also at the start of a piece */
+    int64_t quick_low, quick_high;
+    int64_t quick_keep;   /* mask of the float32 bits that the result keeps, if it truncates; 0: to nearest */
     double min_exponent;  /* 2^align_min_exp, or 0 */
     double least_c;       /* 2^emin of operand c */
     int64_t zero_sign;

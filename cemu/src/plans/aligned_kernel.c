@@ -5,8 +5,7 @@
  * An accumulator is held as a double; an infinite one stays as it is, since all terms are finite. */
 #include <stdlib.h>
 
-#include "aligned_cast.h"
-#include "aligned_sums.h"
+#include "aligned_quick.h"
 #include "isa.h"
 
 enum { ROWS = 16 };        /* of a tile: its accumulators and one step of b stay in the first-level cache */
@@ -18,10 +17,11 @@ typedef struct {
     uint64_t marks[ROWS][LANES] ALIGNED;
 } tile;
 
-/* Whether float32 products will do: no live term's exponent lies outside low..high. */
-INLINE int in_range(const cemu_plan_aligned_t *p, const int16_t *top) {
-    int16_t low = (int16_t)p->low, high = (int16_t)p->high, outside = 0;
-    for (int j = 0; j < LANES; j++) outside |= (int16_t)((top[j] > high) | ((top[j] < low) & (top[j] > CEMU_ALIGNED_DEAD / 2)));
+/* Whether no live term's exponent lies outside low..high. */
+INLINE int in_range(const int16_t *top, int64_t lowest, int64_t highest) {
+    int16_t low = (int16_t)lowest, high = (int16_t)highest, outside = 0;
+    for (int j = 0; j < LANES; j++)
+        outside |= (int16_t)((top[j] > high) | ((top[j] < low) & (top[j] > CEMU_ALIGNED_DEAD / 2)));
     return !outside;
 }
 
@@ -70,8 +70,11 @@ INLINE void run_step(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, i
     int16_t top[LANES] ALIGNED;
     double power[LANES] ALIGNED, scale[LANES] ALIGNED, sum[LANES] ALIGNED;
     largest_exponents(p->a_e + row * p->k + s->first, p->b_e + (block * p->k + s->first) * LANES, s->count, top);
+    if (p->quick && (p->quick_pieces || !(s->flags & CEMU_ALIGNED_PIECE)) &&
+        in_range(top, p->quick_low, p->quick_high) && quick_step(p, a, b, s->count, top, acc))
+        return;
     align(p, s, row, block, top, acc, power, sum, scale);
-    if (p->terms && in_range(p, top)) {
+    if (p->terms && in_range(top, p->low, p->high)) { /* float32 products will do */
         float narrow[LANES] ALIGNED;
         for EACH(j) AT(scale, j) = larger(smaller(AT(scale, j), all(0x1p127)), all(0x1p-126));
         for (int j = 0; j < LANES; j++) narrow[j] = (float)scale[j];

@@ -50,27 +50,32 @@ INLINE void largest_exponents(const int16_t *a, const int16_t *b, int64_t count,
     }
 }
 
-/* sum[j] += the products times scale[j], each cut to an integer toward zero; `terms` at a time fit an int32. */
-INLINE void add_products(const float *a, const float *b, int64_t count, int64_t terms, const float *scale, double *sum) {
-    int32_t total[LANES] __attribute__((aligned(64)));
-    for (int64_t first = 0; first < count; first += terms) {
-        int64_t end = first + terms < count ? first + terms : count;
-        for (int at = 0; at < LANES; at += HELD * FLOATS) {
-            ints held[HELD];
-            floats scales[HELD];
-            for (int v = 0; v < HELD; v++) {
-                held[v] = (ints){0};
-                scales[v] = *(const floats_at *)(scale + at + v * FLOATS);
-            }
-            for (int64_t i = first; i < end; i++) {
-                floats broadcast = a[i] - (floats){0};
-                for (int v = 0; v < HELD; v++) {
-                    floats other = *(const floats_at *)(b + i * LANES + at + v * FLOATS);
-                    held[v] += CUT(broadcast * other * scales[v]);
-                }
-            }
-            for (int v = 0; v < HELD; v++) *(ints *)(total + at + v * FLOATS) = held[v];
+/* total[j] = the sum of the products times scale[j], each cut to an integer toward zero; it fits an int32. */
+INLINE void sum_products(const float *a, const float *b, int64_t count, const float *scale, int32_t *total) {
+    for (int at = 0; at < LANES; at += HELD * FLOATS) {
+        ints held[HELD];
+        floats scales[HELD];
+        for (int v = 0; v < HELD; v++) {
+            held[v] = (ints){0};
+            scales[v] = *(const floats_at *)(scale + at + v * FLOATS);
         }
+        for (int64_t i = 0; i < count; i++) {
+            floats broadcast = a[i] - (floats){0};
+            for (int v = 0; v < HELD; v++) {
+                floats other = *(const floats_at *)(b + i * LANES + at + v * FLOATS);
+                held[v] += CUT(broadcast * other * scales[v]);
+            }
+        }
+        for (int v = 0; v < HELD; v++) *(ints *)(total + at + v * FLOATS) = held[v];
+    }
+}
+
+/* sum[j] += the same; `terms` at a time fit an int32. */
+INLINE void add_products(const float *a, const float *b, int64_t count, int64_t terms, const float *scale, double *sum) {
+    int32_t total[LANES] ALIGNED;
+    for (int64_t first = 0; first < count; first += terms) {
+        int64_t left = count - first;
+        sum_products(a + first, b + first * LANES, left < terms ? left : terms, scale, total);
         for (int j = 0; j < LANES; j++) sum[j] += total[j];
     }
 }

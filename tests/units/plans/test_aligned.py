@@ -181,10 +181,22 @@ def test_threads_and_tiles(monkeypatch, workers, m, n):
     assert same(unit, operands(unit, m, 70, n, ("any" if m > 1 else "finite", "near", "any"), workers)) == m * n
 
 
-def test_subnormal_operands_in_a_thread_that_flushes():
-    """bfloat16's subnormals are float32's: the kernel sets the mode it needs."""
+def test_subnormal_operands():
+    """bfloat16's subnormals are float32's."""
     unit = load_unit(BUILT_IN[2])
     assert same(unit, operands(unit, 4, 32, 8, ("faint", "border", "faint"), 5), isas())
+
+
+@pytest.mark.parametrize("least", [-200, -100, -3, 0, 40])
+@pytest.mark.parametrize("rounding", ["toward_zero", "ties_to_even"])
+@pytest.mark.parametrize(
+    "formats", ["bfloat16 bfloat16 float32 float32", "e8m6 e8m6 bfloat16 e8m13", "e6m9 e6m9 float16 float32"]
+)
+def test_where_float32_alone_will_do(formats, rounding, least):
+    """All exponents: below, in and above the range of the quick steps; c of a narrower range than the result."""
+    unit = aligned_unit(formats, 12, 5, {"rounding": rounding}, align_min_exp=least)
+    for styles in (("finite", "finite", "finite"), ("near", "finite", "faint"), ("cancel", "border", "border")):
+        same(unit, operands(unit, 5, 5, 70, styles, 50 - least), isas())
 
 
 @settings(max_examples=60)

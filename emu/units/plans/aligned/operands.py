@@ -61,13 +61,20 @@ def decode(fmt: Format, codes: NDArray[Any]) -> tuple[Numbers, Exponents]:
     return numbers, np.where(zero, DEAD, e).astype(np.int16)
 
 
-def read(operand: Operand, codes: NDArray[Any]) -> tuple[Numbers, Exponents]:
+def read(operand: Operand, codes: NDArray[np.uint64]) -> tuple[NDArray[np.float32], Exponents]:
     """Numbers and exponents of an operand's codes, flushed and loaded; `bounds` must have accepted it."""
-    made = _table(operand)
+    made = _narrow_table(operand)
     if made is not None:
         at = codes.view(np.int64)
-        return made[0][at], made[1][at]
-    return _flushed(operand, *_wide(operand.format, codes))
+        return made[0].take(at), made[1].take(at)
+    numbers, e = _flushed(operand, *_wide(operand.format, codes))
+    return numbers.astype(np.float32), e
+
+
+@lru_cache(maxsize=256)
+def _narrow_table(operand: Operand) -> tuple[NDArray[np.float32], Exponents] | None:
+    made = _table(operand)
+    return None if made is None else (made[0].astype(np.float32), made[1])
 
 
 def _wide(fmt: Format, codes: NDArray[Any]) -> tuple[Numbers, Exponents]:
@@ -86,11 +93,14 @@ def _wide(fmt: Format, codes: NDArray[Any]) -> tuple[Numbers, Exponents]:
 
 
 def numbers_of(operand: Operand, codes: NDArray[Any]) -> Numbers:
-    """The numbers alone."""
+    """The numbers alone, as float64."""
     if operand.format.name == "float32" and operand.daz is Daz.OFF:
         with np.errstate(invalid="ignore"):
             return codes.astype(np.uint32).view(np.float32).astype(np.float64)
-    return read(operand, codes)[0]
+    made = _table(operand)
+    if made is not None:
+        return made[0].take(codes.view(np.int64))
+    return _flushed(operand, *_wide(operand.format, codes))[0]
 
 
 @lru_cache(maxsize=256)

@@ -30,6 +30,18 @@ class _UnprovedError(Exception):
     """Why an obligation does not hold."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Quick:
+    """Where a whole step is computed in float32 and int32: live exponents in low..high."""
+
+    low: int
+    high: int
+    keep: int
+    """mask of the float32 bits that a truncating cast keeps; 0: to nearest, 24 bits"""
+    pieces: bool
+    """also steps that start with c"""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shape:
     """All that the kernel needs to know of a unit and K."""
@@ -49,6 +61,8 @@ class Shape:
     zero_sign: ZeroSign
     result: KernelCast
     outer: KernelCast | None
+    quick: Quick | None
+    """the steps that float32 and int32 compute alone"""
     powers: bool
     """whether block scales are powers of two that join the products"""
     scales: bool
@@ -123,8 +137,14 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     last = form.levels[-1]
     final = how if outer is None else outer[1]
     infinite_c = outer is None and final.format.infinities and result.overflow != MARK and not _clamps(final)
+    quick = None
+    if terms and largest <= WORD - 127 and not powers and inner.zero_sign is not ZeroSign.IEEE:
+        quick = _quick(form, how, bits, low, high, largest)
+    if quick is not None:
+        where = f"steps with exponents in {quick.low}..{quick.high}"
+        proof.append(f"{where}: float32 and int32, as sums are below 2^31 - 127 and results normal")
     shape = Shape(
-        form=form, steps=steps, align_bits=bits, floor=floor, terms=terms, low=low, high=high,
+        quick=quick, form=form, steps=steps, align_bits=bits, floor=floor, terms=terms, low=low, high=high,
         min_exponent=inner.align_min_exp, least_c=_c(form, steps, how), start=-0.0 if last.start is Start.NONE else 0.0,
         zero_sign=inner.zero_sign if how.format.negative_zero else ZeroSign.ALWAYS_POSITIVE,
         result=result, outer=None if outer is None else outer[0], powers=powers, scales=scales, infinite_c=infinite_c,
@@ -134,6 +154,22 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     proof.append(f"sums are cast to {how.format.name}, {how.rounding.value}, from a float64 that holds them exactly")
     Analysis(form, k)
     return shape, proof
+
+
+def _quick(form: UnitForm, how: Cast, bits: int, low: int, high: int, largest: float) -> Quick | None:
+    """The range in which a step needs no more than float32 and int32: no result is subnormal or overflows."""
+    fmt = how.format
+    c = fmt if form.c is None else form.c.format
+    singles = all(one.man_bits <= 23 and one.lsb >= -149 and one.msb <= 128 and one.emin >= -126 for one in (fmt, c))
+    nearest = how.rounding is Rounding.TIES_TO_EVEN and fmt.man_bits == 23
+    if not singles or not (nearest or how.rounding is Rounding.TOWARD_ZERO):
+        return None
+    growth = math.ceil(math.log2(largest)) - bits
+    least = form.levels[0].align_min_exp
+    low = max(low, fmt.emin + bits, bits - 126, low if least is None else least)
+    high = min(high, fmt.msb - 1 - growth, 126)
+    keep = 0 if nearest else -(1 << (23 - fmt.man_bits))
+    return Quick(low=low, high=high, keep=keep, pieces=c.emin <= low) if low < high else None
 
 
 def _clamps(how: Cast) -> bool:

@@ -62,9 +62,7 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
 
 def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
     """Numbers and exponents, with zeros in the rows (axis 1) or columns (axis 0) that hold NaN or infinity: marked."""
-    values, e = read(operand, codes)
-    with np.errstate(over="ignore", invalid="ignore"):
-        numbers, exponents = values.astype(np.float32), e
+    numbers, exponents = read(operand, codes)
     marked = np.asarray(~np.isfinite(numbers).all(axis=axis))
     if marked.any():
         where = marked[:, None] if axis else marked[None, :]
@@ -147,6 +145,8 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         "d_man_bits": d.man_bits, "d_bias": d.bias, "d_field_bits": d.field_bits, "d_ignored": d.ignored_low_bits,
         "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
     }  # fmt: skip
+    if shape.quick is not None:
+        fields |= {f"quick_{name}": int(value) for name, value in vars(shape.quick).items()} | {"quick": 1}
     kinds = {"a": "float", "b": "float", "a_scale": "float", "b_scale": "float", "c": "double", "d": "uint64_t"}
     kinds |= {"steps": "cemu_aligned_step", "marks": "uint8_t"}
     for name, array in arrays.items():
