@@ -43,7 +43,8 @@ typedef struct {
     const float *b;       /* [blocks][k][LANES] */
     const int16_t *b_e;
     const double *c;      /* [m][blocks * LANES]; no NaN */
-    const int16_t *a_power, *b_power; /* exponents of scales, [m][scale_blocks] and [scale_blocks][blocks * LANES]; or NULL */
+    const int16_t *a_power; /* exponents of scales, [m][scale_blocks], or NULL */
+    const int16_t *b_power; /* [scale_blocks][blocks * LANES] */
     const float *a_scale, *b_scale;   /* scales of the outer level, of the same shapes; or NULL */
     int64_t scale_blocks;
     const cemu_aligned_step *steps;

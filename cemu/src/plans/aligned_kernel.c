@@ -97,6 +97,7 @@ INLINE void run_step(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, i
 INLINE void hand_up(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, int64_t row, int64_t block, double *acc,
                     double *outer, uint64_t *marks) {
     double factor[LANES] ALIGNED;
+    int64_t overflow = p->outer.overflow == CEMU_ALIGNED_SATURATE ? CEMU_ALIGNED_SATURATE : CEMU_ALIGNED_MARK;
     for (int j = 0; j < LANES; j++) factor[j] = 1.0;
     if (p->a_scale) {
         const float *scale = p->b_scale + (s->block * p->blocks + block) * LANES;
@@ -112,7 +113,7 @@ INLINE void hand_up(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, in
         words inward = (words)(lost < 0) ^ (words)(sum < 0);
         words odd = bits(sum) + (inward | 1); /* one down in magnitude, or one up */
         sum = choose(inexact & even, (doubles)odd, sum);
-        AT(outer, j) = cast_lanes(sum, &p->outer, CEMU_ALIGNED_OTHER, p->outer.overflow ? p->outer.overflow : CEMU_ALIGNED_MARK, 1, mark);
+        AT(outer, j) = cast_lanes(sum, &p->outer, CEMU_ALIGNED_OTHER, overflow, 1, mark);
         *mark |= beyond;
     }
 }

@@ -71,7 +71,8 @@ INLINE void sum_products(const float *a, const float *b, int64_t count, const fl
 }
 
 /* sum[j] += the same; `terms` at a time fit an int32. */
-INLINE void add_products(const float *a, const float *b, int64_t count, int64_t terms, const float *scale, double *sum) {
+INLINE void add_products(const float *a, const float *b, int64_t count, int64_t terms, const float *scale,
+                         double *sum) {
     int32_t total[LANES] ALIGNED;
     for (int64_t first = 0; first < count; first += terms) {
         int64_t left = count - first;
