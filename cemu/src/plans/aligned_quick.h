@@ -4,6 +4,8 @@
 
 #include "aligned_sums.h"
 
+typedef uint32_t uints __attribute__((vector_size(BYTES), may_alias));
+
 #define INTS(array, j) (*(ints *)((array) + (j)))
 #define SINGLES(array, j) (*(floats *)((array) + (j)))
 #define EVERY(j) (int j = 0; j < LANES; j += FLOATS)
@@ -29,7 +31,7 @@ INLINE int quick_step(const cemu_plan_aligned_t *p, const float *a, const float 
         most = pick(empty, (ints){0} + ONE, most);
         outside |= ((most > high) | (most < low)) & ~empty;
         INTS(power, j) = most;
-        INTS(scale, j) = (ONE - most) + (ONE + bits);
+        INTS(scale, j) = (ints)(2u * ONE + (uint32_t)bits - (uints)most);
     }
     int32_t any = 0;
     for (int v = 0; v < FLOATS; v++) any |= outside[v];
