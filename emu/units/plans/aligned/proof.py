@@ -1,0 +1,274 @@
+"""Whether a unit is an aligned adder that the kernel computes exactly: each obligation, checked for this form and K."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+from emu.arithmetic.pipe import Factor, Pipe
+from emu.formats.cast import Cast
+from emu.formats.enums import Daz, FormatKind, Ftz, Rounding
+from emu.formats.model import Format
+from emu.units.enums import AlignTo, ProductExponent, Start, ZeroSign
+from emu.units.form import Level, Operand, UnitForm
+from emu.units.plans.plan import Plan, Refusal
+from emu.units.ranges import Analysis
+
+from . import operands, run
+from .casts import MARK, MOST_EXPONENT, KernelCast, holds, kernel_cast
+from .operands import Bounds
+from .shape import Steps, one_block, plain_level, steps_of
+
+NAME = "aligned"
+FLOAT32, WORD, DOUBLE = 24, (1 << 31) - 1, 53
+MOST_TERMS = 1 << 20
+MOST_STEPS = 1 << 20
+
+
+class _UnprovedError(Exception):
+    """Why an obligation does not hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quick:
+    """Where a whole step is computed in float32 and int32: live exponents in low..high."""
+
+    low: int
+    high: int
+    keep: int
+    """mask of the float32 bits that a truncating cast keeps; 0: to nearest, 24 bits"""
+    pieces: bool
+    """also steps that start with c"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shape:
+    """All that the kernel needs to know of a unit and K."""
+
+    form: UnitForm
+    steps: Steps
+    align_bits: int
+    floor: bool
+    terms: int
+    """cut terms that an int32 holds; 0: sums of doubles"""
+    low: int
+    high: int
+    min_exponent: int | None
+    least_c: float
+    start: float
+    """of the accumulator without c: +0, or -0 which is absent"""
+    zero_sign: ZeroSign
+    result: KernelCast
+    outer: KernelCast | None
+    quick: Quick | None
+    """the steps that float32 and int32 compute alone"""
+    powers: bool
+    """whether block scales are powers of two that join the products"""
+    scales: bool
+    """whether the outer level multiplies by scales"""
+    infinite_c: bool
+    """whether an infinite c is held"""
+
+
+def match(form: UnitForm, k: int) -> Plan | Refusal:
+    """The plan, or the first obligation that does not hold."""
+    try:
+        shape, proof = _proved(form, k)
+    except _UnprovedError as why:
+        return Refusal(plan=NAME, reason=str(why))
+    rate = "4 to 15 times the time of a float32 product" if shape.terms else "15 to 40 times that of a float32 product"
+    return Plan(name=NAME, proof=tuple(proof), rate=rate, run=partial(run.run, shape))
+
+
+def _need(holds: bool, reason: str) -> None:
+    if not holds:
+        raise _UnprovedError(reason)
+
+
+def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
+    inner = form.levels[0]
+    _need(inner.align_bits is not None, "no level is an aligned adder")
+    assert inner.align_bits is not None
+    _need(len(form.levels) <= 2, "there are more than two levels")
+    _need(k > 0, "K is 0")
+    product = form.product
+    plain = product.table is None and product.parts is None and not product.result
+    _need(plain and product.exponent is ProductExponent.SUM, "products are not plain ones with exponent ea + eb")
+    _need(all(plain_level(level) for level in form.levels), "runs are dealt to lanes or cut into parts")
+    _need(form.a.zero is None and form.b.zero is None, "operands have zero points")
+    a, b = _operand(form.a, "a"), _operand(form.b, "b")
+    _need(k <= MOST_STEPS, f"K is beyond {MOST_STEPS}")
+    steps = steps_of(form, k)
+
+    modes = (Rounding.TOWARD_ZERO, Rounding.TOWARD_NEGATIVE)
+    _need(inner.align_to is AlignTo.ALL, "the alignment exponent is not that of terms and accumulator")
+    _need(inner.align_max_shift is None, "the shifter has a range")
+    _need(inner.align_rounding in modes, f"addends are cut {inner.align_rounding.value}")
+    result, how = _cast(inner.result, "the step's result")
+    _need(
+        inner.zero_sign is not ZeroSign.IEEE or not inner.toward_negative,
+        "a zero sum under toward_negative has a sign of its own",
+    )
+    floor = inner.align_rounding is Rounding.TOWARD_NEGATIVE
+
+    bits, group = inner.align_bits, int(min(inner.group, k))
+    reach = a.reach * b.reach
+    largest = (group * (reach * 2.0**bits + 1) + 2.0 ** (bits + 1) + 1) if bits < 60 else math.inf
+    width = math.ceil(math.log2(largest)) if math.isfinite(largest) else 99
+    needed = f"{group} products of at most {reach:g} and an accumulator below 2, in units of 2^-{bits}"
+    _need(width < DOUBLE - 1, f"the sum of {needed} has {width} bits and a sign; a float64 holds {DOUBLE}")
+    _need(a.bits + b.bits <= DOUBLE, f"products have {a.bits + b.bits} bits, beyond a float64")
+    proof = [f"the sum of {needed}, has at most {width} bits and a sign: a float64 holds {DOUBLE}"]
+
+    terms = 0
+    if a.bits + b.bits <= FLOAT32 and not floor and reach * 2.0**bits <= WORD:
+        terms = min(int(WORD // (reach * 2.0**bits)), MOST_TERMS)
+        proof.append(f"products have {a.bits + b.bits} <= {FLOAT32} bits (float32)")
+        proof.append(f"{terms} cut products stay below 2^31 (int32); more are added in float64")
+    else:
+        proof.append(f"products have {a.bits + b.bits} <= {DOUBLE} bits (float64)")
+    low, high = max(bits - 125, -4000), 125 - max(math.ceil(math.log2(reach)), 1)
+    if terms and (a.low + b.low < low or a.high + b.high > high):
+        proof.append(f"steps with a largest product exponent outside {low}..{high} are computed in float64")
+
+    outer, scales = _outer(form, how)
+    powers = _powers(form, inner, steps)
+    last = form.levels[-1]
+    final = how if outer is None else outer[1]
+    infinite_c = outer is None and final.format.infinities and result.overflow != MARK and not _clamps(final)
+    quick = None
+    if terms and largest <= WORD - 127 and not powers and inner.zero_sign is not ZeroSign.IEEE:
+        quick = _quick(form, how, bits, low, high, largest)
+    if quick is not None:
+        where = f"steps with exponents in {quick.low}..{quick.high}"
+        proof.append(f"{where}: float32 and int32, as sums are below 2^31 - 127 and results normal")
+    shape = Shape(
+        quick=quick, form=form, steps=steps, align_bits=bits, floor=floor, terms=terms, low=low, high=high,
+        min_exponent=inner.align_min_exp, least_c=_c(form, steps, how), start=-0.0 if last.start is Start.NONE else 0.0,
+        zero_sign=inner.zero_sign if how.format.negative_zero else ZeroSign.ALWAYS_POSITIVE,
+        result=result, outer=None if outer is None else outer[0], powers=powers, scales=scales, infinite_c=infinite_c,
+    )  # fmt: skip
+    _need(inner.align_min_exp is None or abs(inner.align_min_exp) <= 400, "align_min_exp lies beyond 400")
+    _ends(form, final, steps)
+    proof.append(f"sums are cast to {how.format.name}, {how.rounding.value}, from a float64 that holds them exactly")
+    Analysis(form, k)
+    return shape, proof
+
+
+def _quick(form: UnitForm, how: Cast, bits: int, low: int, high: int, largest: float) -> Quick | None:
+    """The range in which a step needs no more than float32 and int32: no result is subnormal or overflows."""
+    fmt = how.format
+    c = fmt if form.c is None else form.c.format
+    singles = all(one.man_bits <= 23 and one.lsb >= -149 and one.msb <= 128 and one.emin >= -126 for one in (fmt, c))
+    nearest = how.rounding is Rounding.TIES_TO_EVEN and fmt.man_bits == 23
+    if not singles or not (nearest or how.rounding is Rounding.TOWARD_ZERO):
+        return None
+    growth = math.ceil(math.log2(largest)) - bits
+    least = form.levels[0].align_min_exp
+    low = max(low, fmt.emin + bits, bits - 126, low if least is None else least)
+    high = min(high, fmt.msb - 1 - growth, 126)
+    keep = 0 if nearest else -(1 << (23 - fmt.man_bits))
+    return Quick(low=low, high=high, keep=keep, pieces=c.emin <= low) if low < high else None
+
+
+def _clamps(how: Cast) -> bool:
+    return how.overflow.value == "saturate"
+
+
+def _operand(operand: Operand, name: str) -> Bounds:
+    found = operands.bounds(operand)
+    if found is None:
+        raise _UnprovedError(f"operand {name} ({operand.format.name}) is not read as numbers and exponents")
+    narrow = found.bits <= FLOAT32 and found.low - (found.bits - 1) >= -149
+    narrow = narrow and found.high + math.log2(found.reach) <= 128
+    _need(narrow, f"operand {name} ({operand.format.name}) is not a float32")
+    return found
+
+
+def _cast(pipe: Pipe, what: str) -> tuple[KernelCast, Cast]:
+    alone = len(pipe) == 1 and pipe[0].factor is Factor.NONE and not pipe[0].addends
+    _need(alone, f"{what} is not one cast")
+    how = pipe[0].cast
+    assert how is not None
+    made = kernel_cast(how)
+    if isinstance(made, str):
+        raise _UnprovedError(f"{what}: {made}")
+    return made, how
+
+
+def _c(form: UnitForm, steps: Steps, how: Cast) -> float:
+    """2^emin of what enters as c."""
+    if form.c is None:
+        return 2.0**how.format.emin
+    plain = form.c.format.kind is FormatKind.FLOAT and not form.c.load and form.c.zero is None
+    plain = plain and form.c.format.bits <= operands.WIDEST and operands.bounds(form.c) is not None
+    _need(plain, f"c ({form.c.format.name}) is not read as a float")
+    _need(max(abs(form.c.format.lsb), abs(form.c.format.msb)) <= MOST_EXPONENT, "c reaches too far")
+    _need(form.c.daz is Daz.OFF or steps.pieces == 1, "c is flushed at every piece of K")
+    return 2.0**form.c.format.emin
+
+
+def _ends(form: UnitForm, how: Cast, steps: Steps) -> None:
+    """The last level's result goes on to d, and to c of the next piece, as it is."""
+    made = how.format
+    for step in form.output:
+        same = step.factor is Factor.NONE and not step.addends
+        same = same and step.cast is not None and step.cast.ftz is Ftz.OFF and holds(step.cast.format, made)
+        _need(same, "`output` is not the identity")
+    d = form.d.format
+    _need(holds(d, made) and d.bits <= 64, f"d ({d.name}) does not hold every {made.name}")
+    if steps.pieces > 1:
+        _need(form.c is not None and form.c.format == d, "c and d of the pieces of K differ")
+
+
+def _outer(form: UnitForm, inner: Cast) -> tuple[tuple[KernelCast, Cast] | None, bool]:
+    """The cast of an outer level that adds one number after the other, and whether it multiplies by scales."""
+    if len(form.levels) == 1:
+        return None, False
+    level = form.levels[1]
+    _need(
+        level.group == 1 and not level.order and level.align_bits is None,
+        "the outer level is no plain chain of additions",
+    )
+    _need(level.zero_sign is ZeroSign.IEEE and not level.toward_negative, "the outer level's zeros are not IEEE's")
+    start = form.levels[0].start
+    _need(start is Start.ZERO, "runs of the inner level do not start at +0")
+    outer, how = _cast(level.result, "the outer level's result")
+    _need(how.format.man_bits + 3 <= DOUBLE - 1, "the outer result is too wide for a sum rounded to odd in float64")
+    scales = bool(level.input)
+    if scales:
+        step = level.input[0]
+        alone = len(level.input) == 1 and step.factor is Factor.SCALE and not step.addends and step.cast is None
+        product = form.scale_product
+        single = len(product) == 1 and product[0].factor is Factor.NONE and not product[0].addends
+        single = single and product[0].cast is not None and _is_float32(product[0].cast)
+        both = all(scale is not None and scale.format.name == "float32" for scale in (form.scale_a, form.scale_b))
+        _need(alone and single and both, "scales of runs are not products of two float32, rounded to float32")
+        _need(inner.format.man_bits + 1 + FLOAT32 <= DOUBLE, "a scaled run is too wide for a float64")
+    return (outer, how), scales
+
+
+def _is_float32(how: Cast) -> bool:
+    return how.format.name == "float32" and how.rounding is Rounding.TIES_TO_EVEN and how.ftz is Ftz.OFF
+
+
+def _powers(form: UnitForm, level: Level, steps: Steps) -> bool:
+    """Whether the inner level multiplies by scales that are powers of two."""
+    if not level.input:
+        return False
+    step = level.input[0]
+    alone = len(level.input) == 1 and step.factor is Factor.SCALE and not step.addends and step.cast is None
+    _need(alone and not form.scale_product, "terms are scaled or cast before they are aligned")
+    for scale in (form.scale_a, form.scale_b):
+        assert scale is not None
+        _need(_is_power(scale.format), f"block scales ({scale.format.name}) are not powers of two")
+        _need(one_block(steps, scale), "a step has terms of several blocks")
+    return True
+
+
+def _is_power(fmt: Format) -> bool:
+    """Whether every number of a format is 2^e, |e| <= 127, with e its alignment exponent."""
+    found = operands.bounds(Operand(format=fmt))
+    positive = not fmt.signed and not fmt.has_zero if fmt.kind is FormatKind.LOG else False
+    return positive and found is not None and found.bits == 1 and found.low >= -127 and found.high <= 127

@@ -1,0 +1,182 @@
+"""Runs the kernel of an aligned unit: planes of operands, threads over rows or columns, what is computed again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.formats.native import pointer
+from emu.units.enums import ZeroSign
+from emu.units.form import Operand, PerBlock
+from emu.units.plans.again import again
+from emu.units.plans.plan import Isa
+from emu.units.problem import Problem
+from emu.units.tiling import worker_count
+
+from .casts import KernelCast
+from .operands import DEAD, numbers_of, read
+
+if TYPE_CHECKING:
+    from .proof import Shape
+
+LANES = 64
+ROWS = 16
+NO_MINIMUM = 0.0
+_ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
+_ISAS = {None: -1, Isa.BASE: 0, Isa.V3: 1, Isa.V4: 2}
+Plane = NDArray[Any]
+
+
+def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
+    """Compute a problem, in place."""
+    if not problem.m or not problem.n:
+        return
+    blocks = -(-problem.n // LANES)
+    order = shape.steps.order
+    a_codes = problem.a if order is None else problem.a[:, order]
+    b_codes = problem.b if order is None else problem.b[order]
+    a, a_e, rows = _finite(shape.form.a, a_codes, 1)
+    b, b_e, columns = _finite(shape.form.b, b_codes, 0)
+    c, elements = _c(shape, problem, blocks)
+    arrays: dict[str, Plane | None] = {
+        "a": a, "a_e": a_e, "b": _packed(b, blocks), "b_e": _packed(b_e, blocks), "c": c,
+        "a_power": None, "b_power": None, "a_scale": None, "b_scale": None,
+        "steps": _steps(shape), "d": problem.d, "marks": np.empty((problem.m, problem.n), np.uint8),
+    }  # fmt: skip
+    if shape.powers or shape.scales:
+        more_rows, more_columns = _scales(shape, problem, blocks, arrays)
+        rows, columns = rows | more_rows, columns | more_columns
+    _call(shape, problem, isa, blocks, arrays)
+    marks = arrays["marks"]
+    assert marks is not None
+    elements |= marks.astype(bool)
+    elements[rows] = False
+    elements[:, columns] = False
+    if rows.any() or columns.any() or elements.any():
+        again(problem, rows, columns, elements)
+
+
+def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
+    """Numbers and exponents, with zeros in the rows (axis 1) or columns (axis 0) that hold NaN or infinity: marked."""
+    numbers, exponents = read(operand, codes)
+    marked = np.asarray(~np.isfinite(numbers).all(axis=axis))
+    if marked.any():
+        where = marked[:, None] if axis else marked[None, :]
+        numbers, exponents = np.where(where, np.float32(0), numbers), np.where(where, np.int16(DEAD), exponents)
+    return np.ascontiguousarray(numbers), np.ascontiguousarray(exponents), marked
+
+
+def _padded(plane: Plane, blocks: int) -> Plane:
+    if plane.shape[1] == blocks * LANES:
+        return np.ascontiguousarray(plane)
+    return np.pad(plane, ((0, 0), (0, blocks * LANES - plane.shape[1])))
+
+
+def _packed(plane: Plane, blocks: int) -> Plane:
+    """[block, k, lane]."""
+    k = plane.shape[0]
+    return np.ascontiguousarray(_padded(plane, blocks).reshape(k, blocks, LANES).transpose(1, 0, 2))
+
+
+def _c(shape: Shape, problem: Problem, blocks: int) -> tuple[Plane, NDArray[np.bool_]]:
+    """The accumulators at the start, and which elements the kernel cannot start."""
+    if problem.c is None:
+        elements = np.zeros((problem.m, problem.n), bool)
+        return np.full((problem.m, blocks * LANES), shape.start), elements
+    assert shape.form.c is not None
+    values = numbers_of(shape.form.c, problem.c)
+    elements = np.isnan(values) if shape.infinite_c else ~np.isfinite(values)
+    if elements.any():
+        values = np.where(elements, 0.0, values)
+    return _padded(values, blocks), elements
+
+
+def _steps(shape: Shape) -> Plane:
+    rows = shape.steps.rows.copy()
+    scale = shape.form.scale_a if shape.powers or shape.scales else None
+    if scale is not None:
+        rows[:, 3] = np.arange(len(rows))
+    return rows
+
+
+def _scales(
+    shape: Shape, problem: Problem, blocks: int, arrays: dict[str, Plane | None]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The scales of each step, as the kernel takes them; rows and columns with a scale that is no number."""
+    form = shape.form
+    assert form.scale_a is not None
+    assert form.scale_b is not None
+    assert problem.a_scale is not None
+    assert problem.b_scale is not None
+    a, a_e = read(Operand(format=form.scale_a.format), problem.a_scale[:, _block_of(shape, form.scale_a)])
+    b, b_e = read(Operand(format=form.scale_b.format), problem.b_scale[_block_of(shape, form.scale_b)])
+    rows, columns = np.asarray(~np.isfinite(a).all(axis=1)), np.asarray(~np.isfinite(b).all(axis=0))
+    a, b = np.where(rows[:, None], 1.0, a), np.where(columns[None, :], 1.0, b)
+    if shape.powers:
+        arrays["a_power"] = np.ascontiguousarray(np.where(rows[:, None], np.int16(0), a_e))
+        arrays["b_power"] = _padded(np.where(columns[None, :], np.int16(0), b_e), blocks)
+    else:
+        arrays["a_scale"] = np.ascontiguousarray(a.astype(np.float32))
+        arrays["b_scale"] = _padded(b.astype(np.float32), blocks)
+    return rows, columns
+
+
+def _block_of(shape: Shape, scale: PerBlock) -> NDArray[np.int64]:
+    at = shape.steps.firsts if shape.powers else shape.steps.starts
+    return np.zeros_like(at) if scale.block is None else at // scale.block
+
+
+def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: dict[str, Plane | None]) -> None:
+    from cemu import ffi, lib
+
+    d = shape.form.d.format
+    fields: dict[str, Any] = {
+        "m": problem.m, "n": problem.n, "k": problem.k, "blocks": blocks,
+        "scale_blocks": len(shape.steps.rows), "step_count": len(shape.steps.rows),
+        "align_bits": shape.align_bits, "floor": int(shape.floor), "terms": shape.terms,
+        "low": shape.low, "high": shape.high,
+        "min_exponent": NO_MINIMUM if shape.min_exponent is None else 2.0**shape.min_exponent,
+        "least_c": shape.least_c, "zero_sign": _ZERO_SIGNS[shape.zero_sign], "inner": int(shape.outer is not None),
+        "result": _cast_fields(shape.result), "outer": _cast_fields(shape.outer or shape.result),
+        "d_man_bits": d.man_bits, "d_bias": d.bias, "d_field_bits": d.field_bits, "d_ignored": d.ignored_low_bits,
+        "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
+    }  # fmt: skip
+    if shape.quick is not None:
+        fields |= {f"quick_{name}": int(value) for name, value in vars(shape.quick).items()} | {"quick": 1}
+    kinds = {"a": "float", "b": "float", "a_scale": "float", "b_scale": "float", "c": "double", "d": "uint64_t"}
+    kinds |= {"steps": "cemu_aligned_step", "marks": "uint8_t"}
+    for name, array in arrays.items():
+        fields[name] = pointer(f"{kinds.get(name, 'int16_t')} *", array)
+
+    def part(first: int, end: int, block: int, block_end: int) -> int:
+        parts = {"row": first, "row_end": end, "block": block, "block_end": block_end}
+        return int(lib.cemu_plan_aligned(ffi.new("cemu_plan_aligned_t *", fields | parts), _ISAS[isa]))
+
+    for status in _parts(problem, blocks, part):
+        if status == lib.CEMU_NO_MEMORY:
+            raise MemoryError(f"{shape.form.name}: no memory for a tile")
+        assert status == lib.CEMU_OK, f"cemu_plan_aligned: status {status}"
+
+
+def _parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], int]) -> list[int]:
+    """Rows, or blocks of columns where there are few rows, over the cores."""
+    workers = worker_count(problem)
+    if workers == 1:
+        return [part(0, problem.m, 0, blocks)]
+    with ThreadPoolExecutor(workers) as pool:
+        if problem.m >= blocks * LANES or blocks == 1:
+            size = -(-problem.m // workers // ROWS) * ROWS if problem.m >= workers * ROWS else -(-problem.m // workers)
+            starts = range(0, problem.m, size)
+            made = [pool.submit(part, at, min(at + size, problem.m), 0, blocks) for at in starts]
+        else:
+            size = -(-blocks // workers)
+            made = [pool.submit(part, 0, problem.m, at, min(at + size, blocks)) for at in range(0, blocks, size)]
+        return [one.result() for one in made]
+
+
+def _cast_fields(how: KernelCast) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(how).items()}
