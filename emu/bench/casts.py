@@ -36,7 +36,7 @@ class Cast:
     """the job on so many elements"""
 
 
-LARGE, CACHED = 1 << 24, 1 << 16
+LARGE, CACHED = 1 << 24, 1 << 17
 """Elements: beyond every cache, and in the second level."""
 
 
@@ -96,12 +96,12 @@ def _general_encode(fmt: Any, x: Array) -> str:
 def _decode(size: int) -> Job:
     import ml_dtypes
 
+    from emu.formats.codec import decode32
     from emu.formats.load import load_format
 
     fmt = load_format("float8_e4m3fn")
     codes = np.random.default_rng(size).integers(0, 256, size).astype(np.uint8)
     theirs = codes.view(ml_dtypes.float8_e4m3fn)
-    numbers = decoder()
     peers = {
         "ml_dtypes astype": lambda: theirs.astype(np.float32), "decode to float64": lambda: fmt.decode(codes),
         "memcpy of the output": floats(size).copy,
@@ -109,20 +109,10 @@ def _decode(size: int) -> Job:
 
     def check() -> str:
         return (
-            "" if np.array_equal(numbers(fmt, codes), theirs.astype(np.float32), equal_nan=True) else "numbers differ"
+            "" if np.array_equal(decode32(fmt, codes), theirs.astype(np.float32), equal_nan=True) else "numbers differ"
         )
 
-    return Job(run=lambda: numbers(fmt, codes), peers=peers, check=check)
-
-
-def decoder() -> Callable[[Any, Array], Array]:
-    """Decoding to float32."""
-
-    def numbers(fmt: Any, codes: Array) -> Array:
-        found: Array = fmt.decode(codes).astype(np.float32)
-        return found
-
-    return numbers
+    return Job(run=lambda: decode32(fmt, codes), peers=peers, check=check)
 
 
 def _mxfp8(size: int) -> Job:
