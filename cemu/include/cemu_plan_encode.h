@@ -46,7 +46,7 @@ CEMU_API int64_t cemu_plan_encode(cemu_plan_encode_t *job, int64_t isa);
 CEMU_API int64_t cemu_plan_lookup(const void *in, int64_t in_bytes, const void *table, void *out, int64_t out_bytes,
                                   int64_t n, uint64_t mask, uint64_t *seen);
 
-/* Codes of floats to float32 or float64, by moving their fields. emu compares it with the table for all codes first. */
+/* Codes of floats to float32 or float64, by moving their fields. emu compares them with the table, for all codes, first. */
 typedef struct {
     const void *in;
     int64_t in_bytes; /* 1 or 2 */
@@ -55,7 +55,9 @@ typedef struct {
     int64_t n;
     int64_t field;    /* mask of exponent and mantissa fields */
     int64_t shift;    /* from the format's mantissa to float32's: 23 - man_bits */
-    int64_t scale;    /* 127 - bias; -126 to 126 */
+    int64_t raise;    /* (127 - bias) << 23 */
+    int64_t normal;   /* the smallest normal magnitude; 0: float32's own bias, whose subnormals are moved too */
+    int64_t unit;     /* exponent of the smallest subnormal; at least -126 */
     int64_t most;     /* the largest finite magnitude; beyond are infinity and NaN */
     int64_t infinity; /* the magnitude of infinity; -1: none */
     int64_t payload;  /* of float32's mantissa: what a NaN's code fills */
@@ -64,7 +66,6 @@ typedef struct {
     int64_t seen;     /* out: the OR of all codes */
 } cemu_plan_numbers_t;
 
-/* Status CEMU_NO_ISA too where the processor is set to take subnormal numbers for zeros. */
 CEMU_API int64_t cemu_plan_numbers(cemu_plan_numbers_t *job, int64_t isa);
 
 /* Blocks of float32 with scales that are powers of two: absmax of each block, k = floor(log2 absmax) + offset, one more

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def _encode(name: str) -> Callable[[int], Job]:
 
 def _torch(name: str, x: Array) -> dict[str, Callable[[], Any]]:
     try:
-        import torch
+        torch = import_module("torch")
     except ImportError:
         return {}
     dtype = getattr(torch, name, None)

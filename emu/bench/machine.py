@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def this_machine() -> Machine:
 
 def _blas() -> str:
     try:
-        from threadpoolctl import threadpool_info
+        threadpool_info = import_module("threadpoolctl").threadpool_info
     except ImportError:
         return "unknown"
     np.dot(np.ones((2, 2)), np.ones((2, 2)))  # loads it
@@ -86,7 +87,7 @@ def cores(count: int) -> Iterator[None]:
 def blas_threads(count: int) -> Iterator[None]:
     """BLAS on so many threads, where threadpoolctl is here to tell it so."""
     try:
-        from threadpoolctl import threadpool_limits
+        threadpool_limits = import_module("threadpoolctl").threadpool_limits
     except ImportError:
         yield
         return

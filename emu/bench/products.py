@@ -39,27 +39,28 @@ class Product:
 
 
 _HOPPER, _BLACKWELL = "nvidia-hopper:wgmma.mma_async", "nvidia-blackwell:tcgen05.mma"
-PRODUCTS = tuple(
-    Product(unit=unit, goal=goal)
-    for unit, goal in (
-        ("integer:add(a=int8, b=int8, acc=int32)", "int8"),
-        ("integer:add(a=int8, b=int8, acc=int16, overflow=saturate)", "int8-sat16"),
-        ("generic:float(acc=float16)", "narrow-fp16"),
-        ("generic:float(acc=e6m9)", "narrow"),
-        ("generic:float(acc=e6m9, rounding=toward_zero, overflow=saturate)", "narrow"),
-        ("fp8-e4m3-fp16acc", "narrow"),
-        ("generic:float(acc=float32, a=float16, b=float16)", "float32-sum"),
-        (f"{_HOPPER}.m64n8k32.f32.e4m3.e4m3", "aligned-small"),
-        ("nvidia-ampere:mma.sync.m16n8k16.f32.f16.f16.f32", "aligned-wide"),
-        (f"{_HOPPER}.m64n8k16.f32.bf16.bf16", "aligned-wide"),
-        (f"{_BLACKWELL}.m128n8k32.kind::mxf8f6f4.block32.f32.e4m3.e4m3.ue8m0", "aligned-wide"),
-        (f"{_BLACKWELL}.m128n8k64.kind::mxf4nvf4.block16.f32.e2m1.e2m1.ue4m3", "aligned-wide"),
-        ("bf16-fma-f32", "fma"),
-        ("intel-amx:tdpbf16ps", "fma"),
-        ("kulisch-e4m3", "exact"),
-        ("ibm-int4-radix4:tree", "log4"),
-    )
-) + (Product(unit="fp8-e4m3-fp16acc", goal="general", plan="general"),)
+_CHOSEN = (
+    ("integer:add(a=int8, b=int8, acc=int32)", "int8"),
+    ("integer:add(a=int8, b=int8, acc=int16, overflow=saturate)", "int8-sat16"),
+    ("generic:float(acc=float16)", "narrow-fp16"),
+    ("generic:float(acc=e6m9)", "narrow"),
+    ("generic:float(acc=e6m9, rounding=toward_zero, overflow=saturate)", "narrow"),
+    ("fp8-e4m3-fp16acc", "narrow"),
+    ("generic:float(acc=float32, a=float16, b=float16)", "float32-sum"),
+    (f"{_HOPPER}.m64n8k32.f32.e4m3.e4m3", "aligned-small"),
+    ("nvidia-ampere:mma.sync.m16n8k16.f32.f16.f16.f32", "aligned-wide"),
+    (f"{_HOPPER}.m64n8k16.f32.bf16.bf16", "aligned-wide"),
+    (f"{_BLACKWELL}.m128n8k32.kind::mxf8f6f4.block32.f32.e4m3.e4m3.ue8m0", "aligned-wide"),
+    (f"{_BLACKWELL}.m128n8k64.kind::mxf4nvf4.block16.f32.e2m1.e2m1.ue4m3", "aligned-wide"),
+    ("bf16-fma-f32", "fma"),
+    ("intel-amx:tdpbf16ps", "fma"),
+    ("kulisch-e4m3", "exact"),
+    ("ibm-int4-radix4:tree", "log4"),
+)
+PRODUCTS = (
+    *(Product(unit=unit, goal=goal) for unit, goal in _CHOSEN),
+    Product(unit="fp8-e4m3-fp16acc", goal="general", plan="general"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fnmatch import fnmatch
 
 import numpy as np
 
 from emu.bench.casts import CACHED, CASTS, CPFLOAT, Cast
 from emu.bench.checks import reference_differs, sample_differs
-from emu.bench.machine import cores, this_machine
+from emu.bench.machine import blas_threads, cores, this_machine
 from emu.bench.products import PRODUCTS, Product, operands
 from emu.bench.results import Results, Timing
 from emu.bench.timing import medians, once
@@ -85,7 +88,7 @@ def _product(product: Product, sizes: Sequence[int], rounds: int, limit: float) 
         found.append(_timed(product, size, rounds, limit))
     judged = min(found, key=lambda x: (abs(x.size - JUDGED), -x.size)).size
     text = f"{wrong} elements of the general kernel differ from the reference" if wrong else ""
-    return [_with(x, headline=x.size == judged, note="; ".join(filter(None, (x.note, text)))) for x in found]
+    return [replace(x, headline=x.size == judged, note="; ".join(filter(None, (x.note, text)))) for x in found]
 
 
 def _timed(product: Product, size: int, rounds: int, limit: float) -> Timing:
@@ -101,20 +104,12 @@ def _timed(product: Product, size: int, rounds: int, limit: float) -> Timing:
     return Timing(
         key=product.key, goal=product.goal, plan=plan, size=size, seconds=seconds, rate=size**3 / seconds / 1e9,
         against={"sgemm": sgemm, "dgemm": dgemm}, figure=seconds / (dgemm if product.goal == "exact" else sgemm),
-        note=note if size == JUDGED or wrong else note,
+        note=note,
     )  # fmt: skip
-
-
-def _with(timing: Timing, **changes: object) -> Timing:
-    from dataclasses import replace
-
-    return replace(timing, **changes)  # type: ignore[arg-type]
 
 
 def _threads(rounds: int, limit: float) -> list[Timing]:
     """The speed-up by a second thread over that of sgemm, for the products of the goals narrow and general."""
-    import os
-
     if len(os.sched_getaffinity(0)) < 2:
         return []
     chosen = [next(x for x in PRODUCTS if x.goal == goal) for goal in ("narrow", "general")]
@@ -123,8 +118,6 @@ def _threads(rounds: int, limit: float) -> list[Timing]:
 
 def _scaling(product: Product, size: int, rounds: int, limit: float) -> Timing:
     """Two threads with a half of sgemm each stand for two processes: nothing is shared between them."""
-    from concurrent.futures import ThreadPoolExecutor
-
     unit, given = product.loaded, operands(product.loaded, size)
     if once(lambda: given.run(unit, plan=product.plan)) > limit:
         size = 128
@@ -136,8 +129,6 @@ def _scaling(product: Product, size: int, rounds: int, limit: float) -> Timing:
 
     with cores(1):
         alone, sgemm = medians([one, lambda: x @ y], rounds, limit)
-    from emu.bench.machine import blas_threads
-
     with cores(2), blas_threads(1), ThreadPoolExecutor(2) as pool:
         both, pair = medians([one, lambda: list(pool.map(lambda _: x @ y, range(2)))], rounds, limit)
     plan = product.plan or plan_of(unit.form, size, Backend.C).name

@@ -9,13 +9,18 @@ GOAL_HEADINGS = ("work", "goal", "measured", "met", "what was measured", "plan")
 HEADINGS = ("what", "plan", "size", "rate", "against", "")
 
 
-def goal_rows(results: Results) -> list[tuple[str, ...]]:
-    """The table of the goals: one row for each item that stands for one."""
-    rows = []
+def goal_rows(results: Results, every: bool = True) -> list[tuple[str, ...]]:
+    """The table of the goals: one row for each item that stands for one.
+
+    Args:
+        results: of a run.
+        every: also say which goals were not measured.
+    """
+    rows: list[tuple[str, ...]] = []
     for goal in GOALS:
         limit, found = goal.limit(results.machine), results.of_goal(goal)
         aim = f"{goal.judge.value} {limit:g} × {goal.against}"
-        if not found:
+        if not found and every:
             rows.append((goal.work, aim, "", "not measured", "", ""))
         for i, x in enumerate(found):
             met = "yes" if goal.judge.met(x.figure, limit) else "no"

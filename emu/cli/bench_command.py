@@ -52,11 +52,11 @@ def command(
 
     console = messages()
     chosen = sizes or ((128, 512) if quick else SIZES)
-    results = run(only, chosen, quick, report=lambda what: console.print(f"{what} …"))
+    results = run(only, chosen, quick, report=lambda what: console.print(f"{what} …", soft_wrap=True))
     if not results.timings:
         raise SpecError("nothing of that name is measured", key="--only", value=", ".join(only))
     click.echo(results.machine.line())
-    print_table(table.GOAL_HEADINGS, ("measured",), table.goal_rows(results))
+    print_table(table.GOAL_HEADINGS, ("measured",), table.goal_rows(results, every=not only))
     click.echo()
     print_table(table.HEADINGS, ("size", "rate"), table.rows(results))
     if json_file is not None:

@@ -144,7 +144,8 @@ def encode(
     """
     if fmt.bits > MAX_STORED_BITS:
         raise FormatError(f"{fmt.name} has {fmt.bits} bits: only formats of at most {MAX_STORED_BITS} bits have codes")
-    plain = random is None and sr_bits is None and all(isinstance(x, str | Enum | None) for x in (rounding, overflow, nan_to))
+    plain = random is None and sr_bits is None and isinstance(rounding, str | Enum) and isinstance(nan_to, str | Enum)
+    plain = plain and isinstance(overflow, str | Enum | None)
 
     def make() -> Cast:
         target = fmt if nan_to == "error" else replace(fmt, nan_to=member(NanTo, nan_to))

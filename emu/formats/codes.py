@@ -136,8 +136,9 @@ def as_narrow(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[Any
         return given
     native = native_dtype(fmt) if given.dtype.kind not in "uib" else None
     if native is not None and given.dtype == native and native.itemsize == fmt.code_dtype.itemsize:
-        return np.ascontiguousarray(given).view(fmt.code_dtype) & _mask(fmt, native.itemsize)
-    return smallest(as_codes(given, fmt, what), fmt)
+        codes: NDArray[Any] = np.ascontiguousarray(given).view(fmt.code_dtype) & _mask(fmt, native.itemsize)
+        return codes.reshape(given.shape)
+    return smallest(as_codes(array, fmt, what), fmt)
 
 
 def smallest(codes: NDArray[np.uint64], fmt: Format) -> NDArray[Any]:

@@ -1,8 +1,7 @@
-/* Codes of floats of at most 16 bits to float32 or float64, by moving their fields.
+/* Codes of floats of at most 16 bits to float32 or float64.
  *
- * Exponent and mantissa fields, moved to where float32 has them, are the number times 2^(bias - 127), subnormals
- * included; the product with 2^(127 - bias) is exact. That needs a processor that does not take subnormal numbers for
- * zeros. */
+ * Exponent and mantissa fields are moved to where float32 has them, and the exponent gets the difference of the biases;
+ * subnormals are integers times a power of two. No operation has a subnormal operand or result. */
 #include "cemu_plan_encode.h"
 #include "isa.h"
 
@@ -11,12 +10,10 @@
 #define INLINE static inline __attribute__((always_inline))
 enum { BLOCK = 256 };
 
-INLINE uint32_t number(const cemu_plan_numbers_t *job, uint32_t code, uint32_t shift, float scale) {
-    uint32_t magnitude = code & (uint32_t)job->field, moved = magnitude << shift, bits;
-    float x;
-    memcpy(&x, &moved, sizeof x);
-    x *= scale;
-    memcpy(&bits, &x, sizeof bits);
+/* small: the bits of magnitude times the unit of subnormals. */
+INLINE uint32_t number(const cemu_plan_numbers_t *job, uint32_t code, uint32_t small) {
+    uint32_t magnitude = code & (uint32_t)job->field, moved = magnitude << (uint32_t)job->shift;
+    uint32_t bits = (int32_t)magnitude < (int32_t)job->normal ? small : moved + (uint32_t)job->raise;
     uint32_t quiet = 0x400000 | (moved & (uint32_t)job->payload);
     uint32_t special = 0x7f800000 | (magnitude == (uint32_t)job->infinity ? 0 : quiet);
     bits = (int32_t)magnitude > (int32_t)job->most ? special : bits;
@@ -27,32 +24,29 @@ INLINE uint32_t number(const cemu_plan_numbers_t *job, uint32_t code, uint32_t s
 #define NUMBERS(IN)                                                                          \
     do {                                                                                     \
         const IN *restrict from = (const IN *)p->in + begin;                                 \
-        for (int64_t i = 0; i < n; i++) {                                                    \
+        for (int64_t i = 0; i < n; i++) { /* apart: no compiler branches around it then */   \
+            float x = (float)(int32_t)(from[i] & (uint32_t)job.field) * unit;                \
             seen |= from[i];                                                                 \
-            bits[i] = number(&job, from[i], shift, scale);                                   \
+            memcpy(small + i, &x, sizeof x);                                                 \
         }                                                                                    \
+        for (int64_t i = 0; i < n; i++) bits[i] = number(&job, from[i], small[i]);           \
     } while (0)
 
 int64_t FOR_ISA(plan_numbers)(cemu_plan_numbers_t *p) {
     const cemu_plan_numbers_t job = *p;
-    const uint32_t shift = (uint32_t)job.shift;
-    volatile float tiny = 0x1p-140f;
-    if (tiny * 0x1p100f == 0) return CEMU_NO_ISA;
-    float scale;
-    uint32_t power = (uint32_t)(127 + job.scale) << 23, seen = 0, bits[BLOCK];
-    memcpy(&scale, &power, sizeof scale);
+    float unit;
+    uint32_t power = (uint32_t)(127 + job.unit) << 23, seen = 0, small[BLOCK], block[BLOCK];
+    memcpy(&unit, &power, sizeof unit);
     for (int64_t begin = 0; begin < job.n; begin += BLOCK) {
         int64_t n = job.n - begin < BLOCK ? job.n - begin : BLOCK;
+        uint32_t *restrict bits = job.out_bits == 32 ? (uint32_t *)job.out + begin : block;
         if (job.in_bytes == 1) NUMBERS(uint8_t);
         else NUMBERS(uint16_t);
-        if (job.out_bits == 32) {
-            memcpy((float *)job.out + begin, bits, (size_t)n * sizeof *bits);
-            continue;
-        }
+        if (job.out_bits == 32) continue;
         double *restrict to = (double *)job.out + begin;
         for (int64_t i = 0; i < n; i++) {
             float x;
-            memcpy(&x, bits + i, sizeof x);
+            memcpy(&x, block + i, sizeof x);
             to[i] = x;
         }
     }

@@ -23,8 +23,10 @@ from emu.formats.cast import check_cast
 from emu.formats.enums import FormatKind, Rounding
 from emu.formats.fast.chunks import in_chunks
 from emu.formats.fast.grid import grid_of
+from emu.formats.fast.recent import Recent
 
 NEVER = 1 << 23
+_RULES: Recent[dict[str, Any] | None] = Recent()
 
 
 def encode(
@@ -41,13 +43,11 @@ def encode(
     from cemu import ffi, lib
 
     block = blocks.shape[-1]
-    if blocks.dtype != np.float32 or block % 16 or not 16 <= block <= 1024 or not _computed(fmt, rounding):
+    if blocks.dtype != np.float32 or block % 16 or not 16 <= block <= 1024:
         return None
-    grid = grid_of(check_cast(fmt.element, rounding=rounding, overflow=fmt.overflow), 32)
-    if grid is None:
+    rule = _RULES.get(fmt, rounding, lambda: _rule(fmt, rounding))
+    if rule is None:
         return None
-    offset, threshold = _step(fmt)
-    low, high = exponent_range(fmt.scale)
     given = np.ascontiguousarray(blocks)
     count = given.size // block
     codes, scales = np.empty(blocks.shape, np.uint8), np.empty(blocks.shape[:-1], np.uint8)
@@ -56,16 +56,28 @@ def encode(
 
     def run(begin: int, end: int) -> None:
         job = ffi.new("cemu_plan_blocks_t *", {
-            "grid": grid, "in": ffi.cast("float *", data[0] + 4 * begin),
+            **rule, "in": ffi.cast("float *", data[0] + 4 * begin),
             "codes": ffi.cast("uint8_t *", data[1] + begin),
             "scales": ffi.cast("uint8_t *", data[2] + begin // block), "blocks": (end - begin) // block,
-            "block": block, "offset": offset, "threshold": threshold, "low": low, "high": high,
-            "first": int(fmt.scale.has_zero),
+            "block": block,
         })  # fmt: skip
         refused.append(lib.cemu_plan_blocks(job, isa) != lib.CEMU_OK or bool(job.refused))
 
     in_chunks(count * block, run, unit=block)
     return None if any(refused) else (scales, codes)
+
+
+def _rule(fmt: BlockFormat, rounding: Rounding) -> dict[str, Any] | None:
+    """What does not depend on the tensor, for cemu_plan_blocks."""
+    if not _computed(fmt, rounding):
+        return None
+    grid = grid_of(check_cast(fmt.element, rounding=rounding, overflow=fmt.overflow), 32)
+    if grid is None:
+        return None
+    offset, threshold = _step(fmt)
+    low, high = exponent_range(fmt.scale)
+    first = int(fmt.scale.has_zero)
+    return {"grid": grid, "offset": offset, "threshold": threshold, "low": low, "high": high, "first": first}
 
 
 def _computed(fmt: BlockFormat, rounding: Rounding) -> bool:
@@ -75,7 +87,7 @@ def _computed(fmt: BlockFormat, rounding: Rounding) -> bool:
     if rounding is not Rounding.TIES_TO_EVEN or scale.kind is not FormatKind.LOG or scale.bits > 8 or scale.log_table:
         return False
     low, high = exponent_range(scale)
-    small = element.emin - element.man_bits > -64 and 1 <= emax(element) and element.msb < 64
+    small = element.emin - element.man_bits > -64 and emax(element) >= 1 and element.msb < 64
     exact = fmt.rule is not BlockRule.RCEIL or fmt.quotient is Quotient.EXACT
     return fmt.rule.is_power and exact and small and -127 <= low < high <= 127 and scale.radix_log2 == 1
 

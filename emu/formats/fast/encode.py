@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.cast import Cast
-from emu.formats.fast.chunks import in_chunks
+from emu.formats.fast.chunks import address, in_chunks
 from emu.formats.fast.grid import grid_of
 
 
@@ -32,13 +32,13 @@ def encode(values: NDArray[Any], how: Cast, isa: int = -1) -> tuple[NDArray[Any]
         return None
     given = np.ascontiguousarray(given)
     out = np.empty(values.shape, how.format.code_dtype)
-    source, target = int(given.ctypes.data), int(out.ctypes.data)
+    source, target = address(given), address(out)
     nan: list[bool] = []
 
     def run(begin: int, end: int) -> None:
         job = ffi.new("cemu_plan_encode_t *", {
-            "grid": grid, "in": ffi.cast("void *", source + begin * given.itemsize), "in_bits": 8 * given.itemsize,
-            "out": ffi.cast("void *", target + begin * out.itemsize), "out_bits": 8 * out.itemsize, "n": end - begin,
+            "grid": grid, "in": source + begin * given.itemsize, "in_bits": 8 * given.itemsize,
+            "out": target + begin * out.itemsize, "out_bits": 8 * out.itemsize, "n": end - begin,
         })  # fmt: skip
         status = lib.cemu_plan_encode(job, isa)
         if status != lib.CEMU_OK:

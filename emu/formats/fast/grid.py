@@ -76,7 +76,7 @@ def _float(fmt: Format) -> dict[str, Any]:
 
 def _integral(fmt: Format) -> dict[str, Any]:
     """Integers are the subnormals of a float whose smallest normal value lies beyond them."""
-    complement = fmt.signed and fmt.can_wrap or (fmt.signed and fmt.symmetric and not _sign_magnitude(fmt))
+    complement = (fmt.signed and fmt.can_wrap) or (fmt.signed and fmt.symmetric and not _sign_magnitude(fmt))
     return {
         "man_bits": fmt.bits, "emin": fmt.bits - fmt.frac_bits, "top": fmt.bits - fmt.frac_bits, "flush_below": 0,
         "offset": 0, "limit": [fmt.max_sig, fmt.min_sig], "sign": int(fmt.signed) << (fmt.bits - 1),
