@@ -73,7 +73,7 @@ CEMU_API int64_t cemu_plan_numbers(cemu_plan_numbers_t *job, int64_t isa);
  * nearest even only. */
 typedef struct {
     const cemu_grid *grid;
-    const float *in;
+    const void *in; /* float32 */
     uint8_t *codes;
     uint8_t *scales;
     int64_t blocks, block; /* how many, and their length: a multiple of 16, at most 1024 */

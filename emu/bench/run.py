@@ -23,7 +23,7 @@ SIZES = (128, 256, 512, 1024)
 JUDGED = 512
 """The size that the goals speak of."""
 ROUNDS, QUICK_ROUNDS = 7, 3
-SECONDS, QUICK_SECONDS = 3.0, 0.5
+SECONDS, QUICK_SECONDS = 1.0, 0.25
 """An item that is expected to take longer for one product is not measured at that size."""
 Report = Callable[[str], None]
 

@@ -37,8 +37,9 @@ def once(call: Call) -> float:
 
 def _repetitions(call: Call) -> int:
     """How often a call is repeated in one sample. The first run warms up."""
-    once(call)
-    return max(1, min(1000, round(SAMPLE / max(once(call), 1e-7))))
+    cold = once(call)
+    warm = cold if cold > SAMPLE else once(call)
+    return max(1, min(1000, round(SAMPLE / max(warm, 1e-7))))
 
 
 def _time(call: Call, number: int) -> float:

@@ -9,12 +9,14 @@ INLINE uint32_t absmax(const uint32_t *restrict in, int64_t n) {
     return most;
 }
 
-INLINE void block_codes(const grid_32 *g, const float *restrict in, float factor, uint8_t *restrict out, int64_t n,
+INLINE void block_codes(const grid_32 *g, const uint32_t *restrict in, float factor, uint8_t *restrict out, int64_t n,
                         int shape) {
     uint32_t codes[1024];
     for (int64_t i = 0; i < n; i++) {
-        float y = in[i] * factor;
+        float y;
         uint32_t bits;
+        memcpy(&y, in + i, sizeof y);
+        y *= factor;
         memcpy(&bits, &y, sizeof bits);
         codes[i] = code_32(g, bits, MAGIC, shape);
     }
@@ -27,9 +29,13 @@ int64_t FOR_ISA(plan_blocks)(cemu_plan_blocks_t *job) {
     set_grid_32(&g, f);
     int64_t n = job->block;
     int shape = shape_of_32(f);
+    if (!rounds_to_nearest()) {
+        job->refused = 1;
+        return CEMU_OK;
+    }
     for (int64_t i = 0; i < job->blocks; i++) {
-        const float *in = job->in + i * n;
-        uint32_t most = absmax((const uint32_t *)(const void *)in, n);
+        const uint32_t *in = (const uint32_t *)job->in + i * n;
+        uint32_t most = absmax(in, n);
         int64_t k = job->low;
         if (most >= 0x7f800000) {
             job->refused = 1;

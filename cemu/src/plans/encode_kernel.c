@@ -2,7 +2,6 @@
 #include "cemu_plan_encode.h"
 #include "isa.h"
 
-#include <fenv.h>
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
@@ -11,6 +10,13 @@ enum { ANY_CODE, SIGNED_OVER, ONE_OVER };  /* there too */
 enum { BLOCK = 256 };
 /* Of numbers below 2^(width - 1), which need no unsigned comparison: SSE2 has none. */
 #define GREATER(a, b) ((SIGNED)(a) > (SIGNED)(b))
+
+/* Whether the processor rounds to nearest even now. (fegetround would need libm.) */
+static int rounds_to_nearest(void) {
+    volatile float one = 1, half = 0x1p-24f, more = 0x1.8p-24f;
+    volatile float tie = one + half, up = one + more;
+    return tie == one && up > one;
+}
 
 #define WORD uint32_t
 #define SIGNED int32_t

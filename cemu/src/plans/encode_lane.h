@@ -9,7 +9,7 @@
  * - EVEN, ZERO, ANY: the significand shifted by what its exponent says, for nearest even, toward zero, any rounding. */
 
 typedef struct {
-    WORD clamp, least, field, magic, base, man, fixed, shift, deepest, infinity;
+    WORD clamp, least, field, magic, man, fixed, shift, deepest, infinity;
     WORD flush_below, offset, limit[2], over[2], inf[2], nan, sign, zero_sign, mask;
     WORD half[2], less[2], even, sticky, always;
 } T(grid);
@@ -24,7 +24,6 @@ static void T(set_grid)(T(grid) *g, const cemu_grid *f) {
     g->shift = (WORD)(MANT - f->man_bits);
     g->magic = g->shift << MANT;
     g->fixed = (WORD)(f->emin + bias) << f->man_bits;
-    g->base = g->shift + (WORD)(f->emin + bias);
     g->deepest = MANT + 2;
     g->flush_below = (WORD)f->flush_below;
     g->offset = (WORD)f->offset;
@@ -160,7 +159,7 @@ static void T(encode)(cemu_plan_encode_t *job) {
     int how = f->rounding == CEMU_ROUNDING_TIES_TO_EVEN ? EVEN : f->rounding == CEMU_ROUNDING_TOWARD_ZERO ? ZERO : ANY;
     if (how == EVEN && f->man_bits) {
         if (f->emin == 1 - bias) how = UNIFORM;
-        else if (f->top + MANT - f->man_bits <= bias && fegetround() == FE_TONEAREST) how = MAGIC;
+        else if (f->top + MANT - f->man_bits <= bias && rounds_to_nearest()) how = MAGIC;
     }
     WORD most = 0;
 #define RUN(HOW)                                                              \

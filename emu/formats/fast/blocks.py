@@ -56,7 +56,7 @@ def encode(
 
     def run(begin: int, end: int) -> None:
         job = ffi.new("cemu_plan_blocks_t *", {
-            **rule, "in": ffi.cast("float *", data[0] + 4 * begin),
+            **rule, "in": ffi.cast("void *", data[0] + 4 * begin),
             "codes": ffi.cast("uint8_t *", data[1] + begin),
             "scales": ffi.cast("uint8_t *", data[2] + begin // block), "blocks": (end - begin) // block,
             "block": block,
