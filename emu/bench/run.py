@@ -22,7 +22,7 @@ from emu.units.plans import plan_of
 SIZES = (128, 256, 512, 1024)
 JUDGED = 512
 """The size that the goals speak of."""
-ROUNDS, QUICK_ROUNDS = 7, 3
+ROUNDS, QUICK_ROUNDS = 15, 3
 SECONDS, QUICK_SECONDS = 1.0, 0.25
 """An item that is expected to take longer for one product is not measured at that size."""
 Report = Callable[[str], None]
