@@ -22,6 +22,11 @@ ROUNDINGS = [mode for mode in Rounding if mode not in (Rounding.STOCHASTIC, Roun
 OVERFLOWS = [mode for mode in Overflow if mode not in (Overflow.WRAP, Overflow.RAISE)]
 RULES = ("int3", "int8", "uint8", "int16", "uint16", "e6m9", "e2m1", "e3m0", "e5m10", "e7m8", "e8m3", "binary8p3se",
          "binary8p4sf", "binary8p3uf", "binary16p12ue")  # fmt: skip
+SPECS = (
+    {"kind": "fixed", "bits": 12, "frac_bits": 5}, {"kind": "fixed", "bits": 8, "frac_bits": 10, "signed": False},
+    {"kind": "fixed", "bits": 16, "frac_bits": -4}, {"kind": "integer", "bits": 8, "symmetric": True},
+    {"kind": "integer", "bits": 8, "encoding": "sign_magnitude"},
+)  # fmt: skip
 LEVELS = range(lib.cemu_isa_level() + 1)
 REFUSED = {
     "binary", "bnb_fp4", "nf4", "float4_radix4", "float4_radix4_odd", "float8_e8m0fnu",  # no regular grid
@@ -31,7 +36,7 @@ REFUSED = {
 
 @cache
 def formats() -> list[Format]:
-    found = [load_any(name) for name in (*builtin_names("formats"), *RULES)]
+    found = [load_any(name) for name in (*builtin_names("formats"), *RULES, *SPECS)]
     return [fmt for fmt in found if isinstance(fmt, Format) and fmt.bits <= 16]
 
 
