@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import Enum
 from fractions import Fraction
 from typing import Any
 
@@ -18,11 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from emu.errors import FormatError, OverflowRaised
 from emu.formats.cast import Cast, cast, check_cast
-from emu.formats.codes import as_array, as_codes, smallest
+from emu.formats.codes import as_array, as_codes, as_narrow, smallest
 from emu.formats.decode import decode_code
 from emu.formats.draws import draws_of, sr_bits_of
 from emu.formats.encode import encode_value
 from emu.formats.enums import FLAG_OF_EVENT, NanTo, Overflow, Rounding, StochasticVariant
+from emu.formats.fast import lookup
+from emu.formats.fast.encode import encode as fast_encode
+from emu.formats.fast.numbers import numbers_of
+from emu.formats.fast.recent import Recent
 from emu.formats.load import load_format
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.modes import member
@@ -45,10 +50,36 @@ def decode(fmt: Format, codes: ArrayLike) -> NDArray[np.float64]:
     """
     if not fits_float64(fmt):
         raise FormatError(f"{fmt.name} has values that float64 cannot hold: use emu.formats.codec.decode_exact")
+    found = _looked_up(fmt, codes, np.float64)
+    if found is not None:
+        return found
     words = as_codes(codes, fmt)
     binary64 = load_format("float64")
     out, _ = cast_codes(words, fmt, check_cast(binary64))
     return out.view(np.float64)
+
+
+def decode32(fmt: Format, codes: ArrayLike) -> NDArray[np.float32]:
+    """The values of codes, as float32 of the same shape; else as `decode`.
+
+    Raises:
+        FormatError: the format has more than 16 bits, or some value is no float32.
+        ValueError: not codes of this format.
+    """
+    found = _looked_up(fmt, codes, np.float32, few=0)
+    if found is None:
+        raise FormatError(f"{fmt.name} has more than 16 bits, or values that float32 cannot hold: use decode")
+    return found
+
+
+def _looked_up(fmt: Format, codes: ArrayLike, dtype: Any, few: int = 64) -> NDArray[Any] | None:
+    """The numbers of codes by a table; None if there is none, or for a few codes of a format with many."""
+    if fmt.bits > lookup.MAX_BITS:
+        return None
+    words = as_narrow(codes, fmt)
+    if words.size < few and fmt.bits > 8:
+        return None
+    return numbers_of(fmt, words, dtype)
 
 
 def decode_exact(fmt: Format, codes: ArrayLike) -> NDArray[Any]:
@@ -70,6 +101,9 @@ def fits_float64(fmt: Format) -> bool:
         values = [point.value for point in fmt.grid.real if point.value.sig]
         return all(x.sig.bit_length() <= 53 and x.q >= -1074 and x.top <= 1023 for x in values)
     return fmt.man_bits <= 52 and fmt.lsb >= -1074 and fmt.msb <= 1024
+
+
+_CASTS: Recent[Cast] = Recent()
 
 
 def encode(
@@ -110,10 +144,22 @@ def encode(
     """
     if fmt.bits > MAX_STORED_BITS:
         raise FormatError(f"{fmt.name} has {fmt.bits} bits: only formats of at most {MAX_STORED_BITS} bits have codes")
-    target = fmt if nan_to == "error" else replace(fmt, nan_to=member(NanTo, nan_to))
-    how = _cast_of(target, rounding, overflow, sr_bits_of(random, sr_bits), sr_variant)
+    plain = random is None and sr_bits is None and isinstance(rounding, str | Enum) and isinstance(nan_to, str | Enum)
+    plain = plain and isinstance(overflow, str | Enum | None)
+
+    def make() -> Cast:
+        target = fmt if nan_to == "error" else replace(fmt, nan_to=member(NanTo, nan_to))
+        return _cast_of(target, rounding, overflow, sr_bits_of(random, sr_bits), sr_variant)
+
+    how = _CASTS.get(fmt, (rounding, overflow, nan_to, sr_variant), make) if plain else make()
     array = as_array(values)
     draws = draws_of(random, how, array.shape)
+    if not flags and draws is None:
+        quick = _fast(array, how)
+        if quick is not None:
+            if quick[1] and not fmt.has_nan and nan_to == "error":
+                refuse_nan(np.asarray(array != array), fmt)
+            return quick[0]
     if not fmt.has_nan and nan_to == "error":
         refuse_nan(np.asarray(array != array), fmt)  # NaN alone differs from itself, in arrays of objects too
     source = _source_format(array)
@@ -125,6 +171,20 @@ def encode(
         codes, masks = cast_codes(as_codes(words, source), source, how, draws=draws, want_masks=flags, default_nan=True)
     out = smallest(codes, fmt)
     return (out, flags_of(masks)) if flags else out
+
+
+def _fast(array: NDArray[Any], how: Cast) -> tuple[NDArray[Any], bool] | None:
+    """Codes, and whether there was a NaN, by a fast kernel or a table; None if there is none for this cast."""
+    if array.dtype in (np.float32, np.float64):
+        return fast_encode(array, how)
+    if array.dtype.kind not in "iuf" or array.itemsize > 2 or array.size >> 8 * array.itemsize == 0:
+        return None
+    source = _source_format(array)
+    table = None if source is None else lookup.codes_of(source, how, True)
+    if table is None:
+        return None
+    codes, _ = lookup.look_up(table, np.ascontiguousarray(array).view(f"u{array.itemsize}").reshape(array.shape))
+    return codes, array.dtype.kind == "f"
 
 
 def _cast_of(fmt: Format, rounding: Any, overflow: Any, sr_bits: int | None, sr_variant: Any) -> Cast:

@@ -121,6 +121,26 @@ def _from_integers(values: NDArray[Any], fmt: Format, what: str) -> NDArray[np.u
     return (wide & np.uint64(mask)).reshape(values.shape)
 
 
+def as_narrow(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[Any]:
+    """Codes of a format of at most 16 bits in its smallest unsigned dtype; as `as_codes`, but without a wide copy.
+
+    Args:
+        array: as in `as_codes`.
+        fmt: the format.
+        what: what errors call the array.
+    """
+    given = as_array(array)
+    if given.dtype == fmt.code_dtype and isinstance(array, np.ndarray):
+        if fmt.bits < 8 * given.itemsize and given.size and int(given.max()) >> fmt.bits:
+            return smallest(as_codes(given, fmt, what), fmt)  # which raises
+        return given
+    native = native_dtype(fmt) if given.dtype.kind not in "uib" else None
+    if native is not None and given.dtype == native and native.itemsize == fmt.code_dtype.itemsize:
+        codes: NDArray[Any] = np.ascontiguousarray(given).view(fmt.code_dtype) & _mask(fmt, native.itemsize)
+        return codes.reshape(given.shape)
+    return smallest(as_codes(array, fmt, what), fmt)
+
+
 def smallest(codes: NDArray[np.uint64], fmt: Format) -> NDArray[Any]:
     """Codes in the smallest unsigned dtype that holds the format."""
     return codes.astype(fmt.code_dtype)

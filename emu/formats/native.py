@@ -50,7 +50,29 @@ def cast_codes(
     want_masks: bool = False,
     default_nan: bool = False,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint16] | None]:
-    """Cast codes of one format to another.
+    """Cast codes of one format to another; arguments and errors as in `general_cast`.
+
+    Where there are more elements than codes, all codes are cast once and then looked up.
+    """
+    from emu.formats.fast.lookup import MAX_BITS, codes_of
+
+    if source.bits <= MAX_BITS and codes.size >> source.bits and draws is None and not want_masks:
+        table = codes_of(source, how, default_nan)
+        if table is not None:
+            return table[codes].astype(np.uint64), None
+    return general_cast(codes, source, how, draws=draws, want_masks=want_masks, default_nan=default_nan)
+
+
+def general_cast(
+    codes: NDArray[np.uint64],
+    source: Format,
+    how: Cast,
+    *,
+    draws: NDArray[np.uint64] | None = None,
+    want_masks: bool = False,
+    default_nan: bool = False,
+) -> tuple[NDArray[np.uint64], NDArray[np.uint16] | None]:
+    """Cast codes of one format to another, by the kernel that casts one by one.
 
     Args:
         codes: uint64, C-contiguous, any shape.

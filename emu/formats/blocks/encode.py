@@ -29,6 +29,7 @@ from emu.formats.blocks.quotients import as_float32, divided, quotient_scales
 from emu.formats.blocks.special import absmax_of
 from emu.formats.cast import default_nan_code
 from emu.formats.enums import Rounding
+from emu.formats.fast.blocks import encode as fast_blocks
 
 FLOATS = ("float16", "float32", "float64")
 Made = tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_] | None]
@@ -78,6 +79,9 @@ def encode(
         values = as_float32(values)
     blocks = to_blocks(values, where, fmt.block)
     bits = None if elements.draws is None else to_blocks(elements.draws, where, fmt.block)
+    quick = None if elements.draws is not None else fast_blocks(blocks, fmt, elements.rounding)
+    if quick is not None:
+        return _blocked(fmt, *quick, None, where, values.shape)
     absmax, void = absmax_of(blocks, fmt, values)
     tensor: np.float32 | None = None
     if fmt.rule.is_power:
@@ -94,13 +98,20 @@ def encode(
     scales, codes, void = made
     if void is not None and void.any():
         scales = np.where(void, default_nan_code(fmt.scale), scales).astype(fmt.scale.code_dtype)
+    return _blocked(fmt, scales, codes, tensor, where, values.shape)
+
+
+def _blocked(
+    fmt: BlockFormat, scales: NDArray[Any], codes: NDArray[Any], tensor: np.float32 | None, where: int,
+    shape: tuple[int, ...],
+) -> Blocked:  # fmt: skip
     return Blocked(
         format=fmt,
-        codes=from_blocks(codes, where, values.shape[where]),
+        codes=from_blocks(codes, where, shape[where]),
         scales=np.ascontiguousarray(np.moveaxis(scales.astype(fmt.scale.code_dtype, copy=False), -1, where)),
         tensor_scale=tensor,
         axis=where,
-        shape=values.shape,
+        shape=shape,
     )
 
 

@@ -1,0 +1,113 @@
+"""The matrix products that are measured: one representative unit for each kind of plan, and its operands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.formats.enums import FormatKind
+from emu.formats.model import Format
+from emu.units.form import PerBlock
+from emu.units.unit import Unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A unit that is measured."""
+
+    unit: str
+    goal: str
+    """the key of the goal that it stands for"""
+    plan: str | None = None
+    """`general` to measure that kernel"""
+
+    @property
+    def key(self) -> str:
+        """What --only is compared with."""
+        return f"{self.unit} general" if self.plan else self.unit
+
+    @cached_property
+    def loaded(self) -> Unit:
+        """The unit."""
+        from emu.units.load import load_unit
+
+        return load_unit(self.unit)
+
+
+_HOPPER, _BLACKWELL = "nvidia-hopper:wgmma.mma_async", "nvidia-blackwell:tcgen05.mma"
+_CHOSEN = (
+    ("integer:add(a=int8, b=int8, acc=int32)", "int8"),
+    ("integer:add(a=int8, b=int8, acc=int16, overflow=saturate)", "int8-sat16"),
+    ("generic:float(acc=float16)", "narrow-fp16"),
+    ("generic:float(acc=e6m9)", "narrow"),
+    ("generic:float(acc=e6m9, rounding=toward_zero, overflow=saturate)", "narrow"),
+    ("fp8-e4m3-fp16acc", "narrow"),
+    ("generic:float(acc=float32, a=float16, b=float16)", "float32-sum"),
+    (f"{_HOPPER}.m64n8k32.f32.e4m3.e4m3", "aligned-small"),
+    ("nvidia-ampere:mma.sync.m16n8k16.f32.f16.f16.f32", "aligned-wide"),
+    (f"{_HOPPER}.m64n8k16.f32.bf16.bf16", "aligned-wide"),
+    (f"{_BLACKWELL}.m128n8k32.kind::mxf8f6f4.block32.f32.e4m3.e4m3.ue8m0", "aligned-wide"),
+    (f"{_BLACKWELL}.m128n8k64.kind::mxf4nvf4.block16.f32.e2m1.e2m1.ue4m3", "aligned-wide"),
+    ("bf16-fma-f32", "fma"),
+    ("intel-amx:tdpbf16ps", "fma"),
+    ("kulisch-e4m3", "exact"),
+    ("ibm-int4-radix4:tree", "log4"),
+)
+PRODUCTS = (
+    *(Product(unit=unit, goal=goal) for unit, goal in _CHOSEN),
+    Product(unit="fp8-e4m3-fp16acc", goal="general", plan="general"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operands:
+    """Codes of a product of M = N = K = size."""
+
+    a: NDArray[Any]
+    b: NDArray[Any]
+    a_scale: NDArray[Any] | None
+    b_scale: NDArray[Any] | None
+
+    def part(self, rows: Any, columns: Any) -> Operands:
+        """Some rows of a, some columns of b, all of K."""
+        return Operands(
+            a=self.a[rows], b=self.b[:, columns],
+            a_scale=None if self.a_scale is None else self.a_scale[rows],
+            b_scale=None if self.b_scale is None else self.b_scale[:, columns],
+        )  # fmt: skip
+
+    def run(self, unit: Unit, **how: Any) -> Any:
+        """The product."""
+        return unit.matmul(self.a, self.b, a_scale=self.a_scale, b_scale=self.b_scale, **how)
+
+
+def operands(unit: Unit, size: int, seed: int = 1) -> Operands:
+    """Operands like those of a network: normally distributed floats, uniform integers, scales near one."""
+    rng = np.random.default_rng(seed)
+    return Operands(
+        a=_codes(unit.a, (size, size), rng), b=_codes(unit.b, (size, size), rng),
+        a_scale=_scales(unit.scale_a, size, rng), b_scale=_transposed(_scales(unit.scale_b, size, rng)),
+    )  # fmt: skip
+
+
+def _codes(fmt: Format, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+    if fmt.kind is FormatKind.FLOAT and fmt.bits >= 8:
+        found: NDArray[Any] = fmt.encode(rng.standard_normal(shape, dtype=np.float32))
+        return found
+    codes = np.arange(1 << fmt.bits, dtype=fmt.code_dtype)
+    return rng.choice(codes[np.isfinite(fmt.decode(codes))], shape)
+
+
+def _scales(scale: PerBlock | None, size: int, rng: np.random.Generator) -> NDArray[Any] | None:
+    if scale is None:
+        return None
+    codes: NDArray[Any] = scale.format.encode(np.ldexp(1.0, rng.integers(-3, 4, (size, scale.blocks(size)))))
+    return codes
+
+
+def _transposed(codes: NDArray[Any] | None) -> NDArray[Any] | None:
+    return None if codes is None else np.ascontiguousarray(codes.T)
