@@ -39,8 +39,8 @@ class Table:
     """whether every finite value is a float64"""
 
 
-class _Silent:
-    """What a load needs: no events, no factors but constants, no draws."""
+class Silent:
+    """The surroundings that a load needs: no events, no factors but constants, no draws."""
 
     def factor(self, step: Step, term: Term) -> Value:
         assert step.factor is Factor.CONSTANTS
@@ -62,13 +62,14 @@ def table_of(operand: Operand) -> Table | None:
     values = np.empty(1 << bits, np.float64)
     exact = True
     for code in range(1 << bits):
-        x = load(operand, code, (), Term(), _Silent())
-        values[code], held = _float64(x)
+        x = load(operand, code, (), Term(), Silent())
+        values[code], held = float64_of(x)
         exact &= held
     return Table(values=values, exact=exact)
 
 
-def _float64(x: Value) -> tuple[float, bool]:
+def float64_of(x: Value) -> tuple[float, bool]:
+    """The float64 nearest to a value, and whether it is the value; NaN and infinities as such, -0 with its sign."""
     if x.nan:
         return float("nan"), True
     if x.inf:
@@ -105,7 +106,8 @@ def plane(operand: Operand, codes: NDArray[np.uint64], dtype: Any) -> Plane | No
     if not _is_binary32(fmt):
         return None
     words = codes.astype(np.uint32) & np.uint32(0xFFFFFFFF << fmt.ignored_low_bits & 0xFFFFFFFF)
-    return words.view(np.float32).astype(wanted, copy=False)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        return words.view(np.float32).astype(wanted, copy=False)
 
 
 def _is_binary32(fmt: Format) -> bool:

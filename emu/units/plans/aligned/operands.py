@@ -18,7 +18,7 @@ from emu.formats.enums import Daz, FormatKind, NanEncoding, Subnormals
 from emu.formats.model import Format
 from emu.units.form import Operand
 from emu.units.operands import load
-from emu.units.plans.planes import TABLE_BITS, _float64, _Silent
+from emu.units.plans.planes import TABLE_BITS, Silent, float64_of
 
 DEAD = -8192
 WIDEST = 32
@@ -135,8 +135,8 @@ def _table(operand: Operand) -> tuple[Numbers, Exponents] | None:
         return _flushed(operand, *decode(fmt, np.arange(1 << fmt.bits)))
     numbers, e = np.empty(1 << fmt.bits), np.empty(1 << fmt.bits, np.int16)
     for code in range(1 << fmt.bits):
-        x = load(operand, code, (), Term(), _Silent())
-        numbers[code], exact = _float64(x)
+        x = load(operand, code, (), Term(), Silent())
+        numbers[code], exact = float64_of(x)
         if not exact or abs(x.e or 0) > 1000:
             return None
         e[code] = DEAD if x.e is None else x.e
