@@ -10,7 +10,8 @@ The obligations, each checked here:
   tiny result is inexact: all terms are multiples of the smallest subnormal, or a product has fewer bits than precision;
 * operands are numbers of that format; what their `daz` takes for zero is taken for zero as they are read. Between
   pieces of K, d becomes c again: d has no subnormals then (ftz), or c keeps them; `positive` turns -0 into +0 there;
-* infinities are the machine's; elements that are NaN in the end are computed again, for their codes.
+* infinities are the machine's, and so is where a NaN is made. A NaN that is made has one code; elements that a NaN
+  operand goes into are computed again for theirs, unless `nan.rule` gives every NaN the default code.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
     job = Job(
         double=carrier.name == "float64", rounding=ROUNDINGS.index(step.cast.rounding), flush=step.flush,
         fused=step.fused, depth=shape.depth, clean=clean, casts=casts, start=form.levels[-1].start,
+        nan_code=step.cast.nan_code,
     )  # fmt: skip
     return Plan(
         name=NAME,
@@ -87,7 +89,7 @@ def _proof(form: UnitForm, k: int, step: _Step, shape: Shape, clean: bool) -> tu
         f"{k} products in the unit's own order, each step {what}{tree}",
         f"one rounding to {step.cast.format.name}, {step.cast.rounding.value}, {flushed}, in the control word",
         f"a and b are numbers of {step.cast.format.name}",
-        "elements that are NaN in the end are computed again",
+        "NaN that the machine makes get the unit's code; elements with a NaN operand are computed again",
     ]
     if form.k is not None and k > form.k:
         lines.append(f"pieces of {form.k}: d is c again{', -0 as +0' if clean else ''}")

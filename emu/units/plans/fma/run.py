@@ -45,6 +45,8 @@ class Job:
     """of the sum, to d; none if it is d already"""
     start: Start
     """of the last level"""
+    nan_code: int
+    """of the steps' cast: what a NaN that is made becomes, under `nan.rule = "first"`"""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -62,7 +64,12 @@ class _Panels:
     """A packed operand."""
 
     array: Array
+    """[panels, k, width]"""
     panels: int
+
+    def nan(self) -> NDArray[np.bool_]:
+        """Which rows, or columns, have a NaN."""
+        return np.asarray(np.isnan(self.array).any(axis=1)).reshape(-1)
 
 
 def run(problem: Problem, isa: Isa | None, job: Job) -> None:
@@ -95,14 +102,28 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     if status:
         raise AssertionError(f"fma plan: status {status}")
     numbers = acc[: problem.m, : problem.n]
-    nan: NDArray[np.bool_] = np.isnan(numbers)
     problem.d[...] = numbers.view(f"u{job.dtype.itemsize}")
+    nan: NDArray[np.bool_] = np.isnan(numbers)
+    default = problem.form.nan_rule is NanRule.DEFAULT
+    if nan.any():
+        problem.d[nan] = problem.form.d.nan_code if default and not job.casts else job.nan_code
     source = load_format(job.dtype.name)
     for how in job.casts:
-        problem.d[...], _ = cast_codes(problem.d, source, how, default_nan=problem.form.nan_rule is NanRule.DEFAULT)
+        problem.d[...], _ = cast_codes(problem.d, source, how, default_nan=default)
         source = how.format
-    if nan.any():
-        again(problem, np.asarray(nan.all(axis=1)), nowhere, nan)
+    if not default and nan.any():
+        again(problem, np.zeros(problem.m, bool), nowhere, nan & _brought(problem, job, a, b))
+
+
+def _brought(problem: Problem, job: Job, a: _Panels, b: _Panels) -> NDArray[np.bool_]:
+    """Elements that a NaN operand goes into."""
+    rows, columns = a.nan()[: problem.m], b.nan()[: problem.n]
+    found = rows[:, None] | columns[None, :]
+    if job.start is Start.C:
+        assert problem.form.c is not None
+        assert problem.c is not None
+        found |= np.isnan(_numbers(problem.form.c, problem.c, job.dtype))
+    return found
 
 
 def _in_parts(count: int, workers: int, work: Callable[[int, int], int]) -> int:
@@ -131,7 +152,7 @@ def _pack(
 
     level, workers = how
     panels = -(-codes.shape[0] // width)
-    out = np.empty(panels * width * order.index.size, job.dtype)
+    out = np.empty((panels, order.index.size, width), job.dtype)
     table = None if operand.format.name == job.dtype.name else _table(operand, job.dtype)
     stride, stride_k = (step // codes.itemsize for step in codes.strides)
     pad = job.neutral if width == lib.CEMU_FMA_COLUMNS else 0.0
