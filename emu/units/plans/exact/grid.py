@@ -14,9 +14,11 @@ from emu.arithmetic.pipe import Factor, Pipe
 from emu.formats.cast import Cast
 from emu.formats.enums import FormatKind, Ftz, Rounding, Subnormals
 from emu.units.form import Operand
-from emu.units.plans.planes import table_of
+from emu.units.plans.planes import TABLE_BITS, table_of
 
 MANTISSA = 53
+LEAST_LSB, MOST_MSB = -1074, 1024
+"""of float64"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +67,21 @@ def grid_of_values(values: NDArray[np.float64]) -> Grid:
 
 @lru_cache(maxsize=256)
 def grid_of(operand: Operand) -> Grid | None:
-    """All finite values of an operand; None if there is no table of them, or float64 does not hold them."""
-    table = table_of(operand)
-    return grid_of_values(table.values) if table is not None and table.exact else None
+    """All finite values of an operand; None if there is no table of them, or float64 does not hold them.
+
+    Of a float or a word without `load` it is known without the table: `daz` only takes values away.
+    """
+    fmt = operand.format
+    if fmt.bits > TABLE_BITS:
+        return None
+    if operand.load or not (fmt.is_integral or fmt.kind is FormatKind.FLOAT):
+        table = table_of(operand)
+        return grid_of_values(table.values) if table is not None and table.exact else None
+    if fmt.lsb < LEAST_LSB or fmt.msb > MOST_MSB:
+        return None
+    most = max(abs(fmt.largest(sign).fraction()) for sign in (False, True))
+    made = Grid(lsb=fmt.lsb, most=most, bits=0, minus_zero=fmt.signed and not fmt.is_integral)
+    return replace(made, bits=made.width if fmt.is_integral else min(fmt.precision, made.width))
 
 
 def identity(how: Cast, grid: Grid) -> bool:
