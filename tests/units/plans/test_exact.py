@@ -45,7 +45,6 @@ def products(name: str, k: int) -> tuple[int, bool]:
     [
         ("float4_e2m1fn", 24, 116_508),
         ("float8_e4m3fn", 53, 171_196),
-        ("int4", 24, 262_143),
         ("float6_e3m2fn", 24, None),
     ],
 )
