@@ -192,4 +192,4 @@ def test_builtin_units():
 
 
 def test_drawn_units():
-    assert forced.check_draws(exact, range(400)) > 5
+    assert forced.check_draws(exact, range(600)) > 5
