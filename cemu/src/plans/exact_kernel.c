@@ -106,11 +106,18 @@ __attribute__((noinline)) /* not moved across set_control */ static int64_t fini
         for (int64_t i = 0; i < count; i++) {
             double c = t->c[i], size = double_of(bits_of(c) & INT64_MAX);
             int64_t special = !(size < double_of((int64_t)0x7ff << 52)); /* NaN, infinity */
-            double x = sum_of_three(t->high[i], t->low[i], special ? 0.0 : c) + 0.0;
-            t->x[i] = x;
-            flags[i] = (uint8_t)(special ? CEMU_EXACT_SPECIAL_C
-                                         : (x == 0) & (bits_of(c) == INT64_MIN) ? CEMU_EXACT_MAYBE_MINUS_ZERO : 0);
+            t->c[i] = special ? 0.0 : c;
+            flags[i] = special ? CEMU_EXACT_SPECIAL_C : bits_of(c) == INT64_MIN ? CEMU_EXACT_MAYBE_MINUS_ZERO : 0;
         }
+        if (p->sums == 1)
+            for (int64_t i = 0; i < count; i++) {
+                double sum, error;
+                two_sum(t->high[i], t->c[i], &sum, &error);
+                t->x[i] = to_odd(sum, error) + 0.0;
+            }
+        else
+            for (int64_t i = 0; i < count; i++) t->x[i] = sum_of_three(t->high[i], t->low[i], t->c[i]) + 0.0;
+        for (int64_t i = 0; i < count; i++) flags[i] &= t->x[i] == 0 ? 3 : CEMU_EXACT_SPECIAL_C;
     }
     for (int64_t i = 0; i < count; i++) seen |= flags[i];
     if (p->to_float)
