@@ -19,10 +19,12 @@ from emu.operations import enums as operations
 from emu.operations import tables as operation_tables
 from emu.units import enums as units
 from emu.units import stages, tables
+from emu.units.plans.plan import Isa
 
 HEADER = Path(__file__).parents[2] / "cemu" / "include" / "cemu.h"
 HEADERS = (HEADER, HEADER.with_name("cemu_probe.h"))
 PROBE = "CEMU_PROBE_"  # tests/verify/test_silicon_probes.py
+PLAN_HEADERS = sorted((Path(__file__).parents[2] / "cemu" / "include").glob("cemu_plan_*.h"))
 VOCABULARIES = {
     "FORMAT_KIND": formats.FormatKind, "SUBNORMALS": formats.Subnormals, "NAN_ENCODING": formats.NanEncoding,
     "NAN_TO": formats.NanTo, "INTEGER_ENCODING": formats.IntegerEncoding, "ROUNDING": formats.Rounding,
@@ -31,7 +33,7 @@ VOCABULARIES = {
     "OPERATION": operations.Operation, "NAN_STYLE": operations.NanStyle, "EVENT_KIND": formats.EventKind,
     "FACTOR": Factor, "START": units.Start, "ALIGN_TO": units.AlignTo,
     "ZERO_SIGN": units.ZeroSign, "NAN_RULE": units.NanRule, "NAN_ORDER": units.NanOrder,
-    "PRODUCT_EXPONENT": units.ProductExponent,
+    "PRODUCT_EXPONENT": units.ProductExponent, "ISA": Isa,
 }  # fmt: skip
 STRUCTS = {
     "cemu_operation": operation_tables.OPERATION, "cemu_format": format_tables.FORMAT,
@@ -53,7 +55,8 @@ STAGES = {
 
 
 def constants() -> dict[str, int]:
-    return {name: getattr(lib, name) for name in dir(lib) if name.startswith("CEMU_") and not name.startswith(PROBE)}
+    own = (PROBE, *(f"CEMU_{path.stem.removeprefix('cemu_plan_').upper()}_" for path in PLAN_HEADERS))
+    return {name: getattr(lib, name) for name in dir(lib) if name.startswith("CEMU_") and not name.startswith(own)}
 
 
 @pytest.mark.parametrize("prefix", VOCABULARIES)
@@ -65,7 +68,7 @@ def test_enum_members(prefix):
 def test_the_header_has_no_other_enum():
     known = {f"CEMU_{prefix}_{member.name}" for prefix, kind in VOCABULARIES.items() for member in kind}
     known |= {f"CEMU_{member.name}" for member in Status} | {f"CEMU_STAGE_{name}" for name in STAGES}
-    known |= {f"CEMU_RANK_{name}" for name in RANKS}
+    known |= {f"CEMU_RANK_{name}" for name in RANKS} | {"CEMU_NO_ISA"}
     assert set(constants()) - known == {"CEMU_EVENT_KINDS"}
     assert len(formats.EventKind) == lib.CEMU_EVENT_KINDS == stages.KINDS
 
@@ -104,9 +107,10 @@ def test_the_installed_header_and_library():
     exported = {line.split()[-1] for line in symbols.stdout.splitlines()}
     assert {name for name in exported if name.startswith("cemu_")} == {
         "cemu_cast_codes", "cemu_isa", "cemu_matmul", "cemu_operate", "cemu_version",
-        "cemu_probe_available", "cemu_probe_run", "cemu_probe_tiles",
+        "cemu_probe_available", "cemu_probe_run", "cemu_probe_tiles", "cemu_isa_level",
+        *(name for name in exported if name.startswith("cemu_plan_")),
     }  # fmt: skip
-    text = "".join(header.read_text(encoding="utf-8") for header in HEADERS)
+    text = "".join(header.read_text(encoding="utf-8") for header in HEADER.parent.glob("*.h"))
     declared = set(re.findall(r"CEMU_API [\w ]+\*?(cemu_\w+)\(", text))
     assert declared == {name for name in exported if name.startswith("cemu_")}
 
@@ -114,4 +118,8 @@ def test_the_installed_header_and_library():
 def test_no_fused_or_reassociated_arithmetic():
     build = (HEADER.parents[1] / "CMakeLists.txt").read_text(encoding="utf-8")
     assert "-ffp-contract=off" in build
-    assert not re.search(r"^[^#]*(-ffast-math|-Ofast|-march=)", build, re.MULTILINE)
+    assert not re.search(r"^[^#]*(-ffast-math|-Ofast)", build, re.MULTILINE)
+    machines = re.findall(r"-march=\S+", build)  # of plan kernels, which are chosen at run time
+    assert machines
+    assert all(name.startswith("-march=x86-64-") for name in machines)
+    assert "target_compile_options(cemu_objects PRIVATE ${cemu_flags})" in build

@@ -35,7 +35,7 @@ def refusals(form: UnitForm, k: int) -> list[Refusal]:
 
 def considered(form: UnitForm, k: int) -> list[Plan | Refusal]:
     """What every matcher says, in order."""
-    return [_barred(form) or match(form, k) for match in MATCHERS]
+    return [barred(form) or match(form, k) for match in MATCHERS]
 
 
 def general(backend: Backend) -> Plan:
@@ -49,7 +49,7 @@ def general(backend: Backend) -> Plan:
     return Plan(name=GENERAL, proof=proof, rate="about a thousand times the time of a float32 product", run=run_problem)
 
 
-def _barred(form: UnitForm) -> Refusal | None:
+def barred(form: UnitForm) -> Refusal | None:
     """What no fast plan does: random bits, and errors that name an element."""
     casts = [step.cast for pipe in form.pipes().values() for step in pipe if step.cast is not None]
     if any(how.rounding is Rounding.STOCHASTIC for how in casts):

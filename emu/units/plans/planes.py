@@ -43,14 +43,16 @@ class Silent:
     """The surroundings that a load needs: no events, no factors but constants, no draws."""
 
     def factor(self, step: Step, term: Term) -> Value:
+        """A constant of the step."""
         assert step.factor is Factor.CONSTANTS
         return step.constants[term.position % len(step.constants)]
 
     def draw(self, how: Cast) -> RandomBits:
+        """There are none."""
         raise AssertionError(how)
 
     def count(self, stage: int, events: int) -> None:
-        pass
+        """Nothing is counted."""
 
 
 @lru_cache(maxsize=256)
