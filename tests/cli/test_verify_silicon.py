@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,12 @@ def test_a_mismatch_is_exit_code_3_and_is_shown(capsys):
 
 
 @pytest.mark.usefixtures("nothing_here")
-def test_recorded_vectors(capsys):
+@pytest.mark.parametrize("installed", [True, False])
+def test_recorded_vectors(capsys, monkeypatch, tmp_path, installed):
+    """Found from the checkout that the package stands in, and from the one that the user stands in."""
+    root = Path(__file__).parents[2]
+    monkeypatch.setattr(recorded, "CHECKOUT", tmp_path if installed else root)
+    monkeypatch.chdir(root if installed else tmp_path)
     arguments = ["verify", "silicon", "--only", "tdpbuud", "--only", "vfmadd231ph.toward_zero"]
     assert run(arguments) == 0
     out = capsys.readouterr().out
@@ -68,6 +75,7 @@ def test_recorded_vectors(capsys):
 @pytest.mark.usefixtures("nothing_here")
 def test_absent_and_nothing_recorded(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(recorded, "CHECKOUT", tmp_path / "not here")
+    monkeypatch.chdir(tmp_path)
     assert run(["verify", "silicon", "--only", "tdpb*"]) == 1
     out = capsys.readouterr().out
     assert out.count("absent, not checked: not let by the operating system") == 5

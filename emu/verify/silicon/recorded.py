@@ -12,7 +12,9 @@ from emu.verify.golden.entry import Entry
 from emu.verify.silicon.rows import BACKENDS, Outcome
 from emu.verify.silicon.targets import Target
 
-CHECKOUT = Path(__file__).resolve().parents[3] / "tests" / "golden"
+SUBSET = Path("tests", "golden", "index.json")
+CHECKOUT = Path(__file__).resolve().parents[3]
+"""The checkout that this file stands in, if it is not installed elsewhere."""
 PROBLEMS = {"c": 4096, "numba": 128, "reference": 128}
 """At most so many problems of a file, but for all of it on c with `full`"""
 PRODUCTS = {"c": 1 << 22, "numba": 1 << 16, "reference": 1 << 14}
@@ -20,14 +22,16 @@ PRODUCTS = {"c": 1 << 22, "numba": 1 << 16, "reference": 1 << 14}
 
 
 def entries_of(vectors: Path | None) -> list[Entry]:
-    """What is recorded: in a folder, or (None) in the recorded subset of a checkout, if this is one.
+    """What is recorded: in a folder, or (None) in the subset of the checkout that this file or the user stands in.
 
     Raises:
         SpecError: a folder without recordings, or a broken one.
     """
-    if vectors is None and not CHECKOUT.is_dir():
+    subset = next((place / SUBSET for place in (CHECKOUT, Path()) if (place / SUBSET).is_file()), None)
+    folder = vectors or (subset and subset.parent)
+    if folder is None:
         return []
-    found = folders(vectors or CHECKOUT)
+    found = folders(folder)
     for one in found:
         if not isinstance(one, Folder) and one.failed:
             raise SpecError(one.reason, file=one.path)
