@@ -100,11 +100,18 @@ static void to_integral(work *w) {
     if (inexact && w->how->exact) w->mask |= EVENT(INEXACT);
 }
 
+/* Whether an operand is an integer or fixed-point number: these have no signed zero. */
+static int integral(const work *w, int64_t format) {
+    int64_t kind = w->c.t->formats[format].kind;
+    return kind == CEMU_FORMAT_KIND_INTEGER || kind == CEMU_FORMAT_KIND_FIXED;
+}
+
 /* The exact result, in operand[0]. */
 static void compute(work *w) {
     value *x = w->operand, *y = x + 1, *z = x + 2;
     int64_t operation = w->how->operation;
-    if (operation == CEMU_OPERATION_SUBTRACT && y->kind != NAN_VALUE) y->negative ^= 1;
+    int second = w->how->operands > 1 && integral(w, w->how->y), both = second && integral(w, w->how->x);
+    if (operation == CEMU_OPERATION_SUBTRACT && y->kind != NAN_VALUE && !(second && is_zero(y))) y->negative ^= 1;
     int bad_product = operation == CEMU_OPERATION_FMA && ((x->kind == INFINITE && is_zero(y)) || (y->kind == INFINITE && is_zero(x)));
     if (nan_result(w, (int)w->how->operands, bad_product)) return;
     switch (operation) {
@@ -112,12 +119,20 @@ static void compute(work *w) {
         case CEMU_OPERATION_SUBTRACT: sum(w, x, y); break;
         case CEMU_OPERATION_MULTIPLY:
             if (multiply_value(&w->c, x, y)) w->mask |= EVENT(INVALID);
+            else if (both && is_zero(x)) x->negative = 0;
             break;
         case CEMU_OPERATION_FMA:
-            if (multiply_value(&w->c, x, y)) w->mask |= EVENT(INVALID);
-            else sum(w, x, z);
+            if (multiply_value(&w->c, x, y)) {
+                w->mask |= EVENT(INVALID);
+            } else {
+                if (both && is_zero(x)) x->negative = 0;
+                sum(w, x, z);
+            }
             break;
-        case CEMU_OPERATION_DIVIDE: quotient(w); break;
+        case CEMU_OPERATION_DIVIDE:
+            quotient(w);
+            if (both && is_zero(x)) x->negative = 0;
+            break;
         case CEMU_OPERATION_REMAINDER: remainder_of(w); break;
         case CEMU_OPERATION_SQRT: square_root(w); break;
         case CEMU_OPERATION_ROUND_TO_INTEGRAL: to_integral(w); break;

@@ -6,7 +6,7 @@ import numpy as np
 
 from emu.formats.enums import EventKind, FormatKind
 from emu.kernels.cast import cast_value
-from emu.kernels.codec import IEEE, decode, encode
+from emu.kernels.codec import IEEE, decode, encode, is_integral
 from emu.kernels.environment import (
     ERROR,
     FINITE,
@@ -125,7 +125,9 @@ def add_value(env: Env, y: Int) -> Int:
 def compute(env: Env, signalling: Int) -> Int:
     """The exact result, in X; returns the mask."""
     meta, operation = env.meta, env.t[OP_OPERATION]
-    if operation == SUBTRACT and meta[Y, KIND] != NAN_VALUE:
+    second = env.t[OP_OPERANDS] > 1 and is_integral(env, format_at(env, env.t[OP_X + 1]))
+    both = second and is_integral(env, format_at(env, env.t[OP_X]))  # integers have no signed zero
+    if operation == SUBTRACT and meta[Y, KIND] != NAN_VALUE and not (second and is_zero(env, Y)):
         meta[Y, NEGATIVE] = 1 - meta[Y, NEGATIVE]
     bad_product = operation == FMA and (
         (meta[X, KIND] == INFINITE and is_zero(env, Y)) or (meta[Y, KIND] == INFINITE and is_zero(env, X))
@@ -138,6 +140,8 @@ def compute(env: Env, signalling: Int) -> Int:
     if operation in (MULTIPLY, FMA):
         if multiply_value(env, X, Y):
             return np.int64(INVALID)
+        if both and is_zero(env, X):
+            meta[X, NEGATIVE] = 0
         return add_value(env, Z) if operation == FMA else np.int64(0)
     return np.int64(0)
 

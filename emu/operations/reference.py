@@ -7,8 +7,9 @@ Every operation is the exact result, then one cast (emu/formats/cast.py):
   inf / inf, the root of a negative number, the remainder of an infinity or by zero. (On x86, 0 * inf + NaN is
   not invalid.)
 * x / 0 of a finite x that is not zero is an exact infinity, and raises divide-by-zero.
-* Signs of zero: IEEE 754-2019, 6.3; the root of -0 is -0; a remainder of zero and a result of round_to_integral have
-  the sign of x.
+* Signs of zero: IEEE 754-2019, 6.3; but a zero product or quotient of two integers is +0, and subtracting an integer
+  0 adds +0, because integers have no signed zero. The root of -0 is -0; a remainder of zero and a result of
+  round_to_integral have the sign of x.
 * round_to_integral leaves integers as they are, in every mode. Its result is rounded once more only if the result's
   format does not have it.
 * `daz`: a subnormal operand of a float format is a zero of its sign, on the wire even where the format has no -0.
@@ -83,8 +84,10 @@ def _load(call: Call, fmt: Format, code: int) -> Value:
 
 
 def _exact(call: Call, operands: list[Value], random: RandomBits | None) -> Result:
+    integral = [fmt.is_integral for fmt in call.formats]
     if call.operation is Operation.SUBTRACT and not operands[1].nan:
-        operands = [operands[0], operands[1].with_sign(not operands[1].negative)]
+        unsigned = integral[1] and operands[1].is_zero
+        operands = [operands[0], operands[1].with_sign(not operands[1].negative and not unsigned)]
     x = operands[0]
     y = operands[1] if len(operands) > 1 else x
     bad_product = call.operation is Operation.FMA and ((x.inf and y.is_zero) or (y.inf and x.is_zero))
@@ -94,12 +97,17 @@ def _exact(call: Call, operands: list[Value], random: RandomBits | None) -> Resu
         case Operation.ADD | Operation.SUBTRACT:
             return _sum(call, x, y)
         case Operation.MULTIPLY:
-            product = multiply(x, y)
+            product = _unsigned_zero(multiply(x, y), integral)
             return product, INVALID if product.nan else 0
         case Operation.FMA:
-            return (FRESH_NAN, INVALID) if bad_product else _sum(call, multiply(x, y), operands[2])
+            return (
+                (FRESH_NAN, INVALID)
+                if bad_product
+                else _sum(call, _unsigned_zero(multiply(x, y), integral[:2]), operands[2])
+            )
         case Operation.DIVIDE:
-            return _quotient(call, x, y)
+            quotient, raised = _quotient(call, x, y)
+            return _unsigned_zero(quotient, integral), raised
         case Operation.REMAINDER:
             return _remainder(x, y)
         case Operation.SQRT:
@@ -168,6 +176,11 @@ def _root(call: Call, x: Value) -> Result:
     if x.negative:
         return FRESH_NAN, INVALID
     return (x if x.inf else root(x, call.cast.format)), 0
+
+
+def _unsigned_zero(x: Value, integral: list[bool]) -> Value:
+    """A product or quotient that is zero; of integers it is +0, because they have no other."""
+    return x.with_sign(False) if x.is_zero and all(integral) else x
 
 
 def _integral(call: Call, x: Value, random: RandomBits | None) -> Result:

@@ -14,7 +14,7 @@ from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.enums import FormatKind, Rounding
 from emu.units.enums import Start
 from emu.units.form import Level, UnitForm
-from emu.units.plans.integers.casts import NOTHING, Change, Span, UnprovedError, change_of, twos_complement
+from emu.units.plans.integers.casts import INT32, NOTHING, Change, Span, UnprovedError, change_of, twos_complement
 from emu.units.plans.integers.numbers import Numbers, numbers_of
 from emu.units.schedule import check_runs, run_count, run_length
 
@@ -104,6 +104,8 @@ def structure_of(form: UnitForm, k: int) -> Structure:
 def _product(form: UnitForm) -> tuple[Numbers | None, Numbers | None, Span, int]:
     if form.product.table is not None:
         entries = [entry for row in form.product.table for entry in row]
+        if not Span(low=min(entries), high=max(entries)).within(INT32):
+            raise UnprovedError("an entry of the product table does not fit 32 bits")
         return None, None, Span(low=min(entries), high=max(entries)), 0
     a, b = numbers_of(form.a, "a"), numbers_of(form.b, "b")
     return a, b, a.span * b.span, a.unit + b.unit
