@@ -66,15 +66,10 @@ INLINE void subtract_part(context *c, value *rest, const value *part) {
             set_nan(rest, 0, QUIET, 1);
         }
     } else if (rest->kind == FINITE) {
-        value *y = &c->scale, *terms[2] = {rest, y};
-        copy_value(y, part);
-        y->negative = !y->negative;
-        int live = rest->live || y->live;
-        int32_t e = rest->live && (!y->live || rest->e > y->e) ? rest->e : y->e;
-        sum_values(c, rest, terms, 2);
+        copy_value(&c->scale, part);
+        c->scale.negative = !c->scale.negative;
+        add_aligned(c, rest, &c->scale, 0);
         if (!rest->n) rest->negative = 0;
-        rest->live = (uint8_t)live;
-        rest->e = live ? e : 0;
     }
 }
 

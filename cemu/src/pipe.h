@@ -54,11 +54,8 @@ INLINE const value *load_factor(context *c, const cemu_step *s, const value *x, 
     return out;
 }
 
-/* x += y, exact, for a finite constant y: emu/arithmetic/exact.py. */
-INLINE void add_constant(context *c, value *x, const cemu_constant *from, int toward_negative) {
-    if (x->kind != FINITE) return;
-    value *y = spare(c, x);
-    load_constant(from, y);
+/* x += y, exact, both finite, with the alignment exponent of the sum: emu/arithmetic/exact.py. */
+INLINE void add_aligned(context *c, value *x, value *y, int toward_negative) {
     int both_zero = !x->n && !y->n, negative = x->negative, same = both_zero && x->negative == y->negative;
     int live = x->live || y->live;
     int32_t e = x->live && (!y->live || x->e > y->e) ? x->e : y->e;
@@ -67,6 +64,13 @@ INLINE void add_constant(context *c, value *x, const cemu_constant *from, int to
     if (!x->n) x->negative = (uint8_t)(same ? negative : toward_negative);
     x->live = (uint8_t)live;
     x->e = live ? e : 0;
+}
+
+INLINE void add_constant(context *c, value *x, const cemu_constant *from, int toward_negative) {
+    if (x->kind != FINITE) return;
+    value *y = spare(c, x);
+    load_constant(from, y);
+    add_aligned(c, x, y, toward_negative);
 }
 
 INLINE uint32_t draw_and_cast(context *c, const cemu_cast *how, value *x) {

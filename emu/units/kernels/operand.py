@@ -15,16 +15,13 @@ from emu.kernels.environment import (
     FINITE,
     FRESH,
     KIND,
-    LIVE,
     MOST_PARTS,
     NAN_VALUE,
     NEGATIVE,
-    PAIR,
     PARTS,
     SCALE_SLOT,
     STATUS,
     TERMS,
-    E,
     N,
 )
 from emu.kernels.jit import Env, Int, Word, kernel
@@ -51,9 +48,9 @@ from emu.kernels.wide import (
     set_infinity,
     set_nan,
     set_zero,
-    sum_values,
     top_of,
 )
+from emu.units.kernels.pipe import add_aligned
 from emu.units.stages import OPERAND, PRODUCT
 
 DAZ_SIGNED, FLUSHED_IN = Daz.SIGNED.code, EventKind.FLUSHED_IN.bit
@@ -77,16 +74,9 @@ def subtract(env: Env, s: Int, part: Int) -> None:
     """s -= part, exact, both finite; part is used up. An exact zero is +0."""
     meta = env.meta
     meta[part, NEGATIVE] = 1 - meta[part, NEGATIVE]
-    live, e = meta[s, LIVE] | meta[part, LIVE], meta[part, E]
-    if meta[s, LIVE] and (not meta[part, LIVE] or meta[s, E] > e):
-        e = meta[s, E]
-    env.addends[PAIR] = s
-    env.addends[PAIR + 1] = part
-    sum_values(env, s, PAIR, 2)
+    add_aligned(env, s, part, 0)
     if meta[s, N] == 0:
         meta[s, NEGATIVE] = 0
-    meta[s, LIVE] = live
-    meta[s, E] = e if live else 0
 
 
 @kernel

@@ -101,24 +101,29 @@ def load_scale(env: Env, which_b: bool, s: Int) -> None:
 
 
 @kernel
-def add_constant(env: Env, s: Int, constant: Int, toward_negative: Int, spare: Int) -> None:
+def add_aligned(env: Env, s: Int, other: Int, toward_negative: Int) -> None:
+    """s += other, exact, both finite, with the alignment exponent of the sum."""
     meta = env.meta
-    if meta[s, KIND] != FINITE:
-        return
-    load_constant(env, constant, spare)
-    both_zero = meta[s, N] == 0 and meta[spare, N] == 0
-    same, negative = both_zero and meta[s, NEGATIVE] == meta[spare, NEGATIVE], meta[s, NEGATIVE]
-    live = meta[s, LIVE] | meta[spare, LIVE]
-    e = meta[spare, E]
-    if meta[s, LIVE] and (not meta[spare, LIVE] or meta[s, E] > e):
+    both_zero = meta[s, N] == 0 and meta[other, N] == 0
+    same, negative = both_zero and meta[s, NEGATIVE] == meta[other, NEGATIVE], meta[s, NEGATIVE]
+    live = meta[s, LIVE] | meta[other, LIVE]
+    e = meta[other, E]
+    if meta[s, LIVE] and (not meta[other, LIVE] or meta[s, E] > e):
         e = meta[s, E]
     env.addends[PAIR] = s
-    env.addends[PAIR + 1] = spare
+    env.addends[PAIR + 1] = other
     sum_values(env, s, PAIR, 2)
     if meta[s, N] == 0:
         meta[s, NEGATIVE] = negative if same else toward_negative
     meta[s, LIVE] = live
     meta[s, E] = e if live else 0
+
+
+@kernel
+def add_constant(env: Env, s: Int, constant: Int, toward_negative: Int, spare: Int) -> None:
+    if env.meta[s, KIND] == FINITE:
+        load_constant(env, constant, spare)
+        add_aligned(env, s, spare, toward_negative)
 
 
 @kernel

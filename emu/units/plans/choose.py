@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from emu.formats.backend import Backend
@@ -33,9 +33,10 @@ def refusals(form: UnitForm, k: int) -> list[Refusal]:
     return list(dict.fromkeys(found for found in considered(form, k) if isinstance(found, Refusal)))
 
 
-def considered(form: UnitForm, k: int) -> list[Plan | Refusal]:
-    """What every matcher says, in order."""
-    return [barred(form) or match(form, k) for match in MATCHERS]
+def considered(form: UnitForm, k: int) -> Iterator[Plan | Refusal]:
+    """What the matchers say, in order; each is asked only when its answer is taken, because a proof may be dear."""
+    bar = barred(form)
+    yield from [bar] if bar is not None else (match(form, k) for match in MATCHERS)
 
 
 def general(backend: Backend) -> Plan:
