@@ -30,6 +30,10 @@ class Isa(Vocabulary):
     """x86-64-v4: AVX-512 F, BW, DQ, VL"""
 
 
+class UnprovedError(Exception):
+    """A proof obligation that does not hold, or is not known to: raised inside a matcher, which refuses the unit."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
     """Why a plan does not run a unit."""

@@ -12,7 +12,7 @@ from emu.formats.enums import Daz, FormatKind, Ftz, Rounding
 from emu.formats.model import Format
 from emu.units.enums import AlignTo, ProductExponent, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
-from emu.units.plans.plan import Plan, Refusal
+from emu.units.plans.plan import Plan, Refusal, UnprovedError
 from emu.units.ranges import Analysis
 
 from . import operands, run
@@ -24,10 +24,6 @@ NAME = "aligned"
 FLOAT32, WORD, DOUBLE = 24, (1 << 31) - 1, 53
 MOST_TERMS = 1 << 20
 MOST_STEPS = 1 << 20
-
-
-class _UnprovedError(Exception):
-    """Why an obligation does not hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +71,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     """The plan, or the first obligation that does not hold."""
     try:
         shape, proof = _proved(form, k)
-    except _UnprovedError as why:
+    except UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
     rate = "4 to 15 times the time of a float32 product" if shape.terms else "15 to 40 times that of a float32 product"
     return Plan(name=NAME, proof=tuple(proof), rate=rate, run=partial(run.run, shape))
@@ -83,7 +79,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
 
 def _need(holds: bool, reason: str) -> None:
     if not holds:
-        raise _UnprovedError(reason)
+        raise UnprovedError(reason)
 
 
 def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
@@ -179,7 +175,7 @@ def _clamps(how: Cast) -> bool:
 def _operand(operand: Operand, name: str) -> Bounds:
     found = operands.bounds(operand)
     if found is None:
-        raise _UnprovedError(f"operand {name} ({operand.format.name}) is not read as numbers and exponents")
+        raise UnprovedError(f"operand {name} ({operand.format.name}) is not read as numbers and exponents")
     narrow = found.bits <= FLOAT32 and found.low - (found.bits - 1) >= -149
     narrow = narrow and found.high + math.log2(found.reach) <= 128
     _need(narrow, f"operand {name} ({operand.format.name}) is not a float32")
@@ -193,7 +189,7 @@ def _cast(pipe: Pipe, what: str) -> tuple[KernelCast, Cast]:
     assert how is not None
     made = kernel_cast(how)
     if isinstance(made, str):
-        raise _UnprovedError(f"{what}: {made}")
+        raise UnprovedError(f"{what}: {made}")
     return made, how
 
 

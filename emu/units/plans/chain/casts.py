@@ -9,7 +9,7 @@ from typing import Any
 from emu.formats.cast import Cast
 from emu.formats.enums import Ftz, NanEncoding, Overflow, Rounding, Subnormals
 from emu.formats.model import Format
-from emu.units.plans.chain.structure import NoPlanError
+from emu.units.plans.plan import UnprovedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ def limits(how: Cast) -> Limits:
     if inward or how.overflow in (Overflow.SATURATE, Overflow.SATURATE_PROPAGATE):
         return Limits(over=CLAMP, positive=largest, negative=-largest, invalid=False)
     if invalid and not fmt.has_nan:
-        raise NoPlanError(f"{fmt.name} has no code for what is beyond its range")
+        raise UnprovedError(f"{fmt.name} has no code for what is beyond its range")
     if how.overflow is Overflow.INFINITY and how.rounding is Rounding.TOWARD_NEGATIVE:
         return Limits(over=REPLACE_SIGNED, positive=largest, negative=-infinity, invalid=invalid)
     if how.overflow is Overflow.INFINITY and how.rounding is Rounding.TOWARD_POSITIVE:
@@ -133,7 +133,7 @@ def least_looked_at(how: Cast) -> tuple[int, int] | None:
         return (1 << (fmt.precision + 1)) - 1, fmt.emin - fmt.precision - 1
     if how.rounding is Rounding.TOWARD_ZERO:
         return 1, fmt.emin
-    raise NoPlanError(f"ftz after_rounding with {how.rounding.value}")
+    raise UnprovedError(f"ftz after_rounding with {how.rounding.value}")
 
 
 def is_half(how: Cast) -> bool:

@@ -16,7 +16,8 @@ from emu.units.enums import ZeroSign
 from emu.units.form import UnitForm
 from emu.units.plans.chain.casts import least_kept, least_looked_at, limits
 from emu.units.plans.chain.proof import Proof, prove_last
-from emu.units.plans.chain.structure import NoPlanError, Structure
+from emu.units.plans.chain.structure import Structure
+from emu.units.plans.plan import UnprovedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def codes_of(form: UnitForm, parts: Structure, proof: Proof) -> Codes:
     """How to write the codes of a unit.
 
     Raises:
-        NoPlanError: a format of d that is not written here.
+        UnprovedError: a format of d that is not written here.
     """
     last = parts.outer or parts.inner
     output = [step.cast for step in form.output if step.cast is not None]
@@ -62,7 +63,7 @@ def codes_of(form: UnitForm, parts: Structure, proof: Proof) -> Codes:
         if found is not None:
             return found
     if parts.factor or (form.output and len(output) < len(form.output)):
-        raise NoPlanError("output multiplies, and rounds")
+        raise UnprovedError("output multiplies, and rounds")
     own = Cast(format=last.format, overflow=last.overflow, nan_code=last.nan_code)
     return Codes(fields=_fields(parts, last.format, (), own), source=last.format, casts=(*output, form.d))
 
@@ -83,7 +84,7 @@ def _in_kernel(form: UnitForm, parts: Structure, proof: Proof, casts: list[Cast]
     try:
         way = prove_last(first, own.format, proof)
         fields = _fields(parts, form.d.format, form.output, form.d)
-    except NoPlanError:
+    except UnprovedError:
         return None
     return Codes(fields=fields, source=form.d.format, casts=(), last=first, way=way)
 
@@ -105,13 +106,13 @@ def _identity(fmt: Format, factor: int, how: Cast) -> bool:
 def _fields(parts: Structure, fmt: Format, pipe: tuple[Step, ...], how: Cast) -> dict[str, Any]:
     odd = fmt.kind is not FormatKind.FLOAT or not fmt.signed or fmt.ignored_low_bits or fmt.bits > MAX_STORED_BITS
     if odd or fmt.man_bits > 52 or not -1022 <= fmt.emin <= 1000 or fmt.bias > 1023:
-        raise NoPlanError(f"codes of {fmt.name} are not written here")
+        raise UnprovedError(f"codes of {fmt.name} are not written here")
     if fmt.subnormals is Subnormals.LOWERED:
-        raise NoPlanError(f"codes of {fmt.name} are not written here")
+        raise UnprovedError(f"codes of {fmt.name} are not written here")
     invalid = any(limits(one).invalid for one in (parts.inner, parts.outer) if one is not None)
     whole = fmt.emin == -1022  # float64's own exponents: its subnormal codes are as they are
     if whole and fmt.man_bits != 52:
-        raise NoPlanError(f"codes of {fmt.name} are not written here")
+        raise UnprovedError(f"codes of {fmt.name} are not written here")
 
     def code(x: Value) -> int:
         made, _ = cast(run_pipe(pipe, x, Term(), _Silent(), 0), how)

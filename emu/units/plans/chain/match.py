@@ -7,8 +7,8 @@ from emu.units.plans.chain.casts import DOUBLE, SINGLE
 from emu.units.plans.chain.codes import codes_of
 from emu.units.plans.chain.proof import Proof, prove
 from emu.units.plans.chain.run import Chain
-from emu.units.plans.chain.structure import NoPlanError, Structure, structure
-from emu.units.plans.plan import Plan, Refusal
+from emu.units.plans.chain.structure import Structure, structure
+from emu.units.plans.plan import Plan, Refusal, UnprovedError
 
 NAME = "chain"
 
@@ -19,7 +19,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
         parts = structure(form, k)
         proof = _prove(form, parts)
         codes = codes_of(form, parts, proof)
-    except NoPlanError as reason:
+    except UnprovedError as reason:
         return Refusal(plan=NAME, reason=str(reason))
     chain = Chain(form=form, parts=parts, proof=proof, codes=codes)
     times = 4 if proof.half else 8 if proof.carrier is SINGLE else 16
@@ -30,8 +30,8 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
 def _prove(form: UnitForm, parts: Structure) -> Proof:
     try:
         return prove(form, parts, SINGLE)
-    except NoPlanError as first:
+    except UnprovedError as first:
         try:
             return prove(form, parts, DOUBLE)
-        except NoPlanError as second:
-            raise NoPlanError(f"in float32: {first}; in float64: {second}") from None
+        except UnprovedError as second:
+            raise UnprovedError(f"in float32: {first}; in float64: {second}") from None

@@ -34,7 +34,8 @@ from emu.units.plans.chain.casts import (
     least_looked_at,
     limits,
 )
-from emu.units.plans.chain.structure import NoPlanError, Structure, precision
+from emu.units.plans.chain.structure import Structure, precision
+from emu.units.plans.plan import UnprovedError
 from emu.units.ranges import format_range
 
 
@@ -68,13 +69,13 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
     """The proof for a carrier.
 
     Raises:
-        NoPlanError: an obligation that does not hold.
+        UnprovedError: an obligation that does not hold.
     """
     lines = [f"carrier {carrier.name}, {carrier.bits} bits"]
     term = _product(form, parts, carrier, lines)
     modes = {how_of(how)[1] for how in (parts.product, parts.inner, parts.outer) if how is not None}
     if len(modes) > 1:
-        raise NoPlanError("roundings that need different directions of the carrier")
+        raise UnprovedError("roundings that need different directions of the carrier")
     product = 0
     if parts.product is not None:
         product = _rounded(parts.product, term, Numbers(lsb=term.lsb, msb=term.lsb, bits=0), carrier, "product", lines)
@@ -119,7 +120,7 @@ def prove_last(how: Cast, source: Format, proof: Proof) -> int:
     """The kernel's way to round the result, a value of `source`.
 
     Raises:
-        NoPlanError: it cannot.
+        UnprovedError: it cannot.
     """
     _ask(how_of(how)[1] == proof.mode, "the last cast needs another direction of the carrier")
     values = _values(source)
@@ -128,7 +129,7 @@ def prove_last(how: Cast, source: Format, proof: Proof) -> int:
 
 def _ask(holds: bool, reason: str) -> None:
     if not holds:
-        raise NoPlanError(reason)
+        raise UnprovedError(reason)
 
 
 def _values(fmt: Format) -> Numbers:

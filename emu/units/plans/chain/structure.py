@@ -10,11 +10,8 @@ from emu.formats.enums import FormatKind, Overflow, Rounding, Subnormals
 from emu.formats.model import Format
 from emu.units.enums import NanRule, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
+from emu.units.plans.plan import UnprovedError
 from emu.units.schedule import run_length
-
-
-class NoPlanError(Exception):
-    """The reason why this unit is not run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,27 +43,27 @@ def structure(form: UnitForm, k: int) -> Structure:
     """The parts of a unit.
 
     Raises:
-        NoPlanError: it has others.
+        UnprovedError: it has others.
     """
     _plain(form, k)
     piece = min(form.k or k, k)
     first, *others = form.levels
     if len(others) > 1:
-        raise NoPlanError(f"{len(form.levels)} levels")
+        raise UnprovedError(f"{len(form.levels)} levels")
     last = others[0] if others else first
     length = run_length(first, piece) if others else 0
     if length % first.group:
-        raise NoPlanError(f"chunks of {length} are no multiple of the group of {first.group}")
+        raise UnprovedError(f"chunks of {length} are no multiple of the group of {first.group}")
     for level in form.levels:
         _level(level)
     if others and (last.group != 1 or last.input or first.start is Start.C):
-        raise NoPlanError("the chunks do not join one by one")
+        raise UnprovedError("the chunks do not join one by one")
     if others and last.zero_sign is not first.zero_sign:
-        raise NoPlanError("levels differ in zero_sign")
+        raise UnprovedError("levels differ in zero_sign")
     product = _one_cast(form.product.result, "product.result") if form.product.result else None
     shift = _power(first.input, "the input of a level")
     if product is not None and shift:
-        raise NoPlanError("terms that are multiplied after they are rounded")
+        raise UnprovedError("terms that are multiplied after they are rounded")
     return Structure(
         k=piece,
         product=product,
@@ -86,11 +83,11 @@ def _plain(form: UnitForm, k: int) -> None:
     parts = form.product.parts is not None or form.product.table is not None
     scales = form.scale_a is not None or form.scale_b is not None
     if k == 0:
-        raise NoPlanError("K = 0 has no step")
+        raise UnprovedError("K = 0 has no step")
     if parts or scales or form.a.zero is not None or form.b.zero is not None:
-        raise NoPlanError("zero points, scales, split operands and tables are not read")
+        raise UnprovedError("zero points, scales, split operands and tables are not read")
     if form.k is not None and form.k < k and (form.k < LEAST_PIECE or form.nan_rule is not NanRule.DEFAULT):
-        raise NoPlanError(f"pieces of {form.k}")
+        raise UnprovedError(f"pieces of {form.k}")
     for name, given in (("a", form.a), ("b", form.b), ("c", form.c)):
         if given is not None:
             precision(given, name)
@@ -101,23 +98,23 @@ LEAST_PIECE = 16
 
 def _level(level: Level) -> None:
     if level.align_bits is not None:
-        raise NoPlanError("an adder that cuts its addends")
+        raise UnprovedError("an adder that cuts its addends")
     if level.lanes != 1 or level.order or level.parts is not None:
-        raise NoPlanError("lanes, an order or parts")
+        raise UnprovedError("lanes, an order or parts")
 
 
 def _one_cast(pipe: Pipe, key: str) -> Cast:
     """The only cast of a pipe that has no other step."""
     if len(pipe) != 1 or pipe[0].factor is not Factor.NONE or pipe[0].addends or pipe[0].cast is None:
-        raise NoPlanError(f"{key} is not one cast")
+        raise UnprovedError(f"{key} is not one cast")
     how = pipe[0].cast
     if how.format.kind is not FormatKind.FLOAT or how.rounding in (Rounding.EXACT, Rounding.STOCHASTIC):
-        raise NoPlanError(f"{key} does not round to a float format")
+        raise UnprovedError(f"{key} does not round to a float format")
     fmt = how.format
     if fmt.man_bits == 0 or not fmt.signed or fmt.subnormals is Subnormals.LOWERED:
-        raise NoPlanError(f"{key}: {fmt.name} has no significand, no sign, or a gap below its normal numbers")
+        raise UnprovedError(f"{key}: {fmt.name} has no significand, no sign, or a gap below its normal numbers")
     if how.overflow is Overflow.RAISE:
-        raise NoPlanError("an overflow that is raised")
+        raise UnprovedError("an overflow that is raised")
     return how
 
 
@@ -127,7 +124,7 @@ def _power(pipe: Pipe, key: str) -> int:
     for step in pipe:
         if step.cast is not None:
             if key != "output":
-                raise NoPlanError(f"{key} casts")
+                raise UnprovedError(f"{key} casts")
             continue
         total += _exponent(step, key)
     return total
@@ -136,9 +133,9 @@ def _power(pipe: Pipe, key: str) -> int:
 def _exponent(step: Step, key: str) -> int:
     constants = step.constants
     if step.factor is not Factor.CONSTANTS or step.addends or len(constants) != 1:
-        raise NoPlanError(f"{key} is more than a constant")
+        raise UnprovedError(f"{key} is more than a constant")
     if constants[0].sig != 1 or constants[0].negative:
-        raise NoPlanError(f"{key} multiplies by no power of two")
+        raise UnprovedError(f"{key} multiplies by no power of two")
     return constants[0].q
 
 
@@ -147,7 +144,7 @@ def precision(operand: Operand, name: str) -> int:
     fmt: Format = operand.format
     for step in operand.load:
         if step.cast is None or step.factor is not Factor.NONE or step.addends:
-            raise NoPlanError(f"the load of {name} computes")
+            raise UnprovedError(f"the load of {name} computes")
         fmt = step.cast.format
     if fmt.kind is FormatKind.FLOAT:
         return fmt.precision

@@ -22,15 +22,11 @@ from emu.units.form import Level, Operand, UnitForm
 from emu.units.plans.exact.grid import Grid, casts_of, grid_of, through
 from emu.units.plans.exact.run import Job, run
 from emu.units.plans.exact.slices import Slices, slices_of, total_bits
-from emu.units.plans.plan import Plan, Refusal
+from emu.units.plans.plan import Plan, Refusal, UnprovedError
 from emu.units.schedule import run_count, run_length
 
 NAME = "exact"
 MOST_FRACTION_BITS = 50
-
-
-class _RefusedError(Exception):
-    """Why not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +43,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     """The plan of a unit whose sums are exact until the end."""
     try:
         return _plan(form, k)
-    except _RefusedError as reason:
+    except UnprovedError as reason:
         return Refusal(plan=NAME, reason=str(reason))
 
 
@@ -55,7 +51,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
     a, b = _operands(form, k)
     product = through(form.product.result, a * b if not form.integral_product else replace(a * b, minus_zero=False))
     if product is None:
-        raise _RefusedError("product.result may change a product")
+        raise UnprovedError("product.result may change a product")
     made = _levels(form, product, k)
     if made.has_c:
         assert form.c is not None
@@ -105,16 +101,16 @@ def _rate(worst: Slices | None) -> str:
 
 def _operands(form: UnitForm, k: int) -> tuple[Grid, Grid]:
     if k == 0 or (form.k is not None and k > form.k):
-        raise _RefusedError("no products" if k == 0 else f"{k} products are a chain of instructions of {form.k}")
+        raise UnprovedError("no products" if k == 0 else f"{k} products are a chain of instructions of {form.k}")
     if form.product.table is not None or form.product.parts is not None:
-        raise _RefusedError("products are looked up, or of parts of the operands")
+        raise UnprovedError("products are looked up, or of parts of the operands")
     if form.scale_a is not None or form.scale_b is not None:
-        raise _RefusedError("block scales")
+        raise UnprovedError("block scales")
     if form.a.zero is not None or form.b.zero is not None:
-        raise _RefusedError("run-time zero points")
+        raise UnprovedError("run-time zero points")
     a, b = grid_of(form.a), grid_of(form.b)
     if a is None or b is None:
-        raise _RefusedError("an operand has more than 16 bits, or values that float64 does not hold")
+        raise UnprovedError("an operand has more than 16 bits, or values that float64 does not hold")
     return a, b
 
 
@@ -125,7 +121,7 @@ def _levels(form: UnitForm, grid: Grid, k: int) -> _Sum:
         last = index == len(form.levels) - 1
         found = through(level.input, grid)
         if found is None:
-            raise _RefusedError(f"level[{index}].input may change a term")
+            raise UnprovedError(f"level[{index}].input may change a term")
         _check_level(level, index, last)
         has_c = level.start is Start.C
         length = min(run_length(level, n), n)
@@ -135,35 +131,35 @@ def _levels(form: UnitForm, grid: Grid, k: int) -> _Sum:
         if last and level.result and length <= level.group:
             after = _moved(level)
         elif level.result and has_c:
-            raise _RefusedError("the accumulator, which starts at c, is rounded in every step")
+            raise UnprovedError("the accumulator, which starts at c, is rounded in every step")
         else:
             kept = through(level.result, grid)
             if kept is None:
-                raise _RefusedError(f"level[{index}].result may change a sum of {length} terms")
+                raise UnprovedError(f"level[{index}].result may change a sum of {length} terms")
             grid = kept
         n = run_count(level, n)
     end = casts_of(form.output)
     if end is None:
-        raise _RefusedError("output does more than cast")
+        raise UnprovedError("output does more than cast")
     return _Sum(grid=grid, casts=_without_repeats([*after, *end, form.d]), has_c=has_c, minus_zero=grid.minus_zero)
 
 
 def _check_level(level: Level, index: int, last: bool) -> None:
     if level.align_bits is not None:
-        raise _RefusedError(f"level[{index}] aligns its addends")
+        raise UnprovedError(f"level[{index}] aligns its addends")
     if level.start is Start.C and not last:
-        raise _RefusedError(f"level[{index}] starts at c, and is not the last")
+        raise UnprovedError(f"level[{index}] starts at c, and is not the last")
     if level.toward_negative and level.zero_sign is ZeroSign.IEEE:
-        raise _RefusedError(f"level[{index}] rounds toward negative: a sum that cancels is -0")
+        raise UnprovedError(f"level[{index}] rounds toward negative: a sum that cancels is -0")
 
 
 def _moved(level: Level) -> list[Cast]:
     """The result of a level of one step: it is a rounding at the end."""
     casts = casts_of(level.result)
     if casts is None:
-        raise _RefusedError("the last level's result does more than cast")
+        raise UnprovedError("the last level's result does more than cast")
     if level.zero_sign is ZeroSign.ALWAYS_POSITIVE:
-        raise _RefusedError("the last level's underflow loses its sign")
+        raise UnprovedError("the last level's underflow loses its sign")
     return casts
 
 
@@ -183,7 +179,7 @@ def _check_c(c: Operand) -> None:
     if plain and c.daz is Daz.OFF and not c.load:
         return
     if grid_of(c) is None:
-        raise _RefusedError("c has more than 16 bits and is no plain float32 or float64")
+        raise UnprovedError("c has more than 16 bits and is no plain float32 or float64")
 
 
 def _check_first(how: Cast) -> None:
@@ -195,4 +191,4 @@ def _check_first(how: Cast) -> None:
     else:
         fine = fine and fmt.is_integral and fmt.bits <= MOST_FRACTION_BITS and how.overflow is Overflow.SATURATE
     if not fine:
-        raise _RefusedError(f"the sum may be wider than float64, and is then cast to {fmt.name} ({how.rounding.value})")
+        raise UnprovedError(f"the sum may be wider than float64, and is then cast to {fmt.name} ({how.rounding.value})")

@@ -27,17 +27,13 @@ from emu.units.form import Level, Operand, UnitForm
 from emu.units.plans.exact.grid import Grid, casts_of, grid_of, identity
 from emu.units.plans.fma.order import Shape, shape_of
 from emu.units.plans.fma.run import Job, run
-from emu.units.plans.plan import Plan, Refusal
+from emu.units.plans.plan import Plan, Refusal, UnprovedError
 
 NAME = "fma"
 CARRIERS = ("float32", "float64")
 ROUNDINGS = (Rounding.TIES_TO_EVEN, Rounding.TOWARD_NEGATIVE, Rounding.TOWARD_POSITIVE, Rounding.TOWARD_ZERO)
 """In the order of the control word's field."""
 DEEPEST = 12
-
-
-class _RefusedError(Exception):
-    """Why not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +49,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     """The plan of a unit whose steps are this machine's own."""
     try:
         return _plan(form, k)
-    except _RefusedError as reason:
+    except UnprovedError as reason:
         return Refusal(plan=NAME, reason=str(reason))
 
 
@@ -64,7 +60,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
     carrier = step.cast.format
     for name, operand in (("a", form.a), ("b", form.b), ("c", form.c)):
         if operand is not None and not _readable(operand, carrier):
-            raise _RefusedError(f"{name} ({operand.format.name}) is not read as numbers of {carrier.name}")
+            raise UnprovedError(f"{name} ({operand.format.name}) is not read as numbers of {carrier.name}")
     casts = _output(form, carrier)
     pieces = form.k is not None and k > form.k
     clean = _clean(form, step, shape, casts, pieces)
@@ -98,26 +94,26 @@ def _proof(form: UnitForm, k: int, step: _Step, shape: Shape, clean: bool) -> tu
 
 def _check_operands(form: UnitForm, k: int) -> None:
     if k == 0:
-        raise _RefusedError("no products")
+        raise UnprovedError("no products")
     if form.product.table is not None or form.product.parts is not None:
-        raise _RefusedError("products are looked up, or of parts of the operands")
+        raise UnprovedError("products are looked up, or of parts of the operands")
     if form.scale_a is not None or form.scale_b is not None or form.a.zero is not None or form.b.zero is not None:
-        raise _RefusedError("block scales or run-time zero points")
+        raise UnprovedError("block scales or run-time zero points")
     if form.integral_product:
-        raise _RefusedError("products of integers have no sign of zero")
+        raise UnprovedError("products of integers have no sign of zero")
 
 
 def _shape(levels: tuple[Level, ...]) -> Shape:
     shape = shape_of(levels)
     if shape is None or shape.depth > DEEPEST:
-        raise _RefusedError("the levels are no chain over pairwise adders over a chain")
+        raise UnprovedError("the levels are no chain over pairwise adders over a chain")
     for index, level in enumerate(levels):
         if level.align_bits is not None or level.input:
-            raise _RefusedError(f"level[{index}] aligns its addends or has an input pipe")
+            raise UnprovedError(f"level[{index}] aligns its addends or has an input pipe")
         if level.zero_sign is not ZeroSign.IEEE:
-            raise _RefusedError(f"level[{index}].zero_sign is {level.zero_sign.value}")
+            raise UnprovedError(f"level[{index}].zero_sign is {level.zero_sign.value}")
         if level.start is Start.C and index < len(levels) - 1:
-            raise _RefusedError(f"level[{index}] starts at c, and is not the last")
+            raise UnprovedError(f"level[{index}] starts at c, and is not the last")
     return shape
 
 
@@ -127,20 +123,20 @@ def _step(form: UnitForm, shape: Shape) -> _Step:
     for index, level in enumerate(form.levels):
         found = casts_of(level.result)
         if found is None or len(found) != 1:
-            raise _RefusedError(f"level[{index}].result is no single cast")
+            raise UnprovedError(f"level[{index}].result is no single cast")
         casts += found
     of_products = casts_of(form.product.result)
     if of_products is None or len(of_products) > 1:
-        raise _RefusedError("product.result is no single cast")
+        raise UnprovedError("product.result is no single cast")
     how = casts[-1]
     if how.format.name not in CARRIERS or how.format != load_format(how.format.name):
-        raise _RefusedError(f"sums are rounded to {how.format.name}")
+        raise UnprovedError(f"sums are rounded to {how.format.name}")
     exact = _exact_products(form, how)
     if of_products and exact and identity(of_products[0], exact):
         of_products = []
     trees = not shape.inner and shape.depth > 0  # of products that are rounded by themselves
     if trees and not of_products and exact is None:
-        raise _RefusedError("the first adder takes two unrounded products")
+        raise UnprovedError("the first adder takes two unrounded products")
     return _Step(cast=how, fused=not of_products and not trees, flush=_flush(form, [*casts, *of_products], of_products))
 
 
@@ -159,19 +155,19 @@ def _flush(form: UnitForm, casts: list[Cast], of_products: list[Cast]) -> bool:
     how = casts[0]
     for other in casts:
         if other.format != how.format or other.rounding is not how.rounding or other.ftz is not how.ftz:
-            raise _RefusedError("the casts differ")
+            raise UnprovedError("the casts differ")
         always = other.overflow is Overflow.INFINITY_ALWAYS and other.rounding is Rounding.TIES_TO_EVEN
         if other.overflow is not Overflow.INFINITY and not always:
-            raise _RefusedError(f"overflow is {other.overflow.value}")
+            raise UnprovedError(f"overflow is {other.overflow.value}")
     if how.rounding not in ROUNDINGS:
-        raise _RefusedError(f"the machine does not round {how.rounding.value}")
+        raise UnprovedError(f"the machine does not round {how.rounding.value}")
     if how.ftz in (Ftz.BEFORE_ROUNDING, Ftz.RESULT):
         a, b = grid_of(form.a), grid_of(form.b)
         product = None if a is None or b is None else a * b
         coarse = product is not None and product.lsb >= how.format.lsb
         short = product is not None and product.bits < how.format.precision and bool(of_products)
         if not coarse and not short:
-            raise _RefusedError(f"tiny results are flushed {how.ftz.value}, and may be inexact")
+            raise UnprovedError(f"tiny results are flushed {how.ftz.value}, and may be inexact")
     return how.ftz is not Ftz.OFF
 
 
@@ -186,7 +182,7 @@ def _output(form: UnitForm, carrier: Format) -> tuple[Cast, ...]:
     """The casts after the last level that are not the identity."""
     casts = casts_of(form.output)
     if casts is None:
-        raise _RefusedError("output does more than cast")
+        raise UnprovedError("output does more than cast")
     casts.append(form.d)
     while casts and _same(casts[0], carrier):
         del casts[0]
@@ -204,10 +200,10 @@ def _clean(form: UnitForm, step: _Step, shape: Shape, casts: tuple[Cast, ...], p
         return False
     assert form.c is not None
     if casts or form.c.format != step.cast.format or form.levels[-1].start is not Start.C:
-        raise _RefusedError("pieces of K do not hand d to c as it is")
+        raise UnprovedError("pieces of K do not hand d to c as it is")
     if form.c.daz is not Daz.OFF and not step.flush:
-        raise _RefusedError("a subnormal d is taken for zero by the next piece of K")
+        raise UnprovedError("a subnormal d is taken for zero by the next piece of K")
     clean = form.c.daz is Daz.POSITIVE
     if clean and ((not shape.inner and not shape.depth) or step.cast.rounding is Rounding.TOWARD_NEGATIVE):
-        raise _RefusedError("between pieces of a plain chain, -0 becomes +0")
+        raise UnprovedError("between pieces of a plain chain, -0 becomes +0")
     return clean

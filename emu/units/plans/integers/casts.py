@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from emu.formats.cast import Cast
 from emu.formats.enums import FormatKind, IntegerEncoding, Overflow, Rounding
 from emu.formats.model import Format
-
-
-class UnprovedError(Exception):
-    """An obligation of the proof does not hold; says which."""
+from emu.units.plans.plan import UnprovedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,11 @@ from emu.formats.value import Value
 from emu.units.backends import runner
 from emu.units.enums import Start
 from emu.units.form import Operand, Product, UnitForm
-from emu.units.plans.integers.casts import INT64, Change, Span, UnprovedError, change_of, twos_complement
+from emu.units.plans.integers.casts import INT64, Change, Span, change_of, twos_complement
 from emu.units.plans.integers.layout import Data, cast_data
 from emu.units.plans.integers.output import Output, output_of
 from emu.units.plans.integers.structure import Structure, changes_of
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, UnprovedError
 from emu.units.problem import Problem
 
 ALL = (1 << 64) - 1

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 from emu.units.form import UnitForm
 from emu.units.plans.integers import layout
-from emu.units.plans.integers.casts import INT16, INT32, INT64, Change, Span, UnprovedError
+from emu.units.plans.integers.casts import INT16, INT32, INT64, Change, Span
 from emu.units.plans.integers.finish import Finish, finish_of
 from emu.units.plans.integers.program import Folds, change, folds_of, program_of
 from emu.units.plans.integers.run import Steps, Whole, offset_of
 from emu.units.plans.integers.structure import Structure, structure_of
-from emu.units.plans.plan import Plan, Refusal
+from emu.units.plans.plan import Plan, Refusal, UnprovedError
 
 NAME = "integers"
 SCAN_FROM = 1 << 20

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from emu.formats.enums import Daz, FormatKind
 from emu.formats.model import Format
 from emu.units.form import Operand, PerBlock
-from emu.units.plans.integers.casts import INT32, Span, UnprovedError, twos_complement
+from emu.units.plans.integers.casts import INT32, Span, twos_complement
+from emu.units.plans.plan import UnprovedError
 from emu.units.plans.planes import table_of
 
 MAX_BITS = 32

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.units.plans.integers.casts import Change, Span, UnprovedError
+from emu.units.plans.integers.casts import Change, Span
 from emu.units.plans.integers.structure import Structure, Sum
+from emu.units.plans.plan import UnprovedError
 from emu.units.schedule import runs
 
 CAST_INNER, HAND_UP, CAST_OUTER = 1, 2, 4

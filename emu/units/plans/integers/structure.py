@@ -14,8 +14,9 @@ from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.enums import FormatKind, Rounding
 from emu.units.enums import Start
 from emu.units.form import Level, UnitForm
-from emu.units.plans.integers.casts import INT32, NOTHING, Change, Span, UnprovedError, change_of, twos_complement
+from emu.units.plans.integers.casts import INT32, NOTHING, Change, Span, change_of, twos_complement
 from emu.units.plans.integers.numbers import Numbers, numbers_of
+from emu.units.plans.plan import UnprovedError
 from emu.units.schedule import check_runs, run_count, run_length
 
 
