@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -194,15 +194,30 @@ def trace(
 
 
 def first_difference(one: Trace, other: Trace) -> tuple[TraceStep, TraceStep] | None:
-    """The first step after which two traces of one element hold different values, in the order of execution.
+    """The first step of `one`, in the order of execution, after which `other` holds a different value for the same sum.
 
-    The traces must be of units of one structure (levels, groups, lengths); None if they never differ.
+    Accumulators stand for the same sum if the same products are in them: the units may group K otherwise, as long as
+    some of their sums correspond. None if no pair of such accumulators differs.
     """
-    for x, y in zip(one.steps, other.steps, strict=False):
-        same_place = (x.piece, x.level, x.run, x.k) == (y.piece, y.level, y.run, y.k)
-        if not same_place or not _same(x.after, y.after):
-            return x, y
+    known = dict(_sums(other))
+    for which, step in _sums(one):
+        match = known.get(which)
+        if match is not None and not _same(step.after, match.after):
+            return step, match
     return None
+
+
+def _sums(trace: Trace) -> Iterator[tuple[tuple[int, ...], TraceStep]]:
+    """Each step with what tells the products in its accumulator apart from other sets: number, ends, two moments."""
+    so_far: dict[tuple[int, int, int], tuple[int, ...]] = {}
+    for step in trace.steps:
+        at = step.piece, step.level, step.run
+        count, low, high, first, second = so_far.get(at, (0, len(trace.a), -1, 0, 0))
+        low, high = min([low, *step.k]), max([high, *step.k])
+        so_far[at] = (
+            count + len(step.k), low, high, first + sum(step.k), second + sum(k * k for k in step.k)
+        )  # fmt: skip
+        yield so_far[at], step
 
 
 def _same(x: Value, y: Value) -> bool:

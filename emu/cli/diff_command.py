@@ -78,10 +78,10 @@ def _where(found: Comparison) -> list[str]:
     values = f"{number(x.emulated)} under A, {number(y.emulated)} under B, exact {number(x.truth)}"
     lines = [f"first different element: {list(first.first or ())} of {first.layer}: {values}"]
     if found.step is None:
-        return [*lines, "the accumulators agree at every step: operands, scales, epilogue or structure differ"]
+        return [
+            *lines,
+            "no accumulators of the same products differ: operands, scales, epilogue or the order of sums do",
+        ]
     one, other = found.step
-    same = (one.level, one.run, one.k) == (other.level, other.run, other.k)
-    if not same:
-        return [*lines, "the units are of different structure: their steps do not correspond"]
     becomes = f"{number(one.after)} under A and {number(other.after)} under B (exact {number(one.exact)})"
-    return [*lines, f"first different step: level {one.level}, k {span(one.k)}: the accumulator becomes {becomes}"]
+    return [*lines, f"first different step: level {one.level}, at k {span(one.k)}: the accumulator becomes {becomes}"]

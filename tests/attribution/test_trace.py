@@ -88,3 +88,16 @@ def test_equal_units_never_differ():
     unit = load_unit("fp8-e4m3-fp16acc")
     codes = np.arange(40, dtype=np.uint8)
     assert first_difference(trace(unit, codes, codes), trace(unit, codes, codes)) is None
+
+
+def test_sums_of_other_groups_are_compared_where_they_correspond():
+    """Groups of 2 and of 4: every second step of the first stands for a step of the second."""
+    keys = {"name": "x", "operands": {"a": "float16", "b": "float16", "c": "float32", "d": "float32"}}
+    one = load_unit({**keys, "level": [{"group": 2, "result": {"format": "e8m3"}}]})
+    other = load_unit({**keys, "level": [{"group": 4, "result": {"format": "e8m3"}}]})
+    a = np.array([1, 1, 1, 1, 0.75, 0, 0.75, 0], np.float16).view(np.uint16)
+    b = np.full(8, 2, np.float16).view(np.uint16)
+    first, second = first_difference(trace(one, a, b), trace(other, a, b))
+    assert first.k == (6, 7)
+    assert second.k == (4, 5, 6, 7)
+    assert (float(first.after.fraction()), float(second.after.fraction())) == (12.0, 11.0)
