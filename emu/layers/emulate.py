@@ -53,6 +53,8 @@ class LayerOutput:
     """operand elements beyond the operand format's range"""
     output: OutOfRange
     """output elements beyond the output format's range"""
+    columns: Quantised
+    """B as the unit got it; weights can be given to the next call"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,7 @@ def emulate(
     static: StaticScales = (None, None),
     backend: str | None = None,
     events: bool = True,
+    columns: Quantised | None = None,
 ) -> LayerOutput:
     """Run one layer.
 
@@ -82,12 +85,13 @@ def emulate(
         static: scales of activations with a static range.
         backend: as for `Unit.matmul`.
         events: count them.
+        columns: B quantised, from an earlier call with the same weights under the same plan.
 
     Raises:
         FormatError: NaN in an operand whose format has none.
         ValueError: the unit cannot take this K.
     """
-    return _Emulation(lowered, plan, static, backend).run(events)
+    return _Emulation(lowered, plan, static, backend).run(events, columns)
 
 
 class _Emulation:
@@ -98,11 +102,12 @@ class _Emulation:
         self.beyond = OutOfRange()
         self.flushed = 0
 
-    def run(self, events: bool) -> LayerOutput:
+    def run(self, events: bool, columns: Quantised | None) -> LayerOutput:
         """All tiles."""
         lowered, plan = self.lowered, self.plan
-        b = self._columns()
-        tile_of = self._rows()
+        columns = columns or self._quantised_columns()
+        b = self._columns(columns, events)
+        tile_of = self._rows(events)
         y = lowered.new_product(np.float32)
         total, beyond = no_events(plan.unit), OutOfRange()
         tiles = [(0, lowered.geometry.m)] if plan.unit.form.stochastic else lowered.tiles()
@@ -117,6 +122,7 @@ class _Emulation:
             events=with_flushed_in(total, self.flushed) if events else None,
             quantiser=self.beyond,
             output=beyond,
+            columns=columns,
         )
 
     def _multiply(
@@ -135,14 +141,17 @@ class _Emulation:
             seed=plan.seed, events=events, backend=self.backend,
         )  # fmt: skip
         d, counted = result if events else (result, None)
-        if c is not None and unit.form.c is not None:
+        if events and c is not None and unit.form.c is not None:
             self.flushed += flushed_in(unit.form.c, np.broadcast_to(c, d.shape))
         return d, t, bias, counted
 
-    def _columns(self) -> _Side:
+    @property
+    def _b_assignment(self) -> Assignment:
+        return self.plan.weights if self.lowered.b_is_weights else self.plan.activations
+
+    def _quantised_columns(self) -> Quantised:
         """B, quantised whole."""
-        lowered, unit = self.lowered, self.plan.unit
-        assignment = self.plan.weights if lowered.b_is_weights else self.plan.activations
+        lowered, unit, assignment = self.lowered, self.plan.unit, self._b_assignment
         target = Target(
             format=unit.b,
             axes=(COLUMN_AXIS,) if assignment.per_line else None,
@@ -150,11 +159,17 @@ class _Emulation:
             scale_format=None if unit.scale_b is None else unit.scale_b.format,
             name=lowered.b_name,
         )
-        whole = self._quantise(lowered.b, assignment, target)
-        self.flushed += flushed_in(unit.form.b, whole.codes)
-        return _side(whole.codes, whole.scale, assignment, unit.scale_b, COLUMN_AXIS)
+        return assignment.scheme.quantise(lowered.b.astype(np.float32, copy=False), target)
 
-    def _rows(self) -> Callable[[int, int], _Side]:
+    def _columns(self, whole: Quantised, events: bool) -> _Side:
+        """B for the unit, and its share of the counts."""
+        unit = self.plan.unit
+        self.beyond += whole.beyond
+        if events:
+            self.flushed += flushed_in(unit.form.b, whole.codes)
+        return _side(whole.codes, whole.scale, self._b_assignment, unit.scale_b, COLUMN_AXIS)
+
+    def _rows(self, events: bool) -> Callable[[int, int], _Side]:
         """A function from (start, stop) to that tile of A, quantised."""
         lowered, unit, assignment = self.lowered, self.plan.unit, self.plan.activations
         target = Target(
@@ -164,16 +179,13 @@ class _Emulation:
             scale_format=None if unit.scale_a is None else unit.scale_a.format,
             name=lowered.source_name,
         )
-        whole = self._quantise(lowered.source, assignment, target)
-        self.flushed += flushed_in(unit.form.a, whole.codes)
+        whole = assignment.scheme.quantise(lowered.source.astype(np.float32, copy=False), target)
+        self.beyond += whole.beyond
+        if events:
+            self.flushed += flushed_in(unit.form.a, whole.codes)
         codes = lowered.geometry.rows(whole.codes, unit.a.encode(np.zeros((), np.float32)))
         scales = lowered.geometry.row_scales(whole.scale) if whole.scale.ndim else lambda *_: whole.scale
         return lambda start, stop: _side(codes(start, stop), scales(start, stop), assignment, unit.scale_a, ROW_AXIS)
-
-    def _quantise(self, values: NDArray[Any], assignment: Assignment, target: Target) -> Quantised:
-        quantised = assignment.scheme.quantise(values.astype(np.float32, copy=False), target)
-        self.beyond += quantised.beyond
-        return quantised
 
 
 def _side(codes: NDArray[Any], scale: Float32, assignment: Assignment, operand: PerBlock | None, axis: int) -> _Side:
