@@ -85,11 +85,20 @@ def replay(
         model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
         calibration=calibration, events=events, progress=progress, on_layer=on_layer,
     )  # fmt: skip
-    descriptions = describe(chosen, ((layer.name, layer.op) for layer in done.layers))
+    return judged(done, chosen)
+
+
+def judged(run: ReplayRun, accelerator: Accelerator) -> Replay:
+    """A replay with what is to be said about it.
+
+    Args:
+        run: the replay, with its tensors.
+        accelerator: the one that it ran under.
+    """
     result = from_run(
-        done,
+        run,
         emu_version=emu_version(),
         semantics_version=SEMANTICS_VERSION,
-        descriptions=descriptions,
+        descriptions=describe(accelerator, ((layer.name, layer.op) for layer in run.layers)),
     )
-    return Replay(run=done, result=result)
+    return Replay(run=run, result=result)
