@@ -8,6 +8,7 @@
   the quantisers and in the layer's last cast are fields of their own, because it happens outside the unit:
   *saturated* values were clamped to the largest finite one, *overflowed* ones became an infinity or a NaN, or
   wrapped.
+* A replay without events has None, not 0, for what the unit would have counted, and for every sum with it.
 * The *worst* layer is the one with the lowest SQNR; a layer whose SQNR is NaN (no finite pair at all) is
   worse than any other.
 """
@@ -83,31 +84,36 @@ class LayerRow:
     """output elements that the last cast clamped"""
     output_overflowed: int
     """output elements that became an infinity or a NaN (or wrapped) in the last cast"""
-    inexact: int
-    underflow: int
-    overflow: int
-    invalid: int
-    saturated: int
-    wrapped: int
-    flushed_in: int
-    flushed_out: int
-    nan_made: int
-    truncated: int
+    inexact: int | None
+    underflow: int | None
+    overflow: int | None
+    invalid: int | None
+    saturated: int | None
+    wrapped: int | None
+    flushed_in: int | None
+    flushed_out: int | None
+    nan_made: int | None
+    truncated: int | None
 
     @property
-    def all_saturated(self) -> int:
+    def counted(self) -> bool:
+        """Whether the events of the unit were counted."""
+        return self.inexact is not None
+
+    @property
+    def all_saturated(self) -> int | None:
         """Values clamped to a largest finite one anywhere: quantisers, unit, last cast."""
-        return self.quantiser_saturated + self.saturated + self.output_saturated
+        return known_sum((self.quantiser_saturated, self.saturated, self.output_saturated))
 
     @property
-    def all_overflowed(self) -> int:
+    def all_overflowed(self) -> int | None:
         """Values beyond the range of a format anywhere; what the unit clamped or wrapped is counted here too."""
-        return self.quantiser_overflowed + self.overflow + self.output_overflowed
+        return known_sum((self.quantiser_overflowed, self.overflow, self.output_overflowed))
 
     @property
-    def flushed(self) -> int:
+    def flushed(self) -> int | None:
         """Subnormals taken for zero, as operands or as results."""
-        return self.flushed_in + self.flushed_out
+        return known_sum((self.flushed_in, self.flushed_out))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +170,7 @@ def layer_row(run: LayerRun) -> LayerRow:
         quantiser_overflowed=run.quantiser_overflowed,
         output_saturated=run.output_saturated,
         output_overflowed=run.output_overflowed,
-        **{kind.value: int(run.events.total(kind)) for kind in EventKind},
+        **{kind.value: None if run.events is None else int(run.events.total(kind)) for kind in EventKind},
     )
 
 
@@ -190,6 +196,16 @@ def worst(rows: Iterable[LayerRow]) -> LayerRow | None:
     return min(rows, key=lambda row: (not math.isnan(row.sqnr_db), row.sqnr_db), default=None)
 
 
-def totals(rows: Sequence[LayerRow]) -> dict[str, int]:
-    """The integer counts that add up over layers: MACs, elements and every event."""
-    return {name: sum(int(getattr(row, name)) for row in rows) for name in ADDITIVE}
+def totals(rows: Sequence[LayerRow]) -> dict[str, int | None]:
+    """The integer counts that add up over layers: MACs, elements and every event that was counted."""
+    return {name: known_sum(getattr(row, name) for row in rows) for name in ADDITIVE}
+
+
+def known_sum(counts: Iterable[int | None]) -> int | None:
+    """The sum; None if a part of it was not counted."""
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total

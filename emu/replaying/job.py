@@ -28,11 +28,30 @@ from emu.replaying.reference import Reference
 from emu.replaying.result import LayerRun, OutputPair, Truth
 from emu.replaying.schedule import Island, execute, islands_of, schedule
 from emu.replaying.truth import true_run
+from emu.schemes import Quantised
 
 Progress = Callable[[int, int, str], object]
 """Called with (layers done, layers in all, name of the layer that starts; empty at the end)."""
 OnLayer = Callable[[LayerRun], object]
 """Called with each layer when it is done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """The steps of a propagated run, with a session of the engine for every island."""
+
+    steps: tuple[Island | Layer, ...]
+    islands: IslandRunner
+
+    @staticmethod
+    def of(graph: Graph, reference: Reference, planned: tuple[PlannedLayer, ...]) -> Route:
+        """The route of a graph whose planned layers the accelerator runs."""
+        steps = schedule(graph, [entry.layer for entry in planned])
+        return Route(steps=steps, islands=IslandRunner(graph, reference.types, islands_of(steps)))
+
+
+def _silent(*_: object) -> None:
+    """No record."""
 
 
 @dataclass(kw_only=True)
@@ -49,6 +68,13 @@ class Job:
     progress: Progress
     on_layer: OnLayer
     keep: bool
+    events: bool
+    weights: dict[str, Quantised]
+    """quantised weights by layer, good for every run under the same plans"""
+    keep_weights: bool
+    """fill `weights`"""
+    route: Callable[[], Route]
+    """gives the steps of a propagated run"""
     done: list[LayerRun] = field(default_factory=list)
     started: int = 0
 
@@ -72,22 +98,38 @@ class Job:
         """A whole run in truth arithmetic, then one under the accelerator. Also the nodes that truth ran in float32."""
         self._refuse_nan(self.inputs)
         truths, outputs, widened = true_run(self.graph, self.reference, self.inputs, self._wanted(), self.truth)
+
+        def record(
+            entry: PlannedLayer, values: Mapping[str, Array], lowered: Lowered, output: LayerOutput, seconds: float
+        ) -> None:
+            self._record(entry, values, lowered, output, truths.pop(entry.layer.output), seconds)
+
+        emulated = self._flow(record)
+        pairs = {name: OutputPair(truth=outputs[name], emulated=emulated[name]) for name in self.graph.outputs}
+        return pairs, widened
+
+    def outputs_alone(self) -> dict[str, Array]:
+        """The model's outputs under the accelerator, propagated, with nothing to compare them with."""
+        self._refuse_nan(self.inputs)
+        return self._flow(_silent)
+
+    def _flow(
+        self, record: Callable[[PlannedLayer, Mapping[str, Array], Lowered, LayerOutput, float], object]
+    ) -> dict[str, Array]:
+        """The run under the accelerator; `record` sees each layer when it is done."""
         entries = {entry.layer.name: entry for entry in self.planned}
-        steps = schedule(self.graph, [entry.layer for entry in self.planned])
-        islands = IslandRunner(self.graph, self.reference.types, islands_of(steps))
+        route = self.route()
 
         def step(which: Island | Layer, values: Mapping[str, Array]) -> Mapping[str, Array]:
             if isinstance(which, Island):
-                return islands(which, values)
+                return route.islands(which, values)
             entry = entries[which.name]
             lowered, output, seconds = self._emulate(entry, values)
-            self._record(entry, values, lowered, output, truths.pop(which.output), seconds)
+            record(entry, values, lowered, output, seconds)
             dtype = numpy_type(self.reference.types[which.output])
             return {which.output: output.y.astype(dtype)}  # exact: _emulate has cast it
 
-        emulated = execute(self.graph, steps, self.inputs, step)
-        pairs = {name: OutputPair(truth=outputs[name], emulated=emulated[name]) for name in self.graph.outputs}
-        return pairs, widened
+        return execute(self.graph, route.steps, self.inputs, step)
 
     def _refuse_nan(self, values: Mapping[str, Array]) -> None:
         """NaN in an operand whose format has none: refused before the first layer runs.
@@ -120,9 +162,14 @@ class Job:
         start = time.perf_counter()
         lowered = layer.lower(values, self.graph, plan.k_order)
         try:
-            output = emulate(lowered, plan, static=self.scales.get(layer.name, (None, None)), backend=self.backend)
+            output = emulate(
+                lowered, plan, static=self.scales.get(layer.name, (None, None)), backend=self.backend,
+                events=self.events, columns=self.weights.get(layer.name),
+            )  # fmt: skip
         except (ValueError, OverflowRaised) as error:  # NaN that came up on the way, K that the unit cannot take
             raise ModelError(f"{self.graph.path}: layer {layer.name!r}: {error}") from None
+        if self.keep_weights and lowered.b_is_weights:
+            self.weights[layer.name] = output.columns
         y, beyond = OutputCast(format=self._model_format(layer))(output.y)
         output = replace(output, y=y, output=output.output + beyond)
         return lowered, output, time.perf_counter() - start
@@ -141,7 +188,6 @@ class Job:
         seconds: float,
     ) -> None:
         layer, plan = entry.layer, entry.plan
-        assert output.events is not None  # asked for
         weights = plan.weights if lowered.b_is_weights else plan.activations
         record = LayerRun(
             name=layer.name, op=layer.op, node_index=layer.index,

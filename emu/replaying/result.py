@@ -85,8 +85,8 @@ class LayerRun:
     """the layer's output as the accelerator computes it, and as the model's next node reads it"""
     output_format: Format
     """the accelerator's; where that is float32, the model's own type"""
-    events: Events
-    """what happened inside the unit, counted where it happened"""
+    events: Events | None
+    """what happened inside the unit, counted where it happened; None if counts were not asked for"""
     quantiser_saturated: int
     """operand elements that the schemes clamped to the largest finite value"""
     quantiser_overflowed: int = 0
