@@ -135,9 +135,9 @@ def as_narrow(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[Any
             return smallest(as_codes(given, fmt, what), fmt)  # which raises
         return given
     twos = fmt.kind is FormatKind.INTEGER and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT and fmt.signed
-    if twos and given.dtype == np.dtype(f"i{fmt.code_dtype.itemsize}") and fmt.bits == 8 * given.itemsize:
-        if fmt.min_sig == fmt.max_sig + 1:  # every value of the dtype has a code: its bits
-            return given.view(fmt.code_dtype)
+    whole = twos and fmt.bits == 8 * given.itemsize and fmt.min_sig == fmt.max_sig + 1
+    if whole and given.dtype == np.dtype(f"i{given.itemsize}"):  # every value of the dtype has a code: its bits
+        return given.view(fmt.code_dtype)
     native = native_dtype(fmt) if given.dtype.kind not in "uib" else None
     if native is not None and given.dtype == native and native.itemsize == fmt.code_dtype.itemsize:
         codes: NDArray[Any] = np.ascontiguousarray(given).view(fmt.code_dtype) & _mask(fmt, native.itemsize)

@@ -197,7 +197,8 @@ def test_casts(source, general):
     x = x.astype(fmt.code_dtype)
     runs: list[tuple[str, dict[str, Any]]] = [
         ("float8_e5m2", {}), ("float8_e4m3fn", {"rounding": "to_odd"}), ("bfloat16", {"nan": "x86"}), ("int8", {}),
-        ("float4_e2m1fn", {"nan_to": "max"}), ("uint8", {"nan": "arm"}), ("int4", {"exact": False, "overflow": "wrap", "nan_to": "zero"}),
+        ("float4_e2m1fn", {"nan_to": "max"}), ("uint8", {"nan": "arm"}),
+        ("int4", {"exact": False, "overflow": "wrap", "nan_to": "zero"}),
         ("float32", {"daz": True}), ("int8", {"nan": "x86", "nan_to": "zero"}), ("float16", {"ftz": "result"}),
     ]  # fmt: skip
     for to, how in runs:
@@ -232,7 +233,8 @@ def test_shapes_strides_and_threads(how, chunk, general, monkeypatch):
     grid = rng.integers(0, 256, (75, 96), np.uint8)
     operands = [
         *((rng.integers(0, 256, n, np.uint8), rng.integers(0, 256, n, np.uint8)) for n in (512, 513, 2047, 4100)),
-        (grid, grid[3]), (grid[:, :1], grid[:1]), (grid, np.uint8(0x43)), (grid.T, grid[::-1].T), (grid[::2, 1::3],) * 2,
+        (grid, grid[3]), (grid[:, :1], grid[:1]), (grid, np.uint8(0x43)), (grid.T, grid[::-1].T),
+        (grid[::2, 1::3],) * 2,
         (grid.astype(np.int64), grid.astype(np.uint32)), (grid.astype(np.uint16), np.asfortranarray(grid)),
         (grid.tolist(), grid), (grid.view(emu.as_dtype(grid, "float8_e5m2").dtype), grid),
     ]  # fmt: skip
