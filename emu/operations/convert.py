@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emu.formats.backend import Backend, backend_of
+from emu.formats.cast import check_cast
 from emu.formats.codec import refuse_nan
 from emu.formats.codes import as_codes, as_narrow, native_dtype
 from emu.formats.enums import EventKind, IntegerEncoding, NanTo, Overflow
+from emu.formats.fast import by_numba
 from emu.formats.fast.encode import encode
+from emu.formats.fast.lookup import MAX_BITS
 from emu.formats.model import Format
 from emu.operations.call import Call, FormatLike, Rule, call_of, formats_of, rule_of
 from emu.operations.compare import is_nan
@@ -54,8 +57,11 @@ def convert(codes: ArrayLike, src: FormatLike, dst: FormatLike, how: Keywords) -
         return result(call, out, masks, flags)
 
     found = None
-    if rule.deterministic and options.random is None:
-        chosen = backend_of(backend)
+    plain = rule.deterministic and options.random is None
+    chosen = backend_of(backend)
+    if plain and chosen is Backend.NUMBA and not flags:
+        found = _by_numba(codes, rule)
+    if plain and found is None:
         found = looked_up((rule, chosen, by_style, given), rule.formats, (codes,), general, flags=flags)
         if found is None and chosen is Backend.C and not flags:
             found = _encoded(codes, rule)
@@ -64,6 +70,20 @@ def convert(codes: ArrayLike, src: FormatLike, dst: FormatLike, how: Keywords) -
     if refuses:
         refuse_nan(_nan(codes, source), target)
     return found
+
+
+def _by_numba(codes: ArrayLike, rule: Rule) -> NDArray[Any] | None:
+    """Codes of float32 encoded, codes decoded to float32, by Numba; None if it has no kernel for this."""
+    (source,), target = rule.formats, rule.cast.format
+    if rule.nan is not NanStyle.RISCV or rule.daz or np.size(codes) < FEW:
+        return None
+    if native_dtype(source) == np.float32:
+        words = np.ascontiguousarray(as_narrow(codes, source))
+        return by_numba.encode(words.view(np.float32), rule.cast)
+    if native_dtype(target) != np.float32 or rule.cast != check_cast(target) or source.bits > MAX_BITS:
+        return None
+    found = by_numba.numbers_of(source, as_narrow(codes, source))
+    return None if found is None else found.view(np.uint32)
 
 
 def _encoded(codes: ArrayLike, rule: Rule) -> NDArray[Any] | None:
