@@ -66,6 +66,7 @@ class Call(Rule):
     codes: tuple[NDArray[np.uint64], ...]
     """one array for each operand, of one shape, C-contiguous"""
     draws: NDArray[np.uint64] | None
+    # Two calls of one rule are not equal: their operands differ.
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 

@@ -51,7 +51,7 @@ def total_order(x: ArrayLike, y: ArrayLike, fmt: FormatLike) -> Bools:
         keys = {key: rank for rank, key in enumerate(_ordered([*_uniques(left, first), *_uniques(right, second)]))}
         return np.asarray(_map(left, first, keys) <= _map(right, second, keys)), np.zeros(left.shape, np.uint8)
 
-    found = looked_up("total_order", (first, second), (x, y), general, flags=False)
+    found = looked_up(("total_order", first, second), (first, second), (x, y), general, flags=False)
     return general(x, y)[0] if found is None else np.asarray(found)
 
 
@@ -106,7 +106,7 @@ def _predicate(x: ArrayLike, y: ArrayLike, fmt: FormatLike, name: str, signaling
         invalid = nan if signaling else signalling
         return out, np.where(invalid, np.uint8(Flag.INVALID), np.uint8(0)).astype(np.uint8)
 
-    found = looked_up((name, bool(signaling)), formats, (x, y), general, flags=flags)
+    found = looked_up((name, bool(signaling), formats), formats, (x, y), general, flags=flags)
     if found is None:
         found = general(x, y) if flags else general(x, y)[0]
     return found

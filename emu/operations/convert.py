@@ -103,7 +103,7 @@ def _nan(codes: ArrayLike, fmt: Format) -> NDArray[np.bool_]:
         found = is_nan(words.astype(np.uint64), fmt)
         return found, found
 
-    found = looked_up("nan", (fmt,), (codes,), general, flags=False)
+    found = looked_up(("nan", fmt), (fmt,), (codes,), general, flags=False)
     return is_nan(as_codes(codes, fmt), fmt) if found is None else np.asarray(found)
 
 

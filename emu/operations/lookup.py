@@ -9,7 +9,7 @@ are always looked up.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +30,8 @@ FEW = 512
 """Elements that are not worth to look for a table."""
 KEPT = 64
 """Tables; each of at most 2^16 results of at most 8 bytes, and as many flags."""
+MANY = 1024
+"""Operations whose elements are counted until a table pays."""
 
 Array = NDArray[Any]
 General = Callable[..., tuple[Array, Array]]
@@ -46,7 +48,8 @@ class Listing:
     float32: Float32 | None
 
 
-_LISTINGS: OrderedDict[Hashable, Listing] = OrderedDict()
+_KEEPING = threading.Lock()
+_LISTINGS: dict[Hashable, Listing] = {}
 _ASKED: dict[Hashable, int] = {}
 """Elements that were asked for of what has no table yet."""
 
@@ -58,7 +61,7 @@ def looked_up(
     """What `general` gives for operands: results, or results and flags; None if it is to be asked itself.
 
     Args:
-        key: what `general` is, apart from the formats.
+        key: what `general` is, with all formats and options.
         formats: of the operands.
         operands: codes, as `broadcast` of emu/operations/call.py takes them.
         general: must depend on nothing but the codes, elementwise, and raise for none of them.
@@ -76,7 +79,7 @@ def looked_up(
     except ValueError:
         return None  # `general` says what is wrong
     size = math.prod(shape)
-    listing = _listing((key, formats), formats, size, general, rule) if size >= FEW else None
+    listing = _listing(key, formats, size, general, rule) if size >= FEW else None
     if listing is None:
         return None
     narrow = [as_narrow(x, fmt, name) for x, fmt, name in zip(operands, formats, "xyz", strict=False)]
@@ -92,19 +95,20 @@ def _listing(
 ) -> Listing | None:
     found = _LISTINGS.get(key)
     if found is not None:
-        _LISTINGS[key] = found
         return found
     asked = _ASKED.get(key, 0) + size
     if asked < 1 << sum(fmt.bits for fmt in formats):
-        if len(_ASKED) >= 1024:
-            _ASKED.clear()
-        _ASKED[key] = asked
+        with _KEEPING:
+            if len(_ASKED) >= MANY:
+                _ASKED.clear()
+            _ASKED[key] = asked
         return None
     found = listing_of(formats, general, rule)
-    while len(_LISTINGS) >= KEPT:
-        _LISTINGS.popitem(last=False)
-    _LISTINGS[key] = found
-    _ASKED.pop(key, None)
+    with _KEEPING:
+        while len(_LISTINGS) >= KEPT:
+            del _LISTINGS[next(iter(_LISTINGS))]  # the oldest
+        _LISTINGS[key] = found
+        _ASKED.pop(key, None)
     return found
 
 

@@ -74,7 +74,7 @@ def _choose(x: ArrayLike, y: ArrayLike, fmt: FormatLike, *, sign: int, number: b
         out = smallest(_written(np.where(nan, canonical, out), shared), shared)
         return out, np.where(signalling, np.uint8(Flag.INVALID), np.uint8(0)).astype(np.uint8)
 
-    found = looked_up(("choose", sign, number), (shared, shared), (x, y), general, flags=flags)
+    found = looked_up(("choose", sign, number, shared), (shared, shared), (x, y), general, flags=flags)
     if found is None:
         found = general(x, y) if flags else general(x, y)[0]
     return found
@@ -96,7 +96,7 @@ def _neighbour(x: ArrayLike, fmt: FormatLike, *, up: bool) -> NDArray[Any]:
         out = smallest(_mapped(as_codes(x, shared, "x"), lambda code: _next(shared, code, up=up)), shared)
         return out, np.zeros(out.shape, np.uint8)
 
-    found = looked_up(("next", up), (shared,), (x,), general, flags=False)
+    found = looked_up(("next", up, shared), (shared,), (x,), general, flags=False)
     return general(x)[0] if found is None else np.asarray(found)
 
 

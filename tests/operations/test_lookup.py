@@ -281,3 +281,27 @@ def test_tables_of_pairs_and_bytes_with_every_instruction_set(isa, dtype):
             few = table[: 1 << fmt.bits]
             found, seen = fast.lookup._of_bytes(few, x, isa)
             assert np.array_equal(found, few[x]) and seen == np.bitwise_or.reduce(x)
+
+
+def test_tables_are_kept_and_the_oldest_given_up(monkeypatch):
+    made = []
+
+    def general(x: Any) -> Any:
+        made.append(x.size)
+        return x, x
+
+    monkeypatch.setattr(lookup, "_LISTINGS", {})
+    monkeypatch.setattr(lookup, "KEPT", 3)
+    fmt, x = emu.load_format("float8_e5m2"), np.arange(600).astype(np.uint8)
+    for key in (*range(4), 3, 2, 1, 0):
+        assert np.array_equal(lookup.looked_up(key, (fmt,), (x,), general, flags=False), x)
+    assert made == [256] * 5 and list(lookup._LISTINGS) == [2, 3, 0]
+
+
+def test_a_table_is_made_once_it_pays(monkeypatch):
+    monkeypatch.setattr(lookup, "_LISTINGS", {})
+    monkeypatch.setattr(lookup, "_ASKED", {})
+    fmt, x = emu.load_format("float8_e4m3"), np.zeros(30000, np.uint8)
+    for count, listings in ((30000, 0), (60000, 0), (90000, 1)):
+        emu.mul(x, x, fmt)
+        assert len(lookup._LISTINGS) == listings and sum(lookup._ASKED.values()) == (0 if listings else count)
