@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import platform
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,7 @@ def test_subnormal_operands_that_are_zero():
         assert kernel_agrees(operation, (name, name), daz=True) == [True] * len(LEVELS)
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "fesetround"), reason="no C library to set the processor's rounding")
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the code of a rounding is x86's")
 def test_a_processor_that_rounds_otherwise_is_noticed():
     kernel = float32_kernel(rule_of(Operation.ADD, "float8_e5m2", Options()), lib.CEMU_ISA_V4)
     library, x = ctypes.CDLL(None), np.arange(256, dtype=np.uint8)
