@@ -15,7 +15,7 @@ from emu.deviation.result import Result, from_run
 from emu.deviation.rows import LayerRow
 from emu.deviation.store import StoredRun, read_run, tensors_of, write_run
 from emu.replaying.driver import run
-from emu.replaying.result import Mode, ReplayRun, Truth
+from emu.replaying.result import Kind, Mode, ReplayRun, Truth
 
 if TYPE_CHECKING:
     from emu.replaying.driver import OnLayer, Progress
@@ -99,6 +99,6 @@ def judged(run: ReplayRun, accelerator: Accelerator) -> Replay:
         run,
         emu_version=emu_version(),
         semantics_version=SEMANTICS_VERSION,
-        descriptions=describe(accelerator, ((layer.name, layer.op) for layer in run.layers)),
+        descriptions=describe(accelerator, ((one.name, one.op) for one in run.layers if one.kind is Kind.MATRIX)),
     )
     return Replay(run=run, result=result)

@@ -29,6 +29,7 @@ from emu.replaying.layers import plan_layers
 from emu.replaying.limits import Limits
 from emu.replaying.reference import Reference
 from emu.replaying.result import Mode, ReplayRun, Truth
+from emu.replaying.vectors import find_vector_nodes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -107,16 +108,17 @@ class ReplaySession:
         self._weights: dict[str, Quantised] = {}
         self._keep_weights = keep_weights
         graph, reference = model.graph, model.reference
-        self._planned = plan_layers(graph, reference.types, self.accelerator, layers)
+        self._vectors = find_vector_nodes(graph, reference.types, self.accelerator, layers)
+        self._planned = plan_layers(graph, reference.types, self.accelerator, layers, needed=not self._vectors)
         names = frozenset(entry.layer.name for entry in self._planned)
-        self.fallback = find_fallbacks(graph, reference.types, names)
+        self.fallback = find_fallbacks(graph, reference.types, names, frozenset(one.index for one in self._vectors))
         refuse(graph, self.accelerator, self.fallback)
         samples = None if calibration is None else read_inputs(calibration, graph, model.limits)
         self._scales = calibrate(graph, reference, self._planned, samples)
 
     @cached_property
     def _route(self) -> Route:
-        return Route.of(self._model.graph, self._model.reference, self._planned)
+        return Route.of(self._model.graph, self._model.reference, self._planned, self._vectors)
 
     def outputs(self, inputs: Inputs) -> dict[str, Array]:
         """The model's outputs under the accelerator: a propagated run without truth, records and events.
@@ -149,7 +151,7 @@ class ReplaySession:
         given = read_inputs(inputs, graph, self._model.limits)
         job = self._job(given, truth, events=self._events, progress=progress, on_layer=on_layer, keep=keep)
         outputs, widened = (job.isolated(), []) if mode is Mode.ISOLATED else job.propagated()
-        job.progress(len(self._planned), len(self._planned), "")
+        job.progress(job.total, job.total, "")
         return ReplayRun(
             model=graph.path, model_sha256=graph.sha256, inputs_sha256=inputs_hash(given),
             accelerator=self.accelerator.name, accelerator_hash=self.accelerator.spec_hash, mode=mode, truth=truth,
@@ -169,7 +171,8 @@ class ReplaySession:
         keep: bool = True,
     ) -> Job:
         return Job(
-            graph=self._model.graph, reference=self._model.reference, planned=self._planned, scales=self._scales,
+            graph=self._model.graph, reference=self._model.reference, planned=self._planned,
+            vectors=self._vectors, scales=self._scales,
             inputs=given, truth=truth, backend=self._backend, progress=progress or _silent,
             on_layer=on_layer or _silent, keep=keep, events=events, weights=self._weights,
             keep_weights=self._keep_weights, route=lambda: self._route,
