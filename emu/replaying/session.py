@@ -96,7 +96,7 @@ class ReplaySession:
             layers: a glob over layer names; the others run in reference arithmetic.
             backend: as for `Unit.matmul`.
             events: count them in runs that record layers.
-            attribution: elements of each layer whose error is charged to the stages of the datapath, in runs that record.
+            attribution: elements of each layer whose error is charged to stages of the datapath, in runs that record.
             calibration: inputs from which static activation scales are chosen.
             keep_weights: quantise each layer's weights once; costs the memory of their codes.
 
