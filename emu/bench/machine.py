@@ -42,12 +42,11 @@ class Machine:
 
 def this_machine() -> Machine:
     """The machine that this runs on."""
-    from cemu import lib
     from emu._version import emu_version
-    from emu.units.plans.plan import Isa
+    from emu.formats.isa import Isa, best_isa
     from emu.verify.silicon.probes import State, processor, state
 
-    isa = list(Isa)[int(lib.cemu_isa_level())]
+    isa = best_isa()
     return Machine(
         processor=processor() or platform.machine(), isa=isa.value, cores=len(_cores()), avx512=isa is Isa.V4,
         vnni=state("VPDPBUSD") is State.AVAILABLE or state("VPDPBUSD_VEX") is State.AVAILABLE,

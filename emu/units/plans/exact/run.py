@@ -22,7 +22,7 @@ from emu.units.form import Operand
 from emu.units.plans.again import again
 from emu.units.plans.exact.grid import Grid, grid_of_values
 from emu.units.plans.exact.slices import Slices, cut, slices_of
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import plane, table_of
 from emu.units.problem import Problem
 
@@ -60,7 +60,7 @@ class _Side:
 
 def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     """Compute a problem in place."""
-    level = -1 if isa is None else isa.code
+    level = isa_code(isa)
     dtype = np.float32 if job.single else np.float64
     a, b = _side(problem.form.a, problem.a, dtype, level), _side(problem.form.b, problem.b, dtype, level)
     slices = slices_of(a.grid, b.grid, problem.k)
