@@ -122,21 +122,27 @@ def _from_integers(values: NDArray[Any], fmt: Format, what: str) -> NDArray[np.u
 
 
 def as_narrow(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[Any]:
-    """Codes of a format of at most 16 bits in its smallest unsigned dtype; as `as_codes`, but without a wide copy.
+    """Codes of a format in its smallest unsigned dtype; as `as_codes`, but without a wide copy where none is needed.
 
     Args:
         array: as in `as_codes`.
         fmt: the format.
         what: what errors call the array.
+
+    Returns:
+        Codes; the array itself, or a view of it, if it holds them already.
     """
     given = as_array(array)
-    if given.dtype == fmt.code_dtype and isinstance(array, np.ndarray):
+    if given.dtype == fmt.code_dtype and isinstance(array, np.ndarray) and fmt.bits <= MAX_STORED_BITS:
         if fmt.bits < 8 * given.itemsize and given.size and int(given.max()) >> fmt.bits:
             return smallest(as_codes(given, fmt, what), fmt)  # which raises
         return given
-    native = native_dtype(fmt) if given.dtype.kind not in "uib" else None
+    whole = fmt.kind is FormatKind.INTEGER or given.dtype.kind not in "uib"
+    native = native_dtype(fmt) if whole else None
     if native is not None and given.dtype == native and native.itemsize == fmt.code_dtype.itemsize:
-        codes: NDArray[Any] = np.ascontiguousarray(given).view(fmt.code_dtype) & _mask(fmt, native.itemsize)
+        codes: NDArray[Any] = np.ascontiguousarray(given).view(fmt.code_dtype)
+        if fmt.bits < 8 * native.itemsize:
+            codes = codes & _mask(fmt, native.itemsize)
         return codes.reshape(given.shape)
     return smallest(as_codes(array, fmt, what), fmt)
 

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from emu.formats.codes import as_codes
+from emu.formats.codes import as_narrow
 from emu.formats.enums import FormatKind
 from emu.units.form import PerBlock, UnitForm
 from emu.units.positions import empty_table
-from emu.units.problem import Problem
+from emu.units.problem import Codes, Problem
 from emu.units.schedule import check_runs
 from emu.units.stages import KINDS, stage_count
-
-Codes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +79,7 @@ def check_arguments(
     Raises:
         ValueError: shapes, dtypes or codes that do not fit; a K that the unit cannot take.
     """
-    codes_a, codes_b = as_codes(a, form.a.format, "a"), as_codes(b, form.b.format, "b")
+    codes_a, codes_b = as_narrow(a, form.a.format, "a"), as_narrow(b, form.b.format, "b")
     for name, codes in (("a", codes_a), ("b", codes_b)):
         if codes.ndim < 2:
             raise ValueError(f"{name} must be at least two-dimensional, not of shape {codes.shape}")
@@ -146,7 +143,7 @@ def _accumulator(form: UnitForm, c: Any, shape: tuple[int, ...]) -> Codes | None
     fmt = form.c.format
     if c is None and fmt.kind is FormatKind.LOG and not fmt.has_zero:
         raise ValueError(f"{form.name}: {fmt} has no zero to start from: pass c")
-    codes = np.zeros((1, 1), dtype=np.uint64) if c is None else as_codes(c, fmt, "c")
+    codes = np.zeros((1, 1), fmt.code_dtype) if c is None else as_narrow(c, fmt, "c")
     try:
         return np.broadcast_to(codes, shape)
     except ValueError:
@@ -160,7 +157,7 @@ def _scales(scale: Any, operand: PerBlock | None, what: str, k: int) -> Codes | 
         return None
     if scale is None:
         raise ValueError(f"this unit needs {what}: codes of {operand.format.name}, {operand.blocks(k)} for K = {k}")
-    return as_codes(scale, operand.format, what)
+    return as_narrow(scale, operand.format, what)
 
 
 def _zeros(zero: Any, operand: PerBlock | None, name: str, last: tuple[int, int]) -> Codes | None:
@@ -172,7 +169,7 @@ def _zeros(zero: Any, operand: PerBlock | None, name: str, last: tuple[int, int]
             f"this unit takes no run-time zero points of {name}: declare `operands.{name}.zero`; "
             f"a constant one is `operands.{name}.load = {{ add = … }}`"
         )
-    codes = as_codes(zero, operand.format, f"{name}_zero")
+    codes = as_narrow(zero, operand.format, f"{name}_zero")
     return np.broadcast_to(codes, last) if codes.ndim == 0 else codes
 
 

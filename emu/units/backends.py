@@ -9,7 +9,20 @@ from emu.units.problem import Problem
 
 
 def runner(backend: Backend) -> Callable[[Problem], None]:
-    """The function that computes a problem in place."""
+    """The function that computes a problem in place, with codes in dtypes of any width."""
+    kernel = _kernel(backend)
+
+    def run(problem: Problem) -> None:
+        wide = problem.wide()
+        kernel(wide)
+        if wide.d is not problem.d:
+            problem.d[...] = wide.d
+
+    return run
+
+
+def _kernel(backend: Backend) -> Callable[[Problem], None]:
+    """The function that computes a wide problem."""
     match backend:
         case Backend.REFERENCE:
             from emu.units import reference

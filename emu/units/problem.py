@@ -1,36 +1,45 @@
-"""One two-dimensional product, checked and laid out: what every backend is given."""
+"""One two-dimensional product, checked and laid out: what every backend and plan is given.
+
+Codes stand in C-contiguous arrays of unsigned integers: in the smallest dtype of their format, as a caller gives and
+gets them (`narrow`), or all in uint64 (`wide`), as the general kernels read them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.units.form import UnitForm
+from emu.formats.model import Format
+from emu.units.form import PerBlock, UnitForm
 from emu.units.positions import Table
+
+Codes = NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """Codes in uint64, C-contiguous; `d`, `events` and `positions` are written by the backend."""
+    """`d`, `events` and `positions` are written by the backend."""
 
     form: UnitForm
-    a: NDArray[np.uint64]
+    a: Codes
     """[m, k]"""
-    b: NDArray[np.uint64]
+    b: Codes
     """[k, n]"""
-    c: NDArray[np.uint64] | None
+    c: Codes | None
     """[m, n]; None iff the unit has no operand c"""
-    a_scale: NDArray[np.uint64] | None
+    a_scale: Codes | None
     """[m, blocks]"""
-    b_scale: NDArray[np.uint64] | None
+    b_scale: Codes | None
     """[blocks, n]"""
-    a_zero: NDArray[np.uint64] | None
+    a_zero: Codes | None
     """[m, blocks]; None: zero points of 0, or none declared"""
-    b_zero: NDArray[np.uint64] | None
+    b_zero: Codes | None
     """[blocks, n]"""
-    d: NDArray[np.uint64]
+    d: Codes
     """[m, n]"""
     events: NDArray[np.int64]
     """[stage, kind]"""
@@ -61,3 +70,29 @@ class Problem:
     def k(self) -> int:
         """The length of a dot product."""
         return int(self.a.shape[1])
+
+    def wide(self) -> Problem:
+        """The same problem with all codes in uint64 (views where they are). Its d is to be copied back."""
+        return self._as(lambda _: np.dtype(np.uint64))
+
+    def narrow(self) -> Problem:
+        """The same problem with all codes in the smallest dtypes (views where they are). Its d is to be copied back."""
+        return self._as(lambda fmt: fmt.code_dtype)
+
+    def _as(self, dtype: Callable[[Format], np.dtype[Any]]) -> Problem:
+        form = self.form
+
+        def made(codes: Codes | None, fmt: Format | None) -> Codes | None:
+            return codes if codes is None or fmt is None else codes.astype(dtype(fmt), copy=False)
+
+        def of(operand: PerBlock | None) -> Format | None:
+            return None if operand is None else operand.format
+
+        wanted = dtype(form.d.format)
+        d = self.d if self.d.dtype == wanted else np.empty(self.d.shape, wanted)
+        return replace(
+            self, a=self.a.astype(dtype(form.a.format), copy=False), b=self.b.astype(dtype(form.b.format), copy=False),
+            c=made(self.c, None if form.c is None else form.c.format), d=d,
+            a_scale=made(self.a_scale, of(form.scale_a)), b_scale=made(self.b_scale, of(form.scale_b)),
+            a_zero=made(self.a_zero, of(form.a.zero)), b_zero=made(self.b_zero, of(form.b.zero)),
+        )  # fmt: skip

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emu.formats.backend import Backend, backend_of
-from emu.formats.codes import smallest
 from emu.formats.model import Format
 from emu.units.arguments import check_arguments
 from emu.units.events import Events
@@ -123,17 +122,16 @@ class Unit:
             raise ValueError(f"positions is 0 to {MAX_POSITIONS}, and 0 without events=True, not {limit}")
         chosen = backend_of(backend)
         given = check_arguments(self.form, a, b, c, a_scale, b_scale, a_zero, b_zero)
-        out = np.empty(given.shape, dtype=np.uint64)
+        out = np.empty(given.shape, self.d.code_dtype)
         if plan not in (None, GENERAL):
             raise ValueError(f"plan is None or {GENERAL!r}, not {plan!r}")
         fast = plan is None and not events
         run = (plan_of(self.form, given.a.shape[-1], chosen) if fast else general(chosen)).run
         total = Events.none(self.form.stages, limit)
         for problem in given.problems(out, self._seed(seed), limit):
-            run(problem, None)
+            run(problem)
             total += Events.of_problem(problem, one_b=given.one_b)
-        codes = smallest(out, self.d)
-        return (codes, total) if events else codes
+        return (out, total) if events else out
 
     def _seed(self, seed: int | None) -> int:
         if seed is None:

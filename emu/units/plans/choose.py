@@ -47,7 +47,8 @@ def general(backend: Backend) -> Plan:
         run(problem)
 
     proof = ("every value is an integer times a power of two, held exactly",)
-    return Plan(name=GENERAL, proof=proof, rate="about a thousand times the time of a float32 product", run=run_problem)
+    rate = "about a thousand times the time of a float32 product"
+    return Plan(name=GENERAL, proof=proof, rate=rate, execute=run_problem, narrow=True)
 
 
 def barred(form: UnitForm) -> Refusal | None:

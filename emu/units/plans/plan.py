@@ -41,5 +41,14 @@ class Plan:
     """one line for each obligation that was checked"""
     rate: str
     """expected time relative to a float32 matrix product of the same shape, in words"""
-    run: Callable[[Problem, Isa | None], None]
+    execute: Callable[[Problem, Isa | None], None]
     """computes a problem in place; the instruction set is the best of this machine unless one is forced"""
+    narrow: bool = False
+    """whether `execute` reads and writes codes in their smallest dtypes; else they are all made uint64 for it"""
+
+    def run(self, problem: Problem, isa: Isa | None = None) -> None:
+        """Compute a problem in place, with codes in dtypes of any width."""
+        given = problem.narrow() if self.narrow else problem.wide()
+        self.execute(given, isa)
+        if given.d is not problem.d:
+            problem.d[...] = given.d

@@ -74,7 +74,7 @@ def check(unit: Unit, given: dict[str, Any], isas: list[Isa | None] | None = Non
 def kind(plan: Plan | Refusal) -> Any:
     """What runs."""
     assert isinstance(plan, Plan), plan
-    return plan.run.__self__  # type: ignore[attr-defined]
+    return plan.execute.__self__  # type: ignore[attr-defined]
 
 
 def made(

@@ -74,7 +74,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     except UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
     rate = "4 to 15 times the time of a float32 product" if shape.terms else "15 to 40 times that of a float32 product"
-    return Plan(name=NAME, proof=tuple(proof), rate=rate, run=partial(run.run, shape))
+    return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape))
 
 
 def _need(holds: bool, reason: str) -> None:

@@ -24,7 +24,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     chain = Chain(form=form, parts=parts, proof=proof, codes=codes)
     times = 4 if proof.half else 8 if proof.carrier is SINGLE else 16
     rate = f"about {times} times the time of a float32 product"
-    return Plan(name=NAME, proof=proof.lines, rate=rate, run=chain.run)
+    return Plan(name=NAME, proof=proof.lines, rate=rate, execute=chain.run)
 
 
 def _prove(form: UnitForm, parts: Structure) -> Proof:

@@ -67,7 +67,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
         name=NAME,
         proof=(*_about_sum(a, b, k, worst), *_about_end(made)),
         rate=_rate(worst),
-        run=lambda problem, isa: run(problem, isa, job),
+        execute=lambda problem, isa: run(problem, isa, job),
     )
 
 

@@ -73,7 +73,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
         name=NAME,
         proof=_proof(form, k, step, shape, clean),
         rate="up to three times the time of a matrix product in the same format",
-        run=lambda problem, isa: run(problem, isa, job),
+        execute=lambda problem, isa: run(problem, isa, job),
     )
 
 
