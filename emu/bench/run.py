@@ -12,11 +12,12 @@ import numpy as np
 
 from emu.bench.casts import CACHED, CASTS, CPFLOAT, Cast
 from emu.bench.checks import reference_differs, sample_differs
-from emu.bench.machine import blas_threads, cores, this_machine
+from emu.bench.machine import cores, this_machine
 from emu.bench.products import PRODUCTS, Product, operands
 from emu.bench.results import Results, Timing
 from emu.bench.timing import medians, once
 from emu.formats.backend import Backend
+from emu.units.blas import blas_threads
 from emu.units.plans import plan_of
 
 SIZES = (128, 256, 512, 1024)
