@@ -7,6 +7,7 @@ from typing import Any
 
 from emu.bench.goals import GOALS, Goal
 from emu.bench.machine import Machine
+from emu.bench.peers import PeerTiming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class Results:
 
     machine: Machine
     timings: tuple[Timing, ...]
+    peers: tuple[PeerTiming, ...] = ()
 
     @property
     def differences(self) -> list[Timing]:
@@ -60,4 +62,5 @@ class Results:
                 "figures": figures, "met": met,
             })  # fmt: skip
         timings = [asdict(timing) for timing in self.timings]
-        return {"machine": asdict(self.machine), "goals": goals, "timings": timings}
+        peers = [asdict(peer) for peer in self.peers]
+        return {"machine": asdict(self.machine), "goals": goals, "timings": timings, "peers": peers}
