@@ -106,6 +106,6 @@ int main(void) {
             free_rooms();
         }
     refusals();
-    printf("%s: %" PRId64 " comparisons up to level %" PRId64 "\n", bad ? "failed" : "passed", compared, cemu_isa_level());
+    printf("%s after %" PRId64 " comparisons, up to level %" PRId64 "\n", bad ? "failed" : "passed", compared, cemu_isa_level());
     return bad != 0;
 }
