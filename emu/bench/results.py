@@ -21,6 +21,7 @@ class Timing:
     size: int
     """M = N = K, or elements"""
     seconds: float
+    """of the processor, on one thread; of the goal `threads`: that pass"""
     rate: float
     """G multiply-accumulates, or M elements, per second"""
     against: dict[str, float]
@@ -29,6 +30,8 @@ class Timing:
     """what the goal is judged by"""
     note: str = ""
     """a difference in bits, or what was not done"""
+    batch: int = 0
+    """products of one call, if they have a batch axis"""
     headline: bool = False
     """whether this is the size that the goal speaks of, or the nearest one that was measured"""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatch
+from time import perf_counter
 
 import numpy as np
 
@@ -129,7 +130,7 @@ def _timed(product: Product, size: int, rounds: int, limit: float) -> Timing:
     wrong = sample_differs(unit, whole, d) if product.plan is None else 0
     note = f"{wrong} elements of a sample differ from the general kernel" if wrong else ""
     return Timing(
-        key=product.key, goal=product.goal, plan=product.plan_at(size), size=size, seconds=seconds,
+        key=product.key, goal=product.goal, plan=product.plan_at(size), batch=product.batch, size=size, seconds=seconds,
         rate=max(product.batch, 1) * size**3 / seconds / 1e9, against=against,
         figure=seconds / against["dgemm" if product.goal == "exact" else "sgemm"], note=note,
     )  # fmt: skip
@@ -155,9 +156,9 @@ def _scaling(product: Product, size: int, rounds: int, limit: float) -> Timing:
         return given.run(unit, plan=product.plan)
 
     with cores(1):
-        alone, sgemm = medians([one, lambda: x @ y], rounds, limit)
+        alone, sgemm = medians([one, lambda: x @ y], rounds, limit, perf_counter)
     with cores(2), blas_threads(1), ThreadPoolExecutor(2) as pool:
-        both, pair = medians([one, lambda: list(pool.map(lambda _: x @ y, range(2)))], rounds, limit)
+        both, pair = medians([one, lambda: list(pool.map(lambda _: x @ y, range(2)))], rounds, limit, perf_counter)
     scaling, theirs = alone / both, 2 * sgemm / pair
     return Timing(
         key=f"threads {product.key}", goal="threads", plan=product.plan_at(size), size=size, seconds=both,
