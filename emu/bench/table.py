@@ -44,7 +44,7 @@ def markdown(results: Results) -> str:
         why = f": {goal.reason}" if goal.reason and not all(met) else ""
         aim = f"{goal.judge.value} {limit:g} × {goal.against}"
         lines.append(f"| {goal.work} | {aim} | {measured} | {(verdict if met else '')}{why} |")
-    return "\n".join([*lines, "", results.machine.line() + ".", ""])
+    return "\n".join([*lines, "", f"Machine: {results.machine.line()}.", ""])
 
 
 def peer_rows(results: Results) -> list[tuple[str, ...]]:
