@@ -30,10 +30,8 @@ def plot(results: Results, path: Path) -> None:
     figure = Figure(figsize=(14, 7.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    colors, plans = (
-        [colormaps["tab20"](i) for i in range(20)],
-        sorted({timings[0].plan for timings in products.values()}),
-    )
+    colors = [colormaps["tab20"](i) for i in range(20)]
+    plans = sorted({timings[0].plan for timings in products.values()})
     sgemm: dict[int, list[float]] = {}
     for number, (name, timings) in enumerate(products.items()):
         axes.plot(
