@@ -33,6 +33,7 @@ from emu.schemes.cast import Float32, OutOfRange
 from emu.units.events import Events
 
 if TYPE_CHECKING:
+    from emu.units import Unit
     from emu.units.form import PerBlock
 
 StaticScales = tuple[Float32 | None, Float32 | None]
@@ -53,6 +54,8 @@ class LayerOutput:
     """operand elements beyond the operand format's range"""
     output: OutOfRange
     """output elements beyond the output format's range"""
+    columns: Quantised
+    """B as the unit got it; weights can be given to the next call"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,24 +77,29 @@ class Operands:
     """from (start, stop) to those rows of A"""
     b: Side
     """whole"""
-    beyond: OutOfRange
-    """elements beyond the operand formats' ranges"""
-    flushed: int
-    """elements that the unit takes for zero"""
+    quantised: tuple[Quantised, Quantised]
+    """A's source and B"""
+
+    def flushed(self, unit: Unit) -> int:
+        """Elements that the unit takes for zero."""
+        of_a, of_b = self.quantised
+        return flushed_in(unit.form.a, of_a.codes) + flushed_in(unit.form.b, of_b.codes)
 
 
-def operands_of(lowered: Lowered, plan: LayerPlan, static: StaticScales = (None, None)) -> Operands:
+def operands_of(
+    lowered: Lowered, plan: LayerPlan, static: StaticScales = (None, None), columns: Quantised | None = None
+) -> Operands:
     """Quantise both operands of a layer; arguments and errors as in `emulate`."""
     unit = plan.unit
     assignment = plan.weights if lowered.b_is_weights else plan.activations
-    columns = Target(
+    of_columns = Target(
         format=unit.b,
         axes=(COLUMN_AXIS,) if assignment.per_line else None,
         scale=static[1],
         scale_format=None if unit.scale_b is None else unit.scale_b.format,
         name=lowered.b_name,
     )
-    of_b = _quantise(lowered.b, assignment, columns)
+    of_b = columns or _quantise(lowered.b, assignment, of_columns)
     b = _side(of_b.codes, of_b.scale, assignment, unit.scale_b, COLUMN_AXIS)
     rows = Target(
         format=unit.a,
@@ -105,8 +113,7 @@ def operands_of(lowered: Lowered, plan: LayerPlan, static: StaticScales = (None,
     scales = lowered.geometry.row_scales(of_a.scale) if of_a.scale.ndim else lambda *_: of_a.scale
     return Operands(
         a=lambda start, stop: _side(codes(start, stop), scales(start, stop), plan.activations, unit.scale_a, ROW_AXIS),
-        b=b, beyond=of_a.beyond + of_b.beyond,
-        flushed=flushed_in(unit.form.a, of_a.codes) + flushed_in(unit.form.b, of_b.codes),
+        b=b, quantised=(of_a, of_b),
     )  # fmt: skip
 
 
@@ -121,6 +128,7 @@ def emulate(
     static: StaticScales = (None, None),
     backend: str | None = None,
     events: bool = True,
+    columns: Quantised | None = None,
 ) -> LayerOutput:
     """Run one layer.
 
@@ -130,14 +138,15 @@ def emulate(
         static: scales of activations with a static range.
         backend: as for `Unit.matmul`.
         events: count them.
+        columns: B quantised, from an earlier call with the same weights under the same plan.
 
     Raises:
         FormatError: NaN in an operand whose format has none.
         ValueError: the unit cannot take this K.
     """
-    operands = operands_of(lowered, plan, static)
+    operands = operands_of(lowered, plan, static, columns)
     y = lowered.new_product(np.float32)
-    total, beyond, flushed = no_events(plan.unit), OutOfRange(), operands.flushed
+    total, beyond, flushed = no_events(plan.unit), OutOfRange(), operands.flushed(plan.unit) if events else 0
     tiles = [(0, lowered.geometry.m)] if plan.unit.form.stochastic else lowered.tiles()
     for start, stop in tiles:
         tile = _multiply(lowered, plan, operands.a(start, stop), operands.b, (start, stop), events, backend)
@@ -149,8 +158,9 @@ def emulate(
     return LayerOutput(
         y=lowered.assemble(y),
         events=with_flushed_in(total, flushed) if events else None,
-        quantiser=operands.beyond,
+        quantiser=operands.quantised[0].beyond + operands.quantised[1].beyond,
         output=beyond,
+        columns=operands.quantised[1],
     )
 
 
@@ -183,7 +193,7 @@ def _multiply(
     )  # fmt: skip
     d, counted = result if events else (result, None)
     flushed = 0
-    if c is not None and unit.form.c is not None:
+    if events and c is not None and unit.form.c is not None:
         flushed = flushed_in(unit.form.c, np.broadcast_to(c, d.shape))
     return _Tile(d=d, scale=t, bias=bias, events=counted, flushed=flushed)
 

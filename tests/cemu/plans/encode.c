@@ -1,5 +1,6 @@
 /* Casts of arrays: float32 and float64 to E4M3, E4M3 to both, tables, and blocks with a scale. */
 #include "cemu_plan_encode.h"
+#include "cemu_plan_pairs.h"
 #include "check.h"
 
 enum { COUNT = 1000, BLOCK = 32, BLOCKS = 9, NOT_A_NUMBER = 0x7f };
@@ -87,7 +88,58 @@ static void blocks(int64_t isa) {
     check("an infinity is refused", isa, (uint64_t)job.refused, 1);
 }
 
+static int64_t units_of(int code) {
+    int field = code >> 3 & 15, size = field ? 8 | (code & 7) : code & 7;
+    return (int64_t)(code & 128 ? -size : size) * ((int64_t)1 << (field ? field - 1 : 0)); /* in units of 2^-9 */
+}
+
+/* Products and sums of all pairs of finite E4M3 codes, and both through a table. */
+static void pairs(int64_t isa) {
+    enum { PAIRS = 254 * 254 };
+    const cemu_grid g = grid(NOT_A_NUMBER);
+    uint16_t *halves = room(256, 2);
+    uint8_t *x = room(PAIRS, 1), *y = room(PAIRS, 1), *found = room(PAIRS, 1), *table = room(1 << 16, 1);
+    for (int i = 0; i < 256; i++) {
+        uint64_t code = (i & 127) == NOT_A_NUMBER ? 0x7fc00000 : code_of(units_of(i), -9, &BINARY32);
+        halves[i] = (uint16_t)(code >> 16);
+    }
+    for (int i = 0; i < PAIRS; i++) {
+        x[i] = (uint8_t)(i / 254 < 127 ? i / 254 : i / 254 + 1);
+        y[i] = (uint8_t)(i % 254 < 127 ? i % 254 : i % 254 + 1);
+    }
+    for (int product = 0; product < 2; product++) {
+        cemu_plan_pairs_t job = {
+            .grid = &g, .operation = product ? CEMU_OPERATION_MULTIPLY : CEMU_OPERATION_ADD, .x_numbers = halves,
+            .y_numbers = halves, .x = x, .y = y, .out = found, .out_bits = 8, .n = PAIRS,
+        };
+        check("status", isa, (uint64_t)cemu_plan_pairs(&job, isa), CEMU_OK);
+        check("refused", isa, (uint64_t)job.refused, 0);
+        for (int i = 0; i < PAIRS; i++) {
+            int64_t a = units_of(x[i]), b = units_of(y[i]), right = product ? a * b : a + b;
+            uint64_t wanted = code_of(right, product ? -18 : -9, &E4M3);
+            check(product ? "product" : "sum", i, right ? found[i] : found[i] & 127, wanted);
+            table[x[i] << 8 | y[i]] = found[i];
+        }
+        uint8_t *again = room(PAIRS, 1);
+        cemu_plan_pair_table_t other = {.x = x, .y = y, .x_bits = 8, .y_bits = 8, .table = table, .out = again,
+                                        .out_bits = 8, .n = PAIRS};
+        check("status", isa, (uint64_t)cemu_plan_pair_table(&other, isa), CEMU_OK);
+        for (int i = 0; i < PAIRS; i++) check("table", i, again[i], found[i]);
+    }
+    for (int out_bits = 8; out_bits <= 16; out_bits += 8) {
+        uint8_t *out = room(COUNT, (size_t)out_bits / 8);
+        cemu_plan_bytes_t job = {.in = x, .entries = halves, .out = out, .out_bits = out_bits, .n = COUNT};
+        check("status", isa, (uint64_t)cemu_plan_bytes(&job, isa), CEMU_OK);
+        for (int i = 0; i < COUNT; i++) {
+            uint16_t got = 0;
+            memcpy(&got, out + i * out_bits / 8, (size_t)out_bits / 8);
+            check("bytes", i, got, out_bits == 8 ? halves[x[i]] & 255 : halves[x[i]]);
+        }
+    }
+}
+
 void encode(int64_t isa) {
+    pairs(isa);
     to_codes(isa, 32);
     to_codes(isa, 64);
     to_numbers(isa, 32);
