@@ -55,6 +55,15 @@ INLINE double power_of_two(int64_t e) {
     return x;
 }
 
+/* x + y rounded to odd: the exact sum, or the double of the two around it whose last bit is odd. Both are finite. */
+INLINE doubles odd_sum(doubles x, doubles y) {
+    doubles sum = x + y, part = sum - x, lost = (x - (sum - part)) + (y - part);
+    words inexact = (words)(lost != 0), even = (bits(sum) & 1) - 1;
+    words inward = (words)(lost < 0) ^ (words)(sum < 0);
+    words odd = bits(sum) + (inward | 1); /* one down in magnitude, or one up */
+    return choose(inexact & even, (doubles)odd, sum);
+}
+
 /* x cut to an integer: toward zero, or toward negative. |x| < 2^51. */
 INLINE doubles whole(doubles x, int floored) {
     doubles one = all(1.0), ax = magnitude(x), t = (ax + 0x1p52) - 0x1p52;

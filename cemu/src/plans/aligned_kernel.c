@@ -107,12 +107,7 @@ INLINE void hand_up(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, in
     for EACH(j) {
         words *mark = (words *)(marks + j);
         words beyond = infinite(AT(acc, j)) | infinite(AT(factor, j));
-        doubles x = choose(beyond, all(0.0), AT(acc, j) * AT(factor, j)), y = AT(outer, j);
-        doubles sum = x + y, part = sum - x, lost = (x - (sum - part)) + (y - part);
-        words inexact = (words)(lost != 0), even = (bits(sum) & 1) - 1;
-        words inward = (words)(lost < 0) ^ (words)(sum < 0);
-        words odd = bits(sum) + (inward | 1); /* one down in magnitude, or one up */
-        sum = choose(inexact & even, (doubles)odd, sum);
+        doubles sum = odd_sum(choose(beyond, all(0.0), AT(acc, j) * AT(factor, j)), AT(outer, j));
         AT(outer, j) = cast_lanes(sum, &p->outer, CEMU_ALIGNED_OTHER, overflow, 1, mark);
         *mark |= beyond;
     }

@@ -8,13 +8,13 @@ from functools import lru_cache
 from emu.formats.backend import Backend
 from emu.units.backends import runner
 from emu.units.form import UnitForm
-from emu.units.plans import aligned, chain, exact, fma, integers
+from emu.units.plans import aligned, chain, exact, fma, groups, integers
 from emu.units.plans.plan import GENERAL, Plan, Refusal
 from emu.units.plans.raising import raises
 from emu.units.problem import Problem
 
 Matcher = Callable[[UnitForm, int], Plan | Refusal]
-MATCHERS: tuple[Matcher, ...] = (integers.match, exact.match, fma.match, chain.match, aligned.match)
+MATCHERS: tuple[Matcher, ...] = (integers.match, exact.match, fma.match, chain.match, groups.match, aligned.match)
 """In the order of speed."""
 
 

@@ -77,32 +77,33 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape))
 
 
-def _need(holds: bool, reason: str) -> None:
+def need(holds: bool, reason: str) -> None:
+    """Refuse the unit unless an obligation holds."""
     if not holds:
         raise UnprovedError(reason)
 
 
 def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     inner = form.levels[0]
-    _need(inner.align_bits is not None, "no level is an aligned adder")
+    need(inner.align_bits is not None, "no level is an aligned adder")
     assert inner.align_bits is not None
-    _need(len(form.levels) <= 2, "there are more than two levels")
-    _need(k > 0, "K is 0")
+    need(len(form.levels) <= 2, "there are more than two levels")
+    need(k > 0, "K is 0")
     product = form.product
     plain = product.table is None and product.parts is None and not product.result
-    _need(plain and product.exponent is ProductExponent.SUM, "products are not plain ones with exponent ea + eb")
-    _need(all(plain_level(level) for level in form.levels), "runs are dealt to lanes or cut into parts")
-    _need(form.a.zero is None and form.b.zero is None, "operands have zero points")
+    need(plain and product.exponent is ProductExponent.SUM, "products are not plain ones with exponent ea + eb")
+    need(all(plain_level(level) for level in form.levels), "runs are dealt to lanes or cut into parts")
+    need(form.a.zero is None and form.b.zero is None, "operands have zero points")
     a, b = _operand(form.a, "a"), _operand(form.b, "b")
-    _need(k <= MOST_STEPS, f"K is beyond {MOST_STEPS}")
+    need(k <= MOST_STEPS, f"K is beyond {MOST_STEPS}")
     steps = steps_of(form, k)
 
     modes = (Rounding.TOWARD_ZERO, Rounding.TOWARD_NEGATIVE)
-    _need(inner.align_to is AlignTo.ALL, "the alignment exponent is not that of terms and accumulator")
-    _need(inner.align_max_shift is None, "the shifter has a range")
-    _need(inner.align_rounding in modes, f"addends are cut {inner.align_rounding.value}")
-    result, how = _cast(inner.result, "the step's result")
-    _need(
+    need(inner.align_to is AlignTo.ALL, "the alignment exponent is not that of terms and accumulator")
+    need(inner.align_max_shift is None, "the shifter has a range")
+    need(inner.align_rounding in modes, f"addends are cut {inner.align_rounding.value}")
+    result, how = one_cast(inner.result, "the step's result")
+    need(
         inner.zero_sign is not ZeroSign.IEEE or not inner.toward_negative,
         "a zero sum under toward_negative has a sign of its own",
     )
@@ -113,8 +114,8 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     largest = (group * (reach * 2.0**bits + 1) + 2.0 ** (bits + 1) + 1) if bits < 60 else math.inf
     width = math.ceil(math.log2(largest)) if math.isfinite(largest) else 99
     needed = f"{group} products of at most {reach:g} and an accumulator below 2, in units of 2^-{bits}"
-    _need(width < DOUBLE - 1, f"the sum of {needed} has {width} bits and a sign; a float64 holds {DOUBLE}")
-    _need(a.bits + b.bits <= DOUBLE, f"products have {a.bits + b.bits} bits, beyond a float64")
+    need(width < DOUBLE - 1, f"the sum of {needed} has {width} bits and a sign; a float64 holds {DOUBLE}")
+    need(a.bits + b.bits <= DOUBLE, f"products have {a.bits + b.bits} bits, beyond a float64")
     proof = [f"the sum of {needed}, has at most {width} bits and a sign: a float64 holds {DOUBLE}"]
 
     terms = 0
@@ -141,11 +142,11 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
         proof.append(f"{where}: float32 and int32, as sums are below 2^31 - 127 and results normal")
     shape = Shape(
         quick=quick, form=form, steps=steps, align_bits=bits, floor=floor, terms=terms, low=low, high=high,
-        min_exponent=inner.align_min_exp, least_c=_c(form, steps, how), start=-0.0 if last.start is Start.NONE else 0.0,
+        min_exponent=inner.align_min_exp, least_c=least_of_c(form, steps.pieces, how), start=-0.0 if last.start is Start.NONE else 0.0,
         zero_sign=inner.zero_sign if how.format.negative_zero else ZeroSign.ALWAYS_POSITIVE,
         result=result, outer=None if outer is None else outer[0], powers=powers, scales=scales, infinite_c=infinite_c,
     )  # fmt: skip
-    _need(inner.align_min_exp is None or abs(inner.align_min_exp) <= 400, "align_min_exp lies beyond 400")
+    need(inner.align_min_exp is None or abs(inner.align_min_exp) <= 400, "align_min_exp lies beyond 400")
     _ends(form, final, steps)
     proof.append(f"sums are cast to {how.format.name}, {how.rounding.value}, from a float64 that holds them exactly")
     Analysis(form, k)
@@ -178,13 +179,14 @@ def _operand(operand: Operand, name: str) -> Bounds:
         raise UnprovedError(f"operand {name} ({operand.format.name}) is not read as numbers and exponents")
     narrow = found.bits <= FLOAT32 and found.low - (found.bits - 1) >= -149
     narrow = narrow and found.high + math.log2(found.reach) <= 128
-    _need(narrow, f"operand {name} ({operand.format.name}) is not a float32")
+    need(narrow, f"operand {name} ({operand.format.name}) is not a float32")
     return found
 
 
-def _cast(pipe: Pipe, what: str) -> tuple[KernelCast, Cast]:
+def one_cast(pipe: Pipe, what: str) -> tuple[KernelCast, Cast]:
+    """The cast that a pipe is, as the kernel takes it."""
     alone = len(pipe) == 1 and pipe[0].factor is Factor.NONE and not pipe[0].addends
-    _need(alone, f"{what} is not one cast")
+    need(alone, f"{what} is not one cast")
     how = pipe[0].cast
     assert how is not None
     made = kernel_cast(how)
@@ -193,15 +195,15 @@ def _cast(pipe: Pipe, what: str) -> tuple[KernelCast, Cast]:
     return made, how
 
 
-def _c(form: UnitForm, steps: Steps, how: Cast) -> float:
+def least_of_c(form: UnitForm, pieces: int, how: Cast) -> float:
     """2^emin of what enters as c."""
     if form.c is None:
         return 2.0**how.format.emin
     plain = form.c.format.kind is FormatKind.FLOAT and not form.c.load and form.c.zero is None
     plain = plain and form.c.format.bits <= operands.WIDEST and operands.bounds(form.c) is not None
-    _need(plain, f"c ({form.c.format.name}) is not read as a float")
-    _need(max(abs(form.c.format.lsb), abs(form.c.format.msb)) <= MOST_EXPONENT, "c reaches too far")
-    _need(form.c.daz is Daz.OFF or steps.pieces == 1, "c is flushed at every piece of K")
+    need(plain, f"c ({form.c.format.name}) is not read as a float")
+    need(max(abs(form.c.format.lsb), abs(form.c.format.msb)) <= MOST_EXPONENT, "c reaches too far")
+    need(form.c.daz is Daz.OFF or pieces == 1, "c is flushed at every piece of K")
     return 2.0**form.c.format.emin
 
 
@@ -211,11 +213,11 @@ def _ends(form: UnitForm, how: Cast, steps: Steps) -> None:
     for step in form.output:
         same = step.factor is Factor.NONE and not step.addends
         same = same and step.cast is not None and step.cast.ftz is Ftz.OFF and holds(step.cast.format, made)
-        _need(same, "`output` is not the identity")
+        need(same, "`output` is not the identity")
     d = form.d.format
-    _need(holds(d, made) and d.bits <= 64, f"d ({d.name}) does not hold every {made.name}")
+    need(holds(d, made) and d.bits <= 64, f"d ({d.name}) does not hold every {made.name}")
     if steps.pieces > 1:
-        _need(form.c is not None and form.c.format == d, "c and d of the pieces of K differ")
+        need(form.c is not None and form.c.format == d, "c and d of the pieces of K differ")
 
 
 def _outer(form: UnitForm, inner: Cast) -> tuple[tuple[KernelCast, Cast] | None, bool]:
@@ -223,15 +225,15 @@ def _outer(form: UnitForm, inner: Cast) -> tuple[tuple[KernelCast, Cast] | None,
     if len(form.levels) == 1:
         return None, False
     level = form.levels[1]
-    _need(
+    need(
         level.group == 1 and not level.order and level.align_bits is None,
         "the outer level is no plain chain of additions",
     )
-    _need(level.zero_sign is ZeroSign.IEEE and not level.toward_negative, "the outer level's zeros are not IEEE's")
+    need(level.zero_sign is ZeroSign.IEEE and not level.toward_negative, "the outer level's zeros are not IEEE's")
     start = form.levels[0].start
-    _need(start is Start.ZERO, "runs of the inner level do not start at +0")
-    outer, how = _cast(level.result, "the outer level's result")
-    _need(how.format.man_bits + 3 <= DOUBLE - 1, "the outer result is too wide for a sum rounded to odd in float64")
+    need(start is Start.ZERO, "runs of the inner level do not start at +0")
+    outer, how = one_cast(level.result, "the outer level's result")
+    need(how.format.man_bits + 3 <= DOUBLE - 1, "the outer result is too wide for a sum rounded to odd in float64")
     scales = bool(level.input)
     if scales:
         step = level.input[0]
@@ -240,8 +242,8 @@ def _outer(form: UnitForm, inner: Cast) -> tuple[tuple[KernelCast, Cast] | None,
         single = len(product) == 1 and product[0].factor is Factor.NONE and not product[0].addends
         single = single and product[0].cast is not None and _is_float32(product[0].cast)
         both = all(scale is not None and scale.format.name == "float32" for scale in (form.scale_a, form.scale_b))
-        _need(alone and single and both, "scales of runs are not products of two float32, rounded to float32")
-        _need(inner.format.man_bits + 1 + FLOAT32 <= DOUBLE, "a scaled run is too wide for a float64")
+        need(alone and single and both, "scales of runs are not products of two float32, rounded to float32")
+        need(inner.format.man_bits + 1 + FLOAT32 <= DOUBLE, "a scaled run is too wide for a float64")
     return (outer, how), scales
 
 
@@ -255,11 +257,11 @@ def _powers(form: UnitForm, level: Level, steps: Steps) -> bool:
         return False
     step = level.input[0]
     alone = len(level.input) == 1 and step.factor is Factor.SCALE and not step.addends and step.cast is None
-    _need(alone and not form.scale_product, "terms are scaled or cast before they are aligned")
+    need(alone and not form.scale_product, "terms are scaled or cast before they are aligned")
     for scale in (form.scale_a, form.scale_b):
         assert scale is not None
-        _need(_is_power(scale.format), f"block scales ({scale.format.name}) are not powers of two")
-        _need(one_block(steps, scale), "a step has terms of several blocks")
+        need(_is_power(scale.format), f"block scales ({scale.format.name}) are not powers of two")
+        need(one_block(steps, scale), "a step has terms of several blocks")
     return True
 
 

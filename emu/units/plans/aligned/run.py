@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 LANES = 64
 ROWS = 16
 NO_MINIMUM = 0.0
-_ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
-_ISAS = {None: -1, Isa.BASE: 0, Isa.V3: 1, Isa.V4: 2}
+ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
+ISAS = {None: -1, Isa.BASE: 0, Isa.V3: 1, Isa.V4: 2}
 Plane = NDArray[Any]
 
 
@@ -70,7 +70,7 @@ def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Pla
     return np.ascontiguousarray(numbers), np.ascontiguousarray(exponents), marked
 
 
-def _padded(plane: Plane, blocks: int) -> Plane:
+def padded(plane: Plane, blocks: int) -> Plane:
     if plane.shape[1] == blocks * LANES:
         return np.ascontiguousarray(plane)
     return np.pad(plane, ((0, 0), (0, blocks * LANES - plane.shape[1])))
@@ -79,7 +79,7 @@ def _padded(plane: Plane, blocks: int) -> Plane:
 def _packed(plane: Plane, blocks: int) -> Plane:
     """[block, k, lane]."""
     k = plane.shape[0]
-    return np.ascontiguousarray(_padded(plane, blocks).reshape(k, blocks, LANES).transpose(1, 0, 2))
+    return np.ascontiguousarray(padded(plane, blocks).reshape(k, blocks, LANES).transpose(1, 0, 2))
 
 
 def _c(shape: Shape, problem: Problem, blocks: int) -> tuple[Plane, NDArray[np.bool_]]:
@@ -92,7 +92,7 @@ def _c(shape: Shape, problem: Problem, blocks: int) -> tuple[Plane, NDArray[np.b
     elements = np.isnan(values) if shape.infinite_c else ~np.isfinite(values)
     if elements.any():
         values = np.where(elements, 0.0, values)
-    return _padded(values, blocks), elements
+    return padded(values, blocks), elements
 
 
 def _steps(shape: Shape) -> Plane:
@@ -118,10 +118,10 @@ def _scales(
     a, b = np.where(rows[:, None], 1.0, a), np.where(columns[None, :], 1.0, b)
     if shape.powers:
         arrays["a_power"] = np.ascontiguousarray(np.where(rows[:, None], np.int16(0), a_e))
-        arrays["b_power"] = _padded(np.where(columns[None, :], np.int16(0), b_e), blocks)
+        arrays["b_power"] = padded(np.where(columns[None, :], np.int16(0), b_e), blocks)
     else:
         arrays["a_scale"] = np.ascontiguousarray(a.astype(np.float32))
-        arrays["b_scale"] = _padded(b.astype(np.float32), blocks)
+        arrays["b_scale"] = padded(b.astype(np.float32), blocks)
     return rows, columns
 
 
@@ -140,8 +140,8 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         "align_bits": shape.align_bits, "floor": int(shape.floor), "terms": shape.terms,
         "low": shape.low, "high": shape.high,
         "min_exponent": NO_MINIMUM if shape.min_exponent is None else 2.0**shape.min_exponent,
-        "least_c": shape.least_c, "zero_sign": _ZERO_SIGNS[shape.zero_sign], "inner": int(shape.outer is not None),
-        "result": _cast_fields(shape.result), "outer": _cast_fields(shape.outer or shape.result),
+        "least_c": shape.least_c, "zero_sign": ZERO_SIGNS[shape.zero_sign], "inner": int(shape.outer is not None),
+        "result": cast_fields(shape.result), "outer": cast_fields(shape.outer or shape.result),
         "d_man_bits": d.man_bits, "d_bias": d.bias, "d_field_bits": d.field_bits, "d_ignored": d.ignored_low_bits,
         "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
     }  # fmt: skip
@@ -153,16 +153,16 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         fields[name] = pointer(f"{kinds.get(name, 'int16_t')} *", array)
 
     def part(first: int, end: int, block: int, block_end: int) -> int:
-        parts = {"row": first, "row_end": end, "block": block, "block_end": block_end}
-        return int(lib.cemu_plan_aligned(ffi.new("cemu_plan_aligned_t *", fields | parts), _ISAS[isa]))
+        where = {"row": first, "row_end": end, "block": block, "block_end": block_end}
+        return int(lib.cemu_plan_aligned(ffi.new("cemu_plan_aligned_t *", fields | where), ISAS[isa]))
 
-    for status in _parts(problem, blocks, part):
+    for status in parts(problem, blocks, part):
         if status == lib.CEMU_NO_MEMORY:
             raise MemoryError(f"{shape.form.name}: no memory for a tile")
         assert status == lib.CEMU_OK, f"cemu_plan_aligned: status {status}"
 
 
-def _parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], int]) -> list[int]:
+def parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], int]) -> list[int]:
     """Rows, or blocks of columns where there are few rows, over the cores."""
     workers = worker_count(problem)
     if workers == 1:
@@ -178,5 +178,5 @@ def _parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], i
         return [one.result() for one in made]
 
 
-def _cast_fields(how: KernelCast) -> dict[str, Any]:
+def cast_fields(how: KernelCast) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(how).items()}
