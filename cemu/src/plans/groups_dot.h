@@ -6,7 +6,13 @@
 #include "aligned_cast.h"
 
 typedef float floats __attribute__((vector_size(BYTES), may_alias));
+typedef float floats_at __attribute__((vector_size(BYTES), aligned(4), may_alias));
+typedef double doubles_at __attribute__((vector_size(BYTES), aligned(8), may_alias));
+typedef uint64_t words_at __attribute__((vector_size(BYTES), aligned(8), may_alias));
 typedef float half_floats __attribute__((vector_size(BYTES / 2), may_alias));
+
+/* Of an array of the caller's. */
+#define OF(array, j) (*(const doubles_at *)((array) + (j)))
 
 #if defined(__AVX512F__)
 #define MULTIPLY_ADD(x, y, z) ((doubles)_mm512_fmadd_pd((__m512d)(x), (__m512d)(y), (__m512d)(z)))
@@ -32,7 +38,7 @@ INLINE void dot_singles(const float *a, int64_t stride, const float *b, int64_t 
             for (int v = 0; v < CHUNK; v++) held[r][v] = start - (floats){0};
         for (int64_t i = 0; i < count; i++) {
             floats other[CHUNK];
-            for (int v = 0; v < CHUNK; v++) other[v] = *(const floats *)(b + i * LANES + at + v * FLOATS);
+            for (int v = 0; v < CHUNK; v++) other[v] = *(const floats_at *)(b + i * LANES + at + v * FLOATS);
             for (int r = 0; r < rows; r++) {
                 floats one = a[r * stride + i] - (floats){0};
                 for (int v = 0; v < CHUNK; v++) held[r][v] = MULTIPLY_ADD_SINGLES(one, other[v], held[r][v]);
@@ -54,7 +60,7 @@ INLINE void dot_doubles(const double *a, int64_t stride, const double *b, int64_
             for (int v = 0; v < CHUNK; v++) held[r][v] = all(start);
         for (int64_t i = 0; i < count; i++) {
             doubles other[CHUNK];
-            for (int v = 0; v < CHUNK; v++) other[v] = AT((double *)b, i * LANES + at + v * DOUBLES);
+            for (int v = 0; v < CHUNK; v++) other[v] = OF(b, i * LANES + at + v * DOUBLES);
             for (int r = 0; r < rows; r++) {
                 doubles one = all(a[r * stride + i]);
                 for (int v = 0; v < CHUNK; v++) held[r][v] = MULTIPLY_ADD(one, other[v], held[r][v]);
@@ -73,7 +79,7 @@ INLINE void dot_split(const double *a, const double *b, int64_t count, double ma
         for (int v = 0; v < CHUNK; v++) held[v] = rest[v] = all(start);
         for (int64_t i = 0; i < count; i++) {
             for (int v = 0; v < CHUNK; v++) {
-                doubles x = a[i] * AT((double *)b, i * LANES + at + v * DOUBLES);
+                doubles x = a[i] * OF(b, i * LANES + at + v * DOUBLES);
                 doubles high = (x + magic) - magic, low = x - high;
                 held[v] += with_sign(high, x);
                 rest[v] += choose((words)(low == 0), with_sign(low, x), low);

@@ -70,7 +70,8 @@ INLINE place place_of(const cemu_plan_groups_t *p, int64_t row, int64_t block, i
 }
 
 INLINE doubles scaled(const cemu_plan_groups_t *p, const place *w, doubles x, int j, words *mark) {
-    doubles of_b = w->b_scale ? AT((double *)w->b_scale, j) : all(1.0);
+    doubles of_b = all(1.0);
+    if (w->b_scale) of_b = OF(w->b_scale, j);
     for (int64_t i = 0; i < p->op_count; i++) {
         const cemu_groups_op *op = p->ops + i;
         if (op->factor != CEMU_GROUPS_NONE) x *= unless_infinite(factor_of(p, op, w->a_scale, of_b, mark), mark);
@@ -116,10 +117,10 @@ INLINE void term(const cemu_plan_groups_t *p, const place *w, const double *sums
     doubles power_a = all(w->a_power * p->unit_power);
     for EACH(j) {
         doubles x = AT(sums, j);
-        words live = (words)(x != 0) | (words)((of_a & *(words *)(w->b_live + j)) != 0);
+        words live = (words)(x != 0) | (words)((of_a & *(const words_at *)(w->b_live + j)) != 0);
         AT(values, j) = scaled(p, w, x, j, (words *)(marks + j));
         doubles power = power_a;
-        if (w->b_power) power *= AT((double *)w->b_power, j);
+        if (w->b_power) power *= OF(w->b_power, j);
         AT(powers, j) = where(live, power);
     }
 }

@@ -22,6 +22,8 @@ from .terms import GroupCast
 if TYPE_CHECKING:
     from .proof import Shape
 
+VECTOR = 64
+"""bytes"""
 Plane = NDArray[Any]
 Mask = NDArray[np.bool_]
 
@@ -77,7 +79,7 @@ def _side(shape: Shape, operand: Operand, codes: Plane, by_columns: bool, isa: I
     if shape.aligned is not None:
         live = np.empty((count, blocks * LANES) if by_columns else (rows, count), np.uint64)
     marked = np.zeros(columns if by_columns else rows, np.uint8)
-    numbers = np.empty(made, np.float64 if shape.wide else np.float32)
+    numbers = _aligned(made, np.dtype(np.float64 if shape.wide else np.float32))
     given = np.ascontiguousarray(codes)
     fields = {
         "rows": rows, "columns": columns, "codes": pointer("void *", given), "code_bytes": given.dtype.itemsize,
@@ -89,6 +91,14 @@ def _side(shape: Shape, operand: Operand, codes: Plane, by_columns: bool, isa: I
     status = lib.cemu_plan_groups_pack(ffi.new("cemu_plan_groups_pack_t *", fields), ISAS[isa])
     assert status == lib.CEMU_OK, f"cemu_plan_groups_pack: status {status}"
     return _Side(numbers=numbers, low=reaches[0], top=reaches[1], live=live, marked=marked.view(bool))
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Plane:
+    """An array that starts at a vector, so that no load of one touches two lines of the cache."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    raw = np.empty(size + VECTOR, np.uint8)
+    at = -raw.ctypes.data % VECTOR
+    return raw[at : at + size].view(dtype).reshape(shape)
 
 
 def _c(shape: Shape, problem: Problem, blocks: int) -> tuple[Plane, Mask | None]:
