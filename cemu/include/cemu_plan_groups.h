@@ -75,7 +75,7 @@ typedef struct {
     double least_c;          /* 2^emin of operand c */
     int64_t zero_sign;       /* CEMU_ALIGNED_IEEE ... */
     cemu_groups_cast result, output;
-    int64_t d_man_bits, d_bias, d_field_bits, d_ignored, d_negative_zero;
+    int64_t d_man_bits, d_bias, d_field_bits, d_ignored, d_infinity, d_negative_zero;
     int64_t d_bytes;         /* 1, 2, 4, 8 */
     void *d;                 /* [m][n] */
     uint8_t *marks;          /* [m][n]: set where an element must be computed again */

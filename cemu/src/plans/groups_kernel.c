@@ -62,7 +62,9 @@ INLINE uint64_t encode(const cemu_plan_groups_t *p, double x) {
     sign = u >> 63;
     int64_t e = (int64_t)(u >> 52 & 2047) - 1023 + p->d_bias;
     uint64_t fraction = u & 0xfffffffffffffu;
-    if (x == 0) {
+    if (__builtin_isinf(x)) {
+        code = (uint64_t)p->d_infinity;
+    } else if (x == 0) {
         code = 0;
         sign &= (uint64_t)p->d_negative_zero;
     } else if (e > 0) {
@@ -78,7 +80,10 @@ INLINE void finish(const cemu_plan_groups_t *p, int64_t row, int64_t block, doub
     int64_t at = row * p->n + block * LANES, left = p->n - block * LANES, count = left < LANES ? left : LANES;
     for EACH(j) {
         words *mark = (words *)(marks + j);
-        AT(acc, j) = unless_infinite(cast_any(AT(acc, j), &p->output, mark), mark);
+        doubles x = AT(acc, j), y = cast_any(choose(infinite(x), all(0.0), x), &p->output, mark);
+        if (p->output.kind && p->output.how.overflow == CEMU_ALIGNED_MARK) y = unless_infinite(y, mark);
+        if (p->output.kind && p->output.how.overflow != CEMU_ALIGNED_INFINITY) *mark |= infinite(x);
+        AT(acc, j) = choose(infinite(x), x, y);
     }
     for (int64_t j = 0; j < count; j++) p->marks[at + j] = marks[j] != 0;
     for (int64_t j = 0; j < count; j++) {

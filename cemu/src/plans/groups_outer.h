@@ -30,6 +30,13 @@ INLINE doubles unless_infinite(doubles x, words *mark) {
     return choose(beyond, all(0.0), x);
 }
 
+/* A step's result in the accumulator's place: an infinity is held, and stays, if the cast makes infinities. */
+INLINE doubles stepped(const cemu_plan_groups_t *p, doubles sum, doubles acc, words *mark) {
+    doubles out = cast_any(sum, &p->result, mark);
+    if (p->result.how.overflow == CEMU_ALIGNED_MARK) out = unless_infinite(out, mark);
+    return choose(infinite(acc), acc, out);
+}
+
 /* The factor of an operation; scales are those of the row, and of the lanes. */
 INLINE doubles factor_of(const cemu_plan_groups_t *p, const cemu_groups_op *op, double of_a, doubles of_b,
                          words *mark) {
@@ -88,7 +95,7 @@ INLINE void join(const cemu_plan_groups_t *p, const place *w, const double *sums
         words *mark = (words *)(marks + j);
         doubles x = scaled(p, w, AT(sums, j), j, mark);
         doubles s = odd_sum(x, AT(acc, j)) + zero;
-        AT(acc, j) = unless_infinite(cast_any(s, &p->result, mark), mark) + last;
+        AT(acc, j) = stepped(p, s, AT(acc, j), mark) + last;
     }
 }
 
@@ -106,7 +113,7 @@ INLINE void join_both(const cemu_plan_groups_t *p, const double *sums, const dou
         doubles top = first + high, top_part = top - first, middle = (first - (top - top_part)) + (high - top_part);
         words whole_sum = (words)(least == 0) & (words)(middle == 0); /* then zeros keep their signs in `top` */
         doubles s = choose(whole_sum, choose((words)(top == 0), (x + y) + c, top), odd_sum(top, odd_sum(middle, least)));
-        AT(acc, j) = unless_infinite(cast_any(s + zero, &p->result, mark), mark) + last;
+        AT(acc, j) = stepped(p, s + zero, c, mark) + last;
     }
 }
 
@@ -133,14 +140,14 @@ INLINE void add_aligned(const cemu_plan_groups_t *p, int piece, double (*values)
     doubles zero = all(p->zero_sign == CEMU_ALIGNED_IEEE ? -0.0 : 0.0);
     doubles last = all(p->zero_sign == CEMU_ALIGNED_ALWAYS_POSITIVE ? 0.0 : -0.0);
     for EACH(j) {
-        doubles x = AT(acc, j), most = larger(where((words)(x != 0), larger(power_of(x), least)), lowest);
+        doubles x = choose(infinite(AT(acc, j)), all(0.0), AT(acc, j));
+        doubles most = larger(where((words)(x != 0), larger(power_of(x), least)), lowest);
         for (int64_t t = 0; t < count; t++) most = larger(most, AT(powers[t * stride], j));
         doubles to_grid = reciprocal(most) * unit;
         doubles sum = whole(x * to_grid, (int)p->floor);
         for (int64_t t = 0; t < count; t++) sum += whole(AT(values[t * stride], j) * to_grid, (int)p->floor);
         words *mark = (words *)(marks + j);
-        sum = cast_any((sum + zero) * (most * per_unit), &p->result, mark);
-        AT(acc, j) = unless_infinite(sum, mark) + last;
+        AT(acc, j) = stepped(p, (sum + zero) * (most * per_unit), AT(acc, j), mark) + last;
     }
 }
 
