@@ -33,7 +33,21 @@ typedef struct {
  * level) the accumulator starts at +0. HAND_UP: its result joins the outer accumulator. */
 typedef struct {
     int64_t first, count, flags, block; /* block: of the scales */
+    int64_t split;                      /* of a late accumulator: how many of the terms the first of two adders has */
 } cemu_aligned_step;
+
+/* An accumulator that joins after the products are aligned and summed, without being one of those that are aligned. */
+typedef struct {
+    int64_t used;
+    int64_t highest;    /* products with larger exponents may be beyond the multiplier's range: marked */
+    int64_t join_bits;  /* the sums of two adders are cut to the larger exponent, minus this */
+    int64_t join_floor;
+    int64_t bits;       /* the accumulator is cut to the products' exponent, minus this */
+    int64_t floor;
+    double reach;       /* 2^-align_max_shift: below this, relative to the products, the accumulator is dropped; or 0 */
+    int64_t second;     /* whether the result is cast twice */
+    cemu_aligned_cast cast;
+} cemu_aligned_late;
 
 typedef struct {
     int64_t m, n, k, blocks;
@@ -64,6 +78,7 @@ typedef struct {
     int64_t zero_sign;
     int64_t inner;        /* whether there is an outer level */
     cemu_aligned_cast result, outer;
+    cemu_aligned_late late;
     int64_t d_man_bits, d_bias, d_field_bits, d_ignored, d_infinity, d_negative_zero;
     uint64_t *d;          /* [m][n] */
     uint8_t *marks;       /* [m][n]: set where an element must be computed again */

@@ -5,25 +5,17 @@
  * An accumulator is held as a double; an infinite one stays as it is, since all terms are finite. */
 #include <stdlib.h>
 
+#include "aligned_late.h"
 #include "aligned_quick.h"
 #include "isa.h"
 
-enum { ROWS = 16 };        /* of a tile: its accumulators and one step of b stay in the first-level cache */
-#define FAINT 0x1p-600     /* below every exponent that a plan admits */
+enum { ROWS = 16 }; /* of a tile: its accumulators and one step of b stay in the first-level cache */
 
 typedef struct {
     double acc[ROWS][LANES] ALIGNED;
     double outer[ROWS][LANES] ALIGNED;
     uint64_t marks[ROWS][LANES] ALIGNED;
 } tile;
-
-/* Whether no live term's exponent lies outside low..high. */
-INLINE int in_range(const int16_t *top, int64_t lowest, int64_t highest) {
-    int16_t low = (int16_t)lowest, high = (int16_t)highest, outside = 0;
-    for (int j = 0; j < LANES; j++)
-        outside |= (int16_t)((top[j] > high) | ((top[j] < low) & (top[j] > CEMU_ALIGNED_DEAD / 2)));
-    return !outside;
-}
 
 /* Whether every term is negative (or -0): then a sum of zero with a negative accumulator is -0. */
 static int all_negative(const float *a, const float *b, int64_t count) {
@@ -145,6 +137,10 @@ INLINE void run_tile(const cemu_plan_aligned_t *p, int64_t first, int64_t end, i
     for (int64_t i = 0; i < p->step_count; i++) {
         const cemu_aligned_step *s = p->steps + i;
         for (int64_t r = 0; r < rows; r++) {
+            if (p->late.used) {
+                late_step(p, s, first + r, block, t->acc[r], t->marks[r], rounding, overflow, flush);
+                continue;
+            }
             if (s->flags & CEMU_ALIGNED_RUN) memset(t->acc[r], 0, sizeof t->acc[r]);
             run_step(p, s, first + r, block, t->acc[r], t->marks[r], rounding, overflow, flush);
             if (s->flags & CEMU_ALIGNED_HAND_UP) hand_up(p, s, first + r, block, t->acc[r], t->outer[r], t->marks[r]);

@@ -17,6 +17,7 @@ from emu.units.ranges import Analysis
 
 from . import operands, run
 from .casts import MARK, MOST_EXPONENT, KernelCast, holds, kernel_cast
+from .late import Late, is_late, late_of, late_steps
 from .operands import Bounds
 from .shape import Steps, one_block, plain_level, steps_of
 
@@ -56,6 +57,7 @@ class Shape:
     """of the accumulator without c: +0, or -0 which is absent"""
     zero_sign: ZeroSign
     result: KernelCast
+    late: Late | None
     outer: KernelCast | None
     quick: Quick | None
     """the steps that float32 and int32 compute alone"""
@@ -87,22 +89,23 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     inner = form.levels[0]
     need(inner.align_bits is not None, "no level is an aligned adder")
     assert inner.align_bits is not None
-    need(len(form.levels) <= 2, "there are more than two levels")
+    late = is_late(form)
+    need(late or len(form.levels) <= 2, "there are more than two levels")
     need(k > 0, "K is 0")
     product = form.product
-    plain = product.table is None and product.parts is None and not product.result
+    plain = product.table is None and product.parts is None and (late or not product.result)
     need(plain and product.exponent is ProductExponent.SUM, "products are not plain ones with exponent ea + eb")
-    need(all(plain_level(level) for level in form.levels), "runs are dealt to lanes or cut into parts")
+    need(all(plain_level(level) for level in form.levels[late:]), "runs are dealt to lanes or cut into parts")
     need(form.a.zero is None and form.b.zero is None, "operands have zero points")
     a, b = _operand(form.a, "a"), _operand(form.b, "b")
     need(k <= MOST_STEPS, f"K is beyond {MOST_STEPS}")
-    steps = steps_of(form, k)
+    steps = late_steps(form, k) if late else steps_of(form, k)
 
     modes = (Rounding.TOWARD_ZERO, Rounding.TOWARD_NEGATIVE)
     need(inner.align_to is AlignTo.ALL, "the alignment exponent is not that of terms and accumulator")
     need(inner.align_max_shift is None, "the shifter has a range")
     need(inner.align_rounding in modes, f"addends are cut {inner.align_rounding.value}")
-    result, how = one_cast(inner.result, "the step's result")
+    result, how = _results(form.levels[-1].result) if late else one_cast(inner.result, "the step's result")
     need(
         inner.zero_sign is not ZeroSign.IEEE or not inner.toward_negative,
         "a zero sum under toward_negative has a sign of its own",
@@ -129,13 +132,17 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     if terms and (a.low + b.low < low or a.high + b.high > high):
         proof.append(f"steps with a largest product exponent outside {low}..{high} are computed in float64")
 
-    outer, scales = _outer(form, how)
-    powers = _powers(form, inner, steps)
     last = form.levels[-1]
+    joined = late_of(form, reach) if late else None
+    outer, scales = (None, False) if late else _outer(form, how)
+    powers = False if late else _powers(form, inner, steps)
+    if joined is not None:
+        need(not inner.input and how.format.man_bits + 3 <= DOUBLE - 1, "products are scaled, or the result is too wide")
+        proof.append("the accumulator is cut to the products' grid, and added to odd in float64")
     final = how if outer is None else outer[1]
     infinite_c = outer is None and final.format.infinities and result.overflow != MARK and not _clamps(final)
     quick = None
-    if terms and largest <= WORD - 127 and not powers and inner.zero_sign is not ZeroSign.IEEE:
+    if terms and largest <= WORD - 127 and not powers and inner.zero_sign is not ZeroSign.IEEE and not late:
         quick = _quick(form, how, bits, low, high, largest)
     if quick is not None:
         where = f"steps with exponents in {quick.low}..{quick.high}"
@@ -143,8 +150,8 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     shape = Shape(
         quick=quick, form=form, steps=steps, align_bits=bits, floor=floor, terms=terms, low=low, high=high,
         min_exponent=inner.align_min_exp, least_c=least_of_c(form, steps.pieces, how), start=-0.0 if last.start is Start.NONE else 0.0,
-        zero_sign=inner.zero_sign if how.format.negative_zero else ZeroSign.ALWAYS_POSITIVE,
-        result=result, outer=None if outer is None else outer[0], powers=powers, scales=scales, infinite_c=infinite_c,
+        zero_sign=(last if late else inner).zero_sign if how.format.negative_zero else ZeroSign.ALWAYS_POSITIVE,
+        result=result, late=joined, outer=None if outer is None else outer[0], powers=powers, scales=scales, infinite_c=infinite_c,
     )  # fmt: skip
     need(inner.align_min_exp is None or abs(inner.align_min_exp) <= 400, "align_min_exp lies beyond 400")
     _ends(form, final, steps)
@@ -193,6 +200,14 @@ def one_cast(pipe: Pipe, what: str) -> tuple[KernelCast, Cast]:
     if isinstance(made, str):
         raise UnprovedError(f"{what}: {made}")
     return made, how
+
+
+def _results(pipe: Pipe) -> tuple[KernelCast, Cast]:
+    """The first cast of one or two, as the kernel takes it, and the last one."""
+    need(len(pipe) in (1, 2), "the result is not one cast, or two")
+    first, exact = one_cast(pipe[:1], "the first cast of the result")
+    need(exact.format.man_bits + 3 <= DOUBLE - 1, "the result is too wide for a sum rounded to odd in float64")
+    return first, one_cast(pipe[-1:], "the result")[1]
 
 
 def least_of_c(form: UnitForm, pieces: int, how: Cast) -> float:

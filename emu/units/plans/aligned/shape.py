@@ -21,7 +21,7 @@ class Steps:
     order: NDArray[np.int64] | None
     """k of the terms; None: as they come"""
     rows: NDArray[np.int64]
-    """[step, (first, count, flags, block)] of cemu_aligned_step, without the block"""
+    """[step, (first, count, flags, block, split)] of cemu_aligned_step, without the block"""
     starts: NDArray[np.int64]
     """[step]: k of the first term of its run"""
     firsts: NDArray[np.int64]
@@ -44,7 +44,7 @@ def steps_of(form: UnitForm, k: int) -> Steps:
                 flags = PIECE * (number == 0 and at == 0)
                 if len(form.levels) > 1:
                     flags = RUN * (at == 0) | HAND_UP * (at + len(terms) == len(run))
-                rows.append((len(sequence), len(terms), flags, 0))
+                rows.append((len(sequence), len(terms), flags, 0, len(terms)))
                 starts.append(start + run[0])
                 firsts.append(min(terms))
                 lasts.append(max(terms))
