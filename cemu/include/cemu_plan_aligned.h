@@ -14,6 +14,7 @@ enum { CEMU_ALIGNED_DEAD = -8192 };   /* exponent of a zero operand */
 enum { CEMU_ALIGNED_TOWARD_ZERO, CEMU_ALIGNED_TIES_TO_EVEN, CEMU_ALIGNED_OTHER };
 enum { CEMU_ALIGNED_INFINITY, CEMU_ALIGNED_SATURATE, CEMU_ALIGNED_MARK };
 enum { CEMU_ALIGNED_IEEE, CEMU_ALIGNED_POSITIVE, CEMU_ALIGNED_ALWAYS_POSITIVE };
+enum { CEMU_ALIGNED_ONCE, CEMU_ALIGNED_TWICE, CEMU_ALIGNED_FLOORED };
 enum { CEMU_ALIGNED_PIECE = 1, CEMU_ALIGNED_RUN = 2, CEMU_ALIGNED_HAND_UP = 4 };
 
 /* A cast of a double to a float format. With t the nearest multiple of the quantum q (ties to even) and r = |x| - t:
@@ -45,7 +46,8 @@ typedef struct {
     int64_t bits;       /* the accumulator is cut to the products' exponent, minus this */
     int64_t floor;
     double reach;       /* 2^-align_max_shift: below this, relative to the products, the accumulator is dropped; or 0 */
-    int64_t second;     /* whether the result is cast twice */
+    int64_t second;     /* how the result is cast: ONCE, TWICE, or FLOORED and then to float32 */
+    int64_t below;      /* of FLOORED: the bits of a double that are below the first cast's, for normal numbers */
     cemu_aligned_cast cast;
 } cemu_aligned_late;
 

@@ -26,6 +26,23 @@ enum { DOUBLES = BYTES / 8 };
 typedef double doubles __attribute__((vector_size(BYTES), may_alias));
 typedef uint64_t words __attribute__((vector_size(BYTES), may_alias));
 
+typedef float half_floats __attribute__((vector_size(BYTES / 2), may_alias));
+
+/* Whether a lane of a mask is set. */
+#if defined(__AVX512F__)
+#define ANY(mask) (_mm512_test_epi64_mask((__m512i)(mask), (__m512i)(mask)) != 0)
+#elif defined(__AVX2__)
+#define ANY(mask) (!_mm256_testz_si256((__m256i)(mask), (__m256i)(mask)))
+#else
+#define ANY(mask) (((mask)[0] | (mask)[1]) != 0)
+#endif
+
+/* Each lane to float32, as the processor converts: to nearest even, beyond it infinity. */
+#if defined(__AVX512F__)
+#define TO_SINGLE(x) ((doubles)_mm512_cvtps_pd(_mm512_cvtpd_ps((__m512d)(x))))
+#else
+#define TO_SINGLE(x) __builtin_convertvector(__builtin_convertvector(x, half_floats), doubles)
+#endif
 #define AT(array, j) (*(doubles *)((array) + (j))) /* an array that is aligned to a vector */
 #define EACH(j) (int j = 0; j < LANES; j += DOUBLES)
 #define ALIGNED __attribute__((aligned(64)))

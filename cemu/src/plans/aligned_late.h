@@ -18,32 +18,55 @@ INLINE int in_range(const int16_t *top, int64_t lowest, int64_t highest) {
 INLINE void sum_aligned(const cemu_plan_aligned_t *p, const float *a, const int16_t *a_e, const float *b,
                         const int16_t *b_e, int64_t count, double *sum, double *power, uint64_t *marks) {
     int16_t top[LANES] ALIGNED;
-    double scale[LANES] ALIGNED;
     largest_exponents(a_e, b_e, count, top);
-    for (int j = 0; j < LANES; j++) {
-        int64_t e = top[j] < CEMU_ALIGNED_DEAD / 2 ? 0 : top[j];
-        marks[j] |= e > p->late.highest;
-        sum[j] = 0;
-        scale[j] = power_of_two(p->align_bits - e);
-        power[j] = power_of_two(e);
-    }
-    if (p->terms && in_range(top, p->low, p->high)) { /* float32 products will do */
-        float narrow[LANES] ALIGNED;
-        for (int j = 0; j < LANES; j++) narrow[j] = (float)scale[j];
-        add_products(a, b, count, p->terms, narrow, sum);
+    int16_t highest = top[0];
+    for (int j = 1; j < LANES; j++) highest = top[j] > highest ? top[j] : highest;
+    if (highest > p->late.highest)
+        for (int j = 0; j < LANES; j++) marks[j] |= top[j] > p->late.highest;
+    if (p->terms && count <= p->terms && in_range(top, p->low, p->high)) { /* float32 products will do */
+        int32_t scale[LANES] ALIGNED, total[LANES] ALIGNED, bits = (int32_t)p->align_bits + 127, low = (int32_t)p->low;
+        for (int j = 0; j < LANES; j++) { /* of nothing but zeros, any will do */
+            int32_t e = top[j];
+            scale[j] = (bits - (e < low ? low : e)) << 23;
+        }
+        sum_products(a, b, count, (const float *)scale, total);
+        for (int j = 0; j < LANES; j++) sum[j] = total[j];
     } else {
+        double scale[LANES] ALIGNED;
+        for (int j = 0; j < LANES; j++) {
+            sum[j] = 0;
+            scale[j] = power_of_two(top[j] < CEMU_ALIGNED_DEAD / 2 ? 0 : p->align_bits - top[j]);
+        }
         add_products_wide(a, b, count, (int)p->floor, scale, sum);
     }
     double per_unit = power_of_two(-p->align_bits);
+    for (int j = 0; j < LANES; j++) power[j] = power_of_two(top[j] < -1023 ? -1023 : top[j]); /* 0 below */
     for EACH(j) AT(sum, j) *= AT(power, j) * per_unit;
-    for (int j = 0; j < LANES; j++) power[j] = top[j] < CEMU_ALIGNED_DEAD / 2 ? 0 : power[j];
 }
 
-/* x cut to a multiple of unit, two to some power, unless it is so already (|x| < 2^53 unit has bits below it). */
+/* x cut to a multiple of unit, two to some power; from 2^51 unit on it is one already. */
 INLINE doubles cut_to(doubles x, doubles unit, int floored) {
-    doubles scaled = x * reciprocal(unit);
-    words small = (words)(magnitude(scaled) < 0x1p51);
-    return choose(small, whole(choose(small, scaled, all(0.0)), floored) * unit, x);
+    doubles big = unit * 0x1.8p52, t = (x + big) - big;
+    doubles down = where((words)(t > x), unit);
+    if (!floored) down = choose((words)(x < 0), where((words)(t < x), -unit), down);
+    return choose((words)(magnitude(x) < unit * 0x1p51), t - down, x);
+}
+
+/* The result's casts; the second one, if there are two, keeps infinities. */
+INLINE doubles late_cast(const cemu_plan_aligned_t *p, doubles x, int64_t rounding, int64_t overflow, int flush,
+                         words *mark) {
+    if (p->late.second == CEMU_ALIGNED_FLOORED) {
+        words kept = (words){0} + ~(uint64_t)p->late.below, down = (words)(x < 0) & ~kept;
+        doubles t = (doubles)((bits(x) + down) & kept);
+        words tiny = (words)(magnitude(x) < 0x1p-126) & (words)(x != 0);
+        if (!ANY(tiny)) return TO_SINGLE(t);
+    }
+    x = cast_lanes(x, &p->result, rounding, overflow, flush, mark);
+    if (!p->late.second) return x;
+    words beyond = infinite(x);
+    doubles y = cast_lanes(choose(beyond, all(0.0), x), &p->late.cast, CEMU_ALIGNED_TIES_TO_EVEN,
+                           CEMU_ALIGNED_INFINITY, 0, mark);
+    return choose(beyond, x, y);
 }
 
 INLINE void late_step(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, int64_t row, int64_t block, double *acc,
@@ -73,13 +96,7 @@ INLINE void late_step(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, 
         doubles cut = cut_to(c, larger(most, all(FAINT)) * unit, (int)late->floor);
         cut = where((words)(larger(power_of(c), least) >= most * late->reach), cut);
         x = odd_sum(x, choose(dead, c, cut)) + 0.0;
-        x = cast_lanes(x, &p->result, rounding, overflow, flush, mark);
-        if (late->second) {
-            words beyond = infinite(x); /* stays */
-            doubles y = cast_lanes(choose(beyond, all(0.0), x), &late->cast, CEMU_ALIGNED_TIES_TO_EVEN,
-                                   CEMU_ALIGNED_INFINITY, 0, mark);
-            x = choose(beyond, x, y);
-        }
+        x = late_cast(p, x, rounding, overflow, flush, mark);
         AT(acc, j) = choose(held, AT(acc, j), x + zero);
     }
 }

@@ -9,7 +9,6 @@ typedef float floats __attribute__((vector_size(BYTES), may_alias));
 typedef float floats_at __attribute__((vector_size(BYTES), aligned(4), may_alias));
 typedef double doubles_at __attribute__((vector_size(BYTES), aligned(8), may_alias));
 typedef uint64_t words_at __attribute__((vector_size(BYTES), aligned(8), may_alias));
-typedef float half_floats __attribute__((vector_size(BYTES / 2), may_alias));
 
 /* Of an array of the caller's. */
 #define OF(array, j) (*(const doubles_at *)((array) + (j)))

@@ -7,14 +7,10 @@
 
 #define FAINT 0x1p-600 /* below every exponent that a plan admits */
 
-INLINE doubles to_single(doubles x) {
-    return __builtin_convertvector(__builtin_convertvector(x, half_floats), doubles);
-}
-
 INLINE doubles cast_any(doubles x, const cemu_groups_cast *f, words *mark) {
     switch (f->kind) {
         case CEMU_GROUPS_NO_CAST: return x;
-        case CEMU_GROUPS_SINGLE: return to_single(x);
+        case CEMU_GROUPS_SINGLE: return TO_SINGLE(x);
         case CEMU_GROUPS_TRUNCATE:
             return cast_lanes(x, &f->how, CEMU_ALIGNED_TOWARD_ZERO, CEMU_ALIGNED_INFINITY, 0, mark);
         case CEMU_GROUPS_NEAREST:

@@ -13,7 +13,9 @@ from functools import lru_cache
 import numpy as np
 
 from emu.formats.cast import Cast
-from emu.formats.enums import Rounding
+from emu.formats.enums import Ftz, Overflow, Rounding
+from emu.formats.load import load_format
+from emu.formats.model import Format
 from emu.units.enums import AlignTo, Start, ZeroSign
 from emu.units.form import Level, UnitForm
 from emu.units.plans.plan import UnprovedError
@@ -23,6 +25,7 @@ from .casts import INFINITY, TIES_TO_EVEN, KernelCast, kernel_cast
 from .shape import PIECE, Steps
 
 CUTS = (Rounding.TOWARD_ZERO, Rounding.TOWARD_NEGATIVE)
+ONCE, TWICE, FLOORED = range(3)
 HIGHEST = 1 << 14
 """an exponent that no product has"""
 
@@ -39,6 +42,8 @@ class Late:
     reach: float
     cast: KernelCast | None
     """the result's second cast"""
+    second: int
+    below: int
 
 
 def is_late(form: UnitForm) -> bool:
@@ -78,7 +83,7 @@ def late_of(form: UnitForm, reach: float) -> Late:
         highest=_highest(form, reach), join_bits=join.align_bits, join_floor=_floor(join),
         bits=last.align_bits, floor=_floor(last),
         reach=0.0 if last.align_max_shift is None else 2.0 ** -min(last.align_max_shift, 500),
-        cast=_second(casts[1]) if len(casts) == 2 else None,
+        cast=_second(casts[1]) if len(casts) == 2 else None, second=_kind(casts), below=_below(casts[0].format),
     )  # fmt: skip
 
 
@@ -98,6 +103,22 @@ def _second(how: Cast) -> KernelCast:
     plain = made.rounding == TIES_TO_EVEN and made.overflow == INFINITY and made.flush_from == made.flush_to == 0
     _need(plain, "the result's second cast is not to nearest, ties to even, with infinities")
     return made
+
+
+def _kind(casts: list[Cast]) -> int:
+    """How the result is cast; for normal numbers, flooring to a float that reaches as far as float32 is masking bits."""
+    if len(casts) != 2:
+        return ONCE
+    first, second = casts
+    single = load_format("float32")
+    like = first.format.emin == single.emin and first.format.msb == single.msb and first.format.man_bits > single.man_bits
+    floored = first.rounding is Rounding.TOWARD_NEGATIVE and first.overflow is Overflow.INFINITY_ALWAYS
+    plain = first.ftz is Ftz.OFF and second.format.name == "float32"
+    return FLOORED if like and floored and plain else TWICE
+
+
+def _below(fmt: Format) -> int:
+    return (1 << max(52 - fmt.man_bits, 0)) - 1
 
 
 def _highest(form: UnitForm, reach: float) -> int:

@@ -146,7 +146,7 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
     }  # fmt: skip
     if shape.late is not None:
-        late = vars(shape.late) | {"used": 1, "second": int(shape.late.cast is not None)}
+        late = vars(shape.late) | {"used": 1}
         fields["late"] = late | {"cast": cast_fields(shape.late.cast or shape.result)}
     if shape.quick is not None:
         fields |= {f"quick_{name}": int(value) for name, value in vars(shape.quick).items()} | {"quick": 1}
