@@ -35,6 +35,10 @@ BUILT_IN = (
     "nvidia-blackwell:tcgen05.mma.m64n8k32.kind::f8f6f4.f32.e3m2.e2m1",
     "nvidia-blackwell:tcgen05.mma.m128n8k32.kind::mxf8f6f4.block32.f32.e4m3.e2m3.ue8m0",
     "nvidia-rtx-blackwell:mma.sync.m16n8k16.f32.bf16.bf16.f32",
+    "amd-cdna3:v_mfma_f32_16x16x16_f16",
+    "amd-cdna3:v_mfma_f32_16x16x16_bf16",
+    "amd-cdna3:v_mfma_f32_32x32x4_xf32",
+    "amd-cdna3:v_mfma_f32_16x16x32_fp8_bf8",
     "deepseek-fp8-promoted",
     "generic:aligned",
 )
@@ -223,7 +227,7 @@ def test_drawn_units(data):
     same(unit, operands(unit, 3, k, 6, styles, data.draw(st.integers(0, 1 << 20))), isas())
 
 
-@pytest.mark.parametrize("number", [7, 755, 842, 1187, 2052, 2081, 2100, 2353, 2426])
+@pytest.mark.parametrize("number", [7, 237, 424, 479, 755, 842, 971, 1187, 1414, 1795, 2052, 2081, 2100, 2246, 2353, 2395, 2426])
 def test_random_units_that_are_aligned(number):
     """Those of the first 3000 drawings of the whole language that the plan takes."""
     one = draw(number)

@@ -8,7 +8,7 @@ from functools import partial
 
 from emu.arithmetic.pipe import Factor, Pipe
 from emu.formats.cast import Cast
-from emu.formats.enums import Daz, FormatKind, Ftz, Rounding
+from emu.formats.enums import Daz, FormatKind, Ftz, Overflow, Rounding
 from emu.formats.model import Format
 from emu.units.enums import AlignTo, ProductExponent, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
@@ -76,7 +76,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     except UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
     rate = "4 to 15 times the time of a float32 product" if shape.terms else "15 to 40 times that of a float32 product"
-    return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape))
+    return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape), raises=True)
 
 
 def need(holds: bool, reason: str) -> None:
@@ -229,10 +229,19 @@ def _ends(form: UnitForm, how: Cast, steps: Steps) -> None:
         same = step.factor is Factor.NONE and not step.addends
         same = same and step.cast is not None and step.cast.ftz is Ftz.OFF and holds(step.cast.format, made)
         need(same, "`output` is not the identity")
+    quiet(form)
     d = form.d.format
     need(holds(d, made) and d.bits <= 64, f"d ({d.name}) does not hold every {made.name}")
     if steps.pieces > 1:
         need(form.c is not None and form.c.format == d, "c and d of the pieces of K differ")
+
+
+def quiet(form: UnitForm) -> None:
+    """Casts that may raise are computed by the kernel, which marks what leaves their range; not those it leaves out."""
+    loaded = [operand.load for operand in (form.a, form.b, form.c) if operand is not None]
+    pipes = [form.output, *loaded, form.product.result, form.scale_product]
+    casts = [form.d, *(step.cast for pipe in pipes for step in pipe if step.cast is not None)]
+    need(all(how.overflow is not Overflow.RAISE for how in casts), "an operand, a scale or d may raise")
 
 
 def _outer(form: UnitForm, inner: Cast) -> tuple[tuple[KernelCast, Cast] | None, bool]:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from emu.arithmetic.pipe import Factor
 from emu.formats.cast import Cast
-from emu.formats.enums import FormatKind, Overflow, Rounding
+from emu.formats.enums import FormatKind, Rounding
 from emu.units.enums import AlignTo, Start, ZeroSign
 from emu.units.form import Level, Operand, PerBlock, UnitForm
 from emu.units.plans.aligned.casts import holds
 from emu.units.plans.aligned.operands import bounds
-from emu.units.plans.aligned.proof import least_of_c, need, one_cast
+from emu.units.plans.aligned.proof import least_of_c, need, one_cast, quiet
 from emu.units.plans.aligned.shape import plain_level
 from emu.units.plans.plan import Plan, Refusal, UnprovedError
 from emu.units.ranges import Analysis
@@ -133,7 +133,7 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
         zero_sign=outer.zero_sign if how.format.negative_zero else ZeroSign.ALWAYS_POSITIVE,
         result=result, output=_output(form, how, pieces),
     )  # fmt: skip
-    _quiet(form)
+    quiet(form)
     Analysis(form, k)
     return shape, proof
 
@@ -144,13 +144,6 @@ def _operand(operand: Operand, name: str) -> Reach:
     if found is None or not readable:
         raise UnprovedError(f"operand {name} ({operand.format.name}) is not read as numbers of at most 16 bits")
     return found
-
-
-def _quiet(form: UnitForm) -> None:
-    """Casts that may raise are computed by the kernel, or proved to hold what they are given."""
-    casts = [step.cast for operand in (form.a, form.b, form.c) if operand is not None for step in operand.load]
-    raising = any(how is not None and how.overflow is Overflow.RAISE for how in casts)
-    need(not raising, "an operand may raise as it is loaded")
 
 
 def _runs(form: UnitForm, k: int) -> tuple[NDArray[np.int64], int]:
