@@ -82,7 +82,8 @@ typedef struct {
     cemu_aligned_cast result, outer;
     cemu_aligned_late late;
     int64_t d_man_bits, d_bias, d_field_bits, d_ignored, d_infinity, d_negative_zero;
-    uint64_t *d;          /* [m][n] */
+    int64_t d_bytes;      /* 1, 2, 4, 8 */
+    void *d;              /* [m][n] */
     uint8_t *marks;       /* [m][n]: set where an element must be computed again */
 } cemu_plan_aligned_t;
 

@@ -5,6 +5,7 @@
  * An accumulator is held as a double; an infinite one stays as it is, since all terms are finite. */
 #include <stdlib.h>
 
+#include "aligned_encode.h"
 #include "aligned_late.h"
 #include "aligned_quick.h"
 #include "isa.h"
@@ -105,29 +106,9 @@ INLINE void hand_up(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, in
     }
 }
 
-/* The code of d of a value of its format. */
-INLINE uint64_t encode(const cemu_plan_aligned_t *p, double x) {
-    uint64_t u, sign, code;
-    memcpy(&u, &x, sizeof u);
-    sign = u >> 63;
-    int64_t e = (int64_t)(u >> 52 & 2047) - 1023 + p->d_bias;
-    uint64_t fraction = u & 0xfffffffffffffu;
-    if (__builtin_isinf(x)) {
-        code = (uint64_t)p->d_infinity;
-    } else if (x == 0) {
-        code = 0;
-        sign &= (uint64_t)p->d_negative_zero;
-    } else if (e > 0) {
-        code = (uint64_t)e << p->d_man_bits | fraction >> (52 - p->d_man_bits);
-    } else {
-        int64_t down = 52 - p->d_man_bits + 1 - e;
-        code = down > 63 ? 0 : (fraction | (uint64_t)1 << 52) >> down;
-    }
-    return (code | sign << p->d_field_bits) << p->d_ignored;
-}
-
 INLINE void run_tile(const cemu_plan_aligned_t *p, int64_t first, int64_t end, int64_t block, tile *t, int64_t rounding,
                      int64_t overflow, int flush) {
+    cemu_aligned_code d = {p->d_man_bits, p->d_bias, p->d_field_bits, p->d_ignored, p->d_infinity, p->d_negative_zero};
     int64_t rows = end - first, columns = p->n - block * LANES < LANES ? p->n - block * LANES : LANES;
     memset(t->marks, 0, sizeof t->marks);
     for (int64_t r = 0; r < rows; r++) {
@@ -148,10 +129,9 @@ INLINE void run_tile(const cemu_plan_aligned_t *p, int64_t first, int64_t end, i
     }
     for (int64_t r = 0; r < rows; r++) {
         const double *last = p->inner ? t->outer[r] : t->acc[r];
-        for (int64_t j = 0; j < columns; j++) {
-            p->d[(first + r) * p->n + block * LANES + j] = encode(p, last[j]);
-            p->marks[(first + r) * p->n + block * LANES + j] = t->marks[r][j] != 0;
-        }
+        int64_t at = (first + r) * p->n + block * LANES;
+        encode_row(&d, last, columns, p->d_bytes, (char *)p->d + at * p->d_bytes);
+        for (int64_t j = 0; j < columns; j++) p->marks[at + j] = t->marks[r][j] != 0;
     }
 }
 

@@ -2,6 +2,7 @@
  * after run: the exact sums of products (groups_dot.h), what they are multiplied by, the accumulator (groups_outer.h). */
 #include <stdlib.h>
 
+#include "aligned_encode.h"
 #include "groups_outer.h"
 #include "isa.h"
 
@@ -55,27 +56,6 @@ INLINE void sum_run(const cemu_plan_groups_t *p, int64_t first, int64_t rows, in
     }
 }
 
-/* The code of d of a value of its format. */
-INLINE uint64_t encode(const cemu_plan_groups_t *p, double x) {
-    uint64_t u, sign, code;
-    memcpy(&u, &x, sizeof u);
-    sign = u >> 63;
-    int64_t e = (int64_t)(u >> 52 & 2047) - 1023 + p->d_bias;
-    uint64_t fraction = u & 0xfffffffffffffu;
-    if (__builtin_isinf(x)) {
-        code = (uint64_t)p->d_infinity;
-    } else if (x == 0) {
-        code = 0;
-        sign &= (uint64_t)p->d_negative_zero;
-    } else if (e > 0) {
-        code = (uint64_t)e << p->d_man_bits | fraction >> (52 - p->d_man_bits);
-    } else {
-        int64_t down = 52 - p->d_man_bits + 1 - e;
-        code = down > 63 ? 0 : (fraction | (uint64_t)1 << 52) >> down;
-    }
-    return (code | sign << p->d_field_bits) << p->d_ignored;
-}
-
 INLINE void finish(const cemu_plan_groups_t *p, int64_t row, int64_t block, double *acc, uint64_t *marks) {
     int64_t at = row * p->n + block * LANES, left = p->n - block * LANES, count = left < LANES ? left : LANES;
     for EACH(j) {
@@ -86,14 +66,8 @@ INLINE void finish(const cemu_plan_groups_t *p, int64_t row, int64_t block, doub
         AT(acc, j) = choose(infinite(x), x, y);
     }
     for (int64_t j = 0; j < count; j++) p->marks[at + j] = marks[j] != 0;
-    for (int64_t j = 0; j < count; j++) {
-        switch (p->d_bytes) {
-            case 1: ((uint8_t *)p->d)[at + j] = (uint8_t)encode(p, acc[j]); break;
-            case 2: ((uint16_t *)p->d)[at + j] = (uint16_t)encode(p, acc[j]); break;
-            case 4: ((uint32_t *)p->d)[at + j] = (uint32_t)encode(p, acc[j]); break;
-            default: ((uint64_t *)p->d)[at + j] = encode(p, acc[j]); break;
-        }
-    }
+    cemu_aligned_code d = {p->d_man_bits, p->d_bias, p->d_field_bits, p->d_ignored, p->d_infinity, p->d_negative_zero};
+    encode_row(&d, acc, count, p->d_bytes, (char *)p->d + at * p->d_bytes);
 }
 
 static void run_tile(const cemu_plan_groups_t *p, int64_t first, int64_t rows, int64_t block, tile *t) {

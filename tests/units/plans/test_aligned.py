@@ -227,7 +227,9 @@ def test_drawn_units(data):
     same(unit, operands(unit, 3, k, 6, styles, data.draw(st.integers(0, 1 << 20))), isas())
 
 
-@pytest.mark.parametrize("number", [7, 237, 424, 479, 755, 842, 971, 1187, 1414, 1795, 2052, 2081, 2100, 2246, 2353, 2395, 2426])
+@pytest.mark.parametrize(
+    "number", [7, 237, 424, 479, 755, 842, 971, 1187, 1414, 1795, 2052, 2081, 2100, 2246, 2353, 2395, 2426]
+)
 def test_random_units_that_are_aligned(number):
     """Those of the first 3000 drawings of the whole language that the plan takes."""
     one = draw(number)

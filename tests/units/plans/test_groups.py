@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from emu import load_unit
 from emu.errors import OverflowRaised
+from emu.formats.backend import Backend
 from emu.units.plans import GENERAL, plan_of
 from emu.units.plans import aligned as other
 from emu.units.plans.aligned import run as runs
 from emu.units.plans.groups import match
 from emu.units.plans.plan import Plan, Refusal
-from emu.formats.backend import Backend
 from tests.golden import recordings
 from tests.units.drawing import draw
 
@@ -96,8 +96,17 @@ def test_a_sum_that_cancels_counts_and_one_of_zeros_does_not():
 def test_a_sum_that_may_leave_its_fixed_point_is_refused(bits, runs_it):
     """Seven products of at most 36: 252 * 4 < 2^10, which needs eleven bits with its sign."""
     levels = [
-        {"group": 7, "length": 7, "result": {"format": {"kind": "fixed", "bits": bits, "frac_bits": 2}, "overflow": "raise"}},
-        {"group": 2, "align_bits": 20, "zero_sign": "positive", "result": {"format": "float32", "rounding": "toward_zero"}},
+        {
+            "group": 7,
+            "length": 7,
+            "result": {"format": {"kind": "fixed", "bits": bits, "frac_bits": 2}, "overflow": "raise"},
+        },
+        {
+            "group": 2,
+            "align_bits": 20,
+            "zero_sign": "positive",
+            "result": {"format": "float32", "rounding": "toward_zero"},
+        },
     ]
     unit = unit_of("float4_e2m1fn float4_e2m1fn float32 float32", *levels)
     if runs_it:
@@ -140,7 +149,9 @@ def test_three_parts_that_do_not_fit_two_doubles():
         same(unit, {"a": a, "b": b, "c": np.full((4, 3), c, np.uint32)}, isas())
 
 
-@pytest.mark.parametrize("rounding", ["toward_zero", "ties_to_even", "ties_to_away", "toward_positive", "away_from_zero"])
+@pytest.mark.parametrize(
+    "rounding", ["toward_zero", "ties_to_even", "ties_to_away", "toward_positive", "away_from_zero"]
+)
 @pytest.mark.parametrize("overflow", ["infinity", "infinity_always", "saturate", "nan"])
 def test_casts(rounding, overflow):
     for seed, styles in enumerate(STYLES_OF_ALL):
@@ -192,7 +203,9 @@ def test_refused_shapes():
     assert "in one step" in refused(chained(formats, 16, {"group": 2}))
     assert "K is 0" in refused(chained(formats, 16), 0)
     assert "not read" in refused(chained("float32 float8_e4m3fn float32 float32", 16))
-    assert "toward_negative" in refused(chained(formats, 4, {"result": {"format": "float32", "rounding": "toward_negative"}}))
+    assert "toward_negative" in refused(
+        chained(formats, 4, {"result": {"format": "float32", "rounding": "toward_negative"}})
+    )
     scaled = {"input": {"multiply": "scale"}, "group": 2, "align_bits": 20, "result": {"format": "float32"}}
     scale = {side: {"format": "float8_e8m0fnu", "block": 16} for side in "ab"}
     unit = unit_of(formats, {"group": 4, "length": 4}, scaled, scale=scale)

@@ -73,8 +73,14 @@ def late_of(form: UnitForm, reach: float) -> Late:
     join = joins[0] if joins else inner
     if joins:
         _need(join.length == 2 and join.group == 2 and join.lanes == 1, "a join is not of two sums")
-    _need(last.group == 1 and last.lanes == 1 and last.start is Start.C, "the accumulator does not join one sum after the other")
-    _need(last.align_min_exp is None and last.zero_sign is not ZeroSign.IEEE, "the accumulator's level has IEEE's zeros, or a least exponent")
+    _need(
+        last.group == 1 and last.lanes == 1 and last.start is Start.C,
+        "the accumulator does not join one sum after the other",
+    )
+    _need(
+        last.align_min_exp is None and last.zero_sign is not ZeroSign.IEEE,
+        "the accumulator's level has IEEE's zeros, or a least exponent",
+    )
     assert join.align_bits is not None
     assert last.align_bits is not None
     _need(last.align_bits >= join.align_bits and last.align_bits <= 60, "the products' sum is cut once more")
@@ -106,12 +112,14 @@ def _second(how: Cast) -> KernelCast:
 
 
 def _kind(casts: list[Cast]) -> int:
-    """How the result is cast; for normal numbers, flooring to a float that reaches as far as float32 is masking bits."""
+    """How the result is cast; flooring normal numbers to a float that reaches as far as float32 is masking bits."""
     if len(casts) != 2:
         return ONCE
     first, second = casts
     single = load_format("float32")
-    like = first.format.emin == single.emin and first.format.msb == single.msb and first.format.man_bits > single.man_bits
+    like = (
+        first.format.emin == single.emin and first.format.msb == single.msb and first.format.man_bits > single.man_bits
+    )
     floored = first.rounding is Rounding.TOWARD_NEGATIVE and first.overflow is Overflow.INFINITY_ALWAYS
     plain = first.ftz is Ftz.OFF and second.format.name == "float32"
     return FLOORED if like and floored and plain else TWICE

@@ -61,7 +61,7 @@ def decode(fmt: Format, codes: NDArray[Any]) -> tuple[Numbers, Exponents]:
     return numbers, np.where(zero, DEAD, e).astype(np.int16)
 
 
-def read(operand: Operand, codes: NDArray[np.uint64]) -> tuple[NDArray[np.float32], Exponents]:
+def read(operand: Operand, codes: NDArray[Any]) -> tuple[NDArray[np.float32], Exponents]:
     """Numbers and exponents of an operand's codes, flushed and loaded; `bounds` must have accepted it."""
     made = _narrow_table(operand)
     if made is not None:

@@ -76,7 +76,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     except UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
     rate = "4 to 15 times the time of a float32 product" if shape.terms else "15 to 40 times that of a float32 product"
-    return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape), raises=True)
+    return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape), narrow=True, raises=True)
 
 
 def need(holds: bool, reason: str) -> None:
@@ -137,7 +137,9 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     outer, scales = (None, False) if late else _outer(form, how)
     powers = False if late else _powers(form, inner, steps)
     if joined is not None:
-        need(not inner.input and how.format.man_bits + 3 <= DOUBLE - 1, "products are scaled, or the result is too wide")
+        need(
+            not inner.input and how.format.man_bits + 3 <= DOUBLE - 1, "products are scaled, or the result is too wide"
+        )
         proof.append("the accumulator is cut to the products' grid, and added to odd in float64")
     final = how if outer is None else outer[1]
     infinite_c = outer is None and final.format.infinities and result.overflow != MARK and not _clamps(final)
@@ -149,9 +151,11 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
         proof.append(f"{where}: float32 and int32, as sums are below 2^31 - 127 and results normal")
     shape = Shape(
         quick=quick, form=form, steps=steps, align_bits=bits, floor=floor, terms=terms, low=low, high=high,
-        min_exponent=inner.align_min_exp, least_c=least_of_c(form, steps.pieces, how), start=-0.0 if last.start is Start.NONE else 0.0,
+        min_exponent=inner.align_min_exp, least_c=least_of_c(form, steps.pieces, how),
+        start=-0.0 if last.start is Start.NONE else 0.0,
         zero_sign=(last if late else inner).zero_sign if how.format.negative_zero else ZeroSign.ALWAYS_POSITIVE,
-        result=result, late=joined, outer=None if outer is None else outer[0], powers=powers, scales=scales, infinite_c=infinite_c,
+        result=result, late=joined, outer=None if outer is None else outer[0], powers=powers, scales=scales,
+        infinite_c=infinite_c,
     )  # fmt: skip
     need(inner.align_min_exp is None or abs(inner.align_min_exp) <= 400, "align_min_exp lies beyond 400")
     _ends(form, final, steps)

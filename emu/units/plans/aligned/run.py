@@ -60,7 +60,7 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
         again(problem, rows, columns, elements)
 
 
-def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
+def _finite(operand: Operand, codes: NDArray[Any], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
     """Numbers and exponents, with zeros in the rows (axis 1) or columns (axis 0) that hold NaN or infinity: marked."""
     numbers, exponents = read(operand, codes)
     marked = np.asarray(~np.isfinite(numbers).all(axis=axis))
@@ -71,6 +71,7 @@ def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Pla
 
 
 def padded(plane: Plane, blocks: int) -> Plane:
+    """Zeros to the right, up to whole blocks of columns."""
     if plane.shape[1] == blocks * LANES:
         return np.ascontiguousarray(plane)
     return np.pad(plane, ((0, 0), (0, blocks * LANES - plane.shape[1])))
@@ -144,13 +145,14 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         "result": cast_fields(shape.result), "outer": cast_fields(shape.outer or shape.result),
         "d_man_bits": d.man_bits, "d_bias": d.bias, "d_field_bits": d.field_bits, "d_ignored": d.ignored_low_bits,
         "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
+        "d_bytes": problem.d.dtype.itemsize,
     }  # fmt: skip
     if shape.late is not None:
         late = vars(shape.late) | {"used": 1}
         fields["late"] = late | {"cast": cast_fields(shape.late.cast or shape.result)}
     if shape.quick is not None:
         fields |= {f"quick_{name}": int(value) for name, value in vars(shape.quick).items()} | {"quick": 1}
-    kinds = {"a": "float", "b": "float", "a_scale": "float", "b_scale": "float", "c": "double", "d": "uint64_t"}
+    kinds = {"a": "float", "b": "float", "a_scale": "float", "b_scale": "float", "c": "double", "d": "void"}
     kinds |= {"steps": "cemu_aligned_step", "marks": "uint8_t"}
     for name, array in arrays.items():
         fields[name] = pointer(f"{kinds.get(name, 'int16_t')} *", array)
@@ -182,4 +184,5 @@ def parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], in
 
 
 def cast_fields(how: KernelCast) -> dict[str, Any]:
+    """A cast as the kernel takes it."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(how).items()}

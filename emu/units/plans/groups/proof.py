@@ -82,7 +82,9 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
 def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     need(len(form.levels) <= 2, "there are more than two levels")
     need(0 < k <= MOST_K, f"K is 0, or beyond {MOST_K}")
-    need(form.product.table is None and form.product.parts is None and not form.product.result, "products are not plain")
+    need(
+        form.product.table is None and form.product.parts is None and not form.product.result, "products are not plain"
+    )
     need(all(plain_level(level) and not level.order for level in form.levels), "inputs are dealt to lanes or permuted")
     outer = form.levels[-1]
     inner = form.levels[0] if len(form.levels) > 1 else None
@@ -91,7 +93,10 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     else:
         need(not inner.input and inner.align_bits is None, "terms of the inner level are scaled or cut")
         need(inner.start is Start.ZERO, "group sums do not start at +0")
-        need(inner.zero_sign is not ZeroSign.ALWAYS_POSITIVE and not inner.toward_negative, "zero sums of groups are not +0")
+        need(
+            inner.zero_sign is not ZeroSign.ALWAYS_POSITIVE and not inner.toward_negative,
+            "zero sums of groups are not +0",
+        )
     a, b = _operand(form.a, "a"), _operand(form.b, "b")
     runs, count = _runs(form, k)
 
@@ -102,7 +107,7 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     wide = wide or max(a.largest, b.largest) > 2**126
     carrier = "float64" if wide else "float32"
     terms = started(sums)
-    size = f"group sums of {count} products, at most {float(sums.largest):g} in units of 2^{sums.lsb}, have {sums.bits} bits"
+    size = f"sums of {count} products, at most {float(sums.largest):g} in units of 2^{sums.lsb}, have {sums.bits} bits"
     proof = [f"{size}: {carrier}, in any order"]
     if terms.odd:
         proof = [f"{size}; where those of a run's operands do not fit a float64, in two float64 that are exact"]
@@ -170,7 +175,7 @@ def _block(scale: PerBlock | None, first: int) -> int:
 
 
 def _aligned(form: UnitForm, inner: Level | None, outer: Level, terms: Terms, proof: list[str]) -> Aligned:
-    """The aligned adder, if its sums are held by doubles; a term's exponent is that of the scales and constants alone."""
+    """The aligned adder, if doubles hold its sums; a term's exponent is that of the scales and constants alone."""
     bits = outer.align_bits
     assert inner is not None
     assert bits is not None
@@ -197,10 +202,14 @@ def _aligned(form: UnitForm, inner: Level | None, outer: Level, terms: Terms, pr
     need(abs(low) < 400 and high < 2**400 and largest < 2**400, "exponents of terms reach too far")
     needed = outer.group * (reach * Fraction(2) ** bits + 1) + Fraction(2) ** (bits + 1) + 1
     width = needed.__ceil__().bit_length()
-    what = f"the sum of {outer.group} terms of at most {float(reach):g} and an accumulator below 2, in units of 2^-{bits}"
+    what = (
+        f"the sum of {outer.group} terms of at most {float(reach):g} and an accumulator below 2, in units of 2^-{bits}"
+    )
     need(width < DOUBLE - 2, f"{what} has {width} bits and a sign; a float64 holds {DOUBLE}")
     proof.append(f"{what}, has at most {width} bits and a sign: a float64 holds {DOUBLE}")
-    proof.append(f"scaled sums have at most {terms.out.bits} <= {DOUBLE} bits; their exponents are those of the factors")
+    proof.append(
+        f"scaled sums have at most {terms.out.bits} <= {DOUBLE} bits; their exponents are those of the factors"
+    )
     return Aligned(bits=bits, floor=outer.align_rounding is Rounding.TOWARD_NEGATIVE, min_exponent=outer.align_min_exp)
 
 
@@ -211,7 +220,9 @@ def _unscaled(form: UnitForm, terms: Terms) -> Fraction:
         constants *= abs(Fraction(operation.constant))
     out = terms.out.largest / constants
     for scale, of_a in ((form.scale_a, True), (form.scale_b, False)):
-        used = any(step.factor in (Factor.SCALE, Factor.A_SCALE if of_a else Factor.B_SCALE) for step in form.levels[-1].input)
+        used = any(
+            step.factor in (Factor.SCALE, Factor.A_SCALE if of_a else Factor.B_SCALE) for step in form.levels[-1].input
+        )
         if scale is None or not used:
             continue
         found, size = bounds(Operand(format=scale.format)), of_operand(Operand(format=scale.format))

@@ -36,7 +36,9 @@ class Reach:
     def summed(self, count: int) -> Reach:
         """Sums of so many of them, and partial sums: as many bits as there are from lsb to the largest."""
         largest = self.largest * count
-        return Reach(bits=max((largest / Fraction(2) ** self.lsb).__ceil__().bit_length(), 1), lsb=self.lsb, largest=largest)
+        return Reach(
+            bits=max((largest / Fraction(2) ** self.lsb).__ceil__().bit_length(), 1), lsb=self.lsb, largest=largest
+        )
 
     @property
     def in_doubles(self) -> bool:
@@ -81,10 +83,14 @@ def values_of(operand: Operand) -> NDArray[np.float64] | None:
 
 
 def holds_all(fmt: Format, x: Reach) -> bool:
-    """Whether a format of two's complement words, or a signed float format, holds every such number and its negative."""
+    """Whether an integer, fixed-point or signed float format holds every such number and its negative."""
     if fmt.is_integral:
         low, high = fmt.largest(negative=True).fraction(), fmt.largest(negative=False).fraction()
         return fmt.lsb <= x.lsb and x.largest <= high and -x.largest >= low
-    return fmt.kind is FormatKind.FLOAT and fmt.signed and fmt.lsb <= x.lsb and x.bits <= fmt.man_bits + 1 and (
-        x.largest <= fmt.largest(negative=False).fraction()
+    return (
+        fmt.kind is FormatKind.FLOAT
+        and fmt.signed
+        and fmt.lsb <= x.lsb
+        and x.bits <= fmt.man_bits + 1
+        and (x.largest <= fmt.largest(negative=False).fraction())
     )

@@ -156,7 +156,7 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         "unit_power": 2.0**shape.terms.exponent, "zero_sign": ZERO_SIGNS[shape.zero_sign],
         "result": _cast(shape.result), "output": _cast(shape.output),
         "d_man_bits": d.man_bits, "d_bias": d.bias, "d_field_bits": d.field_bits, "d_ignored": d.ignored_low_bits,
-        "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero), 
+        "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
         "d_bytes": problem.d.dtype.itemsize,
     }  # fmt: skip
     if aligned is not None:
