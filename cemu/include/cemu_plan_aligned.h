@@ -81,6 +81,9 @@ typedef struct {
     int64_t inner;        /* whether there is an outer level */
     cemu_aligned_cast result, outer;
     cemu_aligned_late late;
+    int64_t joins;        /* whether c is added to the outer accumulator in the end; it starts at outer_start */
+    double outer_start;
+    cemu_aligned_cast join;
     int64_t d_man_bits, d_bias, d_field_bits, d_ignored, d_infinity, d_negative_zero;
     int64_t d_bytes;      /* 1, 2, 4, 8 */
     void *d;              /* [m][n] */

@@ -43,6 +43,8 @@ typedef float half_floats __attribute__((vector_size(BYTES / 2), may_alias));
 #else
 #define TO_SINGLE(x) __builtin_convertvector(__builtin_convertvector(x, half_floats), doubles)
 #endif
+typedef double doubles_at __attribute__((vector_size(BYTES), aligned(8), may_alias));
+
 #define AT(array, j) (*(doubles *)((array) + (j))) /* an array that is aligned to a vector */
 #define EACH(j) (int j = 0; j < LANES; j += DOUBLES)
 #define ALIGNED __attribute__((aligned(64)))

@@ -113,7 +113,8 @@ INLINE void run_tile(const cemu_plan_aligned_t *p, int64_t first, int64_t end, i
     memset(t->marks, 0, sizeof t->marks);
     for (int64_t r = 0; r < rows; r++) {
         double *start = p->inner ? t->outer[r] : t->acc[r];
-        memcpy(start, p->c + ((first + r) * p->blocks + block) * LANES, LANES * sizeof *start);
+        const double *c = p->c + ((first + r) * p->blocks + block) * LANES;
+        for (int j = 0; j < LANES; j++) start[j] = p->joins ? p->outer_start : c[j];
     }
     for (int64_t i = 0; i < p->step_count; i++) {
         const cemu_aligned_step *s = p->steps + i;
@@ -125,6 +126,14 @@ INLINE void run_tile(const cemu_plan_aligned_t *p, int64_t first, int64_t end, i
             if (s->flags & CEMU_ALIGNED_RUN) memset(t->acc[r], 0, sizeof t->acc[r]);
             run_step(p, s, first + r, block, t->acc[r], t->marks[r], rounding, overflow, flush);
             if (s->flags & CEMU_ALIGNED_HAND_UP) hand_up(p, s, first + r, block, t->acc[r], t->outer[r], t->marks[r]);
+        }
+    }
+    for (int64_t r = 0; p->joins && r < rows; r++) {
+        const double *c = p->c + ((first + r) * p->blocks + block) * LANES;
+        int64_t over = p->join.overflow == CEMU_ALIGNED_SATURATE ? CEMU_ALIGNED_SATURATE : CEMU_ALIGNED_MARK;
+        for EACH(j) {
+            doubles sum = odd_sum(AT(t->outer[r], j), *(const doubles_at *)(c + j));
+            AT(t->outer[r], j) = cast_lanes(sum, &p->join, CEMU_ALIGNED_OTHER, over, 1, (words *)(t->marks[r] + j));
         }
     }
     for (int64_t r = 0; r < rows; r++) {

@@ -7,7 +7,6 @@
 
 typedef float floats __attribute__((vector_size(BYTES), may_alias));
 typedef float floats_at __attribute__((vector_size(BYTES), aligned(4), may_alias));
-typedef double doubles_at __attribute__((vector_size(BYTES), aligned(8), may_alias));
 typedef uint64_t words_at __attribute__((vector_size(BYTES), aligned(8), may_alias));
 
 /* Of an array of the caller's. */

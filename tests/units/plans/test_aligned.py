@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from emu import load_unit
+from emu.errors import OverflowRaised
 from emu.units.plans import GENERAL
 from emu.units.plans.aligned import match
 from emu.units.plans.aligned import run as runs
@@ -39,6 +40,9 @@ BUILT_IN = (
     "amd-cdna3:v_mfma_f32_16x16x16_bf16",
     "amd-cdna3:v_mfma_f32_32x32x4_xf32",
     "amd-cdna3:v_mfma_f32_16x16x32_fp8_bf8",
+    "split-k4",
+    "emulated-fp32:tf32x3.ampere",
+    "emulated-fp32:bf16x3.blackwell",
     "deepseek-fp8-promoted",
     "generic:aligned",
 )
@@ -248,3 +252,72 @@ def test_recorded_instructions():
         if isinstance(match(form, form.k or 32), Plan):
             seen += recordings.check(entry, "c")
     assert seen > 400
+
+
+LATE = {"align_to": "terms", "align_bits": 20, "zero_sign": "positive", "result": {"format": "float32"}}
+
+
+def late_unit(formats: str, group: int, result: Any = None, outer: dict[str, Any] | None = None, lanes: int = 1) -> Any:
+    """An accumulator that joins after the products of a step, of one adder or of two."""
+    levels = [{"group": group, "length": group, "lanes": lanes, "align_bits": 18, "zero_sign": "positive"}]
+    if lanes > 1:
+        levels.append({"group": 2, "length": 2, "align_bits": 19, "align_rounding": "toward_negative"})
+        levels[-1]["zero_sign"] = "positive"
+    levels.append({**LATE, **(outer or {}), **({} if result is None else {"result": result})})
+    return unit_of(formats, *levels)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("formats", ["float16", "bfloat16", "float8_e5m2", "float32"])
+def test_late_accumulators(formats, lanes):
+    floored = {"format": "e8m31", "rounding": "toward_negative", "overflow": "infinity_always"}
+    results = ([floored, {"format": "float32"}], {"format": "float32", "rounding": "toward_zero"}, {"format": "e8m13"})
+    for number, result in enumerate(results):
+        acc = "float32" if number < 2 else "e8m13"
+        outer = {"align_max_shift": 25, "align_rounding": "toward_negative"} if number else {"align_bits": 30}
+        unit = late_unit(f"{formats} {formats} {acc} {acc}", 3, result, outer, lanes)
+        for seed, styles in enumerate(STYLES_OF_ALL):
+            same(unit, operands(unit, 3, 23, 66, styles, seed), isas())
+
+
+@pytest.mark.parametrize(
+    ("outer", "reason"),
+    [
+        ({"align_bits": 17}, "cut once more"),
+        ({"align_min_exp": -9}, "least exponent"),
+        ({"zero_sign": "ieee"}, "IEEE"),
+        ({"group": 2}, "one sum after the other"),
+    ],
+)
+def test_late_accumulators_refused(outer, reason):
+    assert reason in refused(late_unit("float16 float16 float32 float32", 4, outer=outer))
+
+
+def test_products_beyond_the_multipliers_range():
+    """They are infinite: an exponent of 126 may be, one of 125 is not."""
+    unit = load_unit("amd-cdna3:v_mfma_f32_32x32x8_bf16")
+    big = np.array([0x5F7F, 0x5F00, 0x5EFF, 0xDF7F], np.uint64)  # around 2^63, 2^64
+    a, b = np.tile(big, (3, 2)), np.tile(big[:, None], (2, 66)) ^ np.uint64(0x100)
+    assert same(unit, {"a": a, "b": b, "c": np.zeros((3, 66), np.uint64)}, isas()) == 198
+
+
+@pytest.mark.parametrize("keys", [{"lanes": 3, "length": 5}, {"parts": 3}, {"length": 8, "order": [3, 1, 0, 2]}])
+def test_runs_of_every_kind(keys):
+    """Dealt to lanes, cut into parts, permuted; what they hand up joins a chain, and c joins that or comes last."""
+    inner = {"group": 2, "align_bits": 12, "zero_sign": "positive", **keys}
+    inner["result"] = {"format": "float32", **TENSOR}
+    for outer in ([{}], [{"start": "none"}, {}], [{"start": "zero"}, {"result": {"format": "float32", **TENSOR}}]):
+        rest = [{"result": {"format": "float32"}, **level} for level in outer]
+        unit = unit_of("float16 float16 float32 float32", inner, *rest)
+        for seed, styles in enumerate(STYLES_OF_ALL):
+            same(unit, operands(unit, 3, 41, 66, styles, seed), isas())
+
+
+def test_what_raises_names_its_element():
+    unit = aligned_unit("float16 float16 float16 float16", 10, 4, {"rounding": "ties_to_even", "overflow": "raise"})
+    a, b = np.full((3, 32), 0x3C00, np.uint16), np.full((32, 5), 0x3C00, np.uint16)
+    same(unit, {"a": a, "b": b, "c": np.zeros((3, 5), np.uint16)}, isas())
+    a[1, 3], b[3, 2] = 0x7BFF, 0x7BFF
+    for plan in (None, GENERAL):
+        with pytest.raises(OverflowRaised, match=r"\(1, 2\)"):
+            unit.matmul(a, b, plan=plan)

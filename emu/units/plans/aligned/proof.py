@@ -20,6 +20,7 @@ from .casts import MARK, MOST_EXPONENT, KernelCast, holds, kernel_cast
 from .late import Late, is_late, late_of, late_steps
 from .operands import Bounds
 from .shape import Steps, one_block, plain_level, steps_of
+from .split import part_bounds
 
 NAME = "aligned"
 FLOAT32, WORD, DOUBLE = 24, (1 << 31) - 1, 53
@@ -67,6 +68,10 @@ class Shape:
     """whether the outer level multiplies by scales"""
     infinite_c: bool
     """whether an infinite c is held"""
+    join: KernelCast | None
+    """of the outer level's only result and c, if those are added by a level of their own"""
+    outer_start: float
+    """of the outer level, then"""
 
 
 def match(form: UnitForm, k: int) -> Plan | Refusal:
@@ -90,15 +95,21 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     need(inner.align_bits is not None, "no level is an aligned adder")
     assert inner.align_bits is not None
     late = is_late(form)
-    need(late or len(form.levels) <= 2, "there are more than two levels")
+    need(len(form.levels) <= 3, "there are more than three levels")
     need(k > 0, "K is 0")
     product = form.product
-    plain = product.table is None and product.parts is None and (late or not product.result)
+    plain = product.table is None and (late or not product.result)
     need(plain and product.exponent is ProductExponent.SUM, "products are not plain ones with exponent ea + eb")
-    need(all(plain_level(level) for level in form.levels[late:]), "runs are dealt to lanes or cut into parts")
+    split = product.parts
+    need(split is None or not (split.width or late or form.scale_a or form.scale_b), "operands are split into digits")
+    need(
+        all(plain_level(level) for level in form.levels[len(form.levels) > 1 :]),
+        "runs are dealt to lanes or cut into parts",
+    )
     need(form.a.zero is None and form.b.zero is None, "operands have zero points")
-    a, b = _operand(form.a, "a"), _operand(form.b, "b")
-    need(k <= MOST_STEPS, f"K is beyond {MOST_STEPS}")
+    a, b = _operand(form, form.a, "a"), _operand(form, form.b, "b")
+    count = k * form.terms_per_k
+    need(count <= MOST_STEPS, f"there are more than {MOST_STEPS} products")
     steps = late_steps(form, k) if late else steps_of(form, k)
 
     modes = (Rounding.TOWARD_ZERO, Rounding.TOWARD_NEGATIVE)
@@ -112,7 +123,7 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     )
     floor = inner.align_rounding is Rounding.TOWARD_NEGATIVE
 
-    bits, group = inner.align_bits, int(min(inner.group, k))
+    bits, group = inner.align_bits, int(min(inner.group, count))
     reach = a.reach * b.reach
     largest = (group * (reach * 2.0**bits + 1) + 2.0 ** (bits + 1) + 1) if bits < 60 else math.inf
     width = math.ceil(math.log2(largest)) if math.isfinite(largest) else 99
@@ -141,7 +152,8 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
             not inner.input and how.format.man_bits + 3 <= DOUBLE - 1, "products are scaled, or the result is too wide"
         )
         proof.append("the accumulator is cut to the products' grid, and added to odd in float64")
-    final = how if outer is None else outer[1]
+    joins = None if late or len(form.levels) < 3 else _join(form, steps)
+    final = joins[1] if joins is not None else how if outer is None else outer[1]
     infinite_c = outer is None and final.format.infinities and result.overflow != MARK and not _clamps(final)
     quick = None
     if terms and largest <= WORD - 127 and not powers and inner.zero_sign is not ZeroSign.IEEE and not late:
@@ -155,7 +167,8 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
         start=-0.0 if last.start is Start.NONE else 0.0,
         zero_sign=(last if late else inner).zero_sign if how.format.negative_zero else ZeroSign.ALWAYS_POSITIVE,
         result=result, late=joined, outer=None if outer is None else outer[0], powers=powers, scales=scales,
-        infinite_c=infinite_c,
+        infinite_c=infinite_c, join=None if joins is None else joins[0],
+        outer_start=-0.0 if len(form.levels) > 1 and form.levels[1].start is Start.NONE else 0.0,
     )  # fmt: skip
     need(inner.align_min_exp is None or abs(inner.align_min_exp) <= 400, "align_min_exp lies beyond 400")
     _ends(form, final, steps)
@@ -184,8 +197,11 @@ def _clamps(how: Cast) -> bool:
     return how.overflow.value == "saturate"
 
 
-def _operand(operand: Operand, name: str) -> Bounds:
+def _operand(form: UnitForm, operand: Operand, name: str) -> Bounds:
     found = operands.bounds(operand)
+    parts = form.product.parts
+    if parts is not None:
+        found = part_bounds(operand, parts.casts_a if name == "a" else parts.casts_b, name)
     if found is None:
         raise UnprovedError(f"operand {name} ({operand.format.name}) is not read as numbers and exponents")
     narrow = found.bits <= FLOAT32 and found.low - (found.bits - 1) >= -149
@@ -273,6 +289,18 @@ def _outer(form: UnitForm, inner: Cast) -> tuple[tuple[KernelCast, Cast] | None,
         need(alone and single and both, "scales of runs are not products of two float32, rounded to float32")
         need(inner.format.man_bits + 1 + FLOAT32 <= DOUBLE, "a scaled run is too wide for a float64")
     return (outer, how), scales
+
+
+def _join(form: UnitForm, steps: Steps) -> tuple[KernelCast, Cast]:
+    """The cast of a third level, which adds the one result of the second to c."""
+    _, middle, last = form.levels
+    need(middle.length is None and middle.start is not Start.C, "the third level adds several results")
+    need(steps.pieces == 1, "pieces of K have three levels")
+    plain = not last.input and last.align_bits is None and last.start is Start.C
+    need(plain and last.zero_sign is ZeroSign.IEEE and not last.toward_negative, "the third level is no plain addition")
+    made, how = one_cast(last.result, "the third level's result")
+    need(how.format.man_bits + 3 <= DOUBLE - 1, "the third level's result is too wide")
+    return made, how
 
 
 def _is_float32(how: Cast) -> bool:

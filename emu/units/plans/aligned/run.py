@@ -19,6 +19,7 @@ from emu.units.tiling import worker_count
 
 from .casts import KernelCast
 from .operands import DEAD, numbers_of, read
+from .split import read_parts
 
 if TYPE_CHECKING:
     from .proof import Shape
@@ -36,11 +37,8 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
     if not problem.m or not problem.n:
         return
     blocks = -(-problem.n // LANES)
-    order = shape.steps.order
-    a_codes = problem.a if order is None else problem.a[:, order]
-    b_codes = problem.b if order is None else problem.b[order]
-    a, a_e, rows = _finite(shape.form.a, a_codes, 1)
-    b, b_e, columns = _finite(shape.form.b, b_codes, 0)
+    a, a_e, rows = _finite(shape, problem.a, 1)
+    b, b_e, columns = _finite(shape, problem.b, 0)
     c, elements = _c(shape, problem, blocks)
     arrays: dict[str, Plane | None] = {
         "a": a, "a_e": a_e, "b": _packed(b, blocks), "b_e": _packed(b_e, blocks), "c": c,
@@ -60,9 +58,13 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
         again(problem, rows, columns, elements)
 
 
-def _finite(operand: Operand, codes: NDArray[Any], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
+def _finite(shape: Shape, codes: NDArray[Any], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
     """Numbers and exponents, with zeros in the rows (axis 1) or columns (axis 0) that hold NaN or infinity: marked."""
-    numbers, exponents = read(operand, codes)
+    order, operand = shape.steps.order, shape.form.a if axis else shape.form.b
+    if shape.form.product.parts is not None:
+        numbers, exponents = read_parts(shape.form, codes, bool(axis), order)
+    else:
+        numbers, exponents = read(operand, codes if order is None else np.take(codes, order, axis=axis))
     marked = np.asarray(~np.isfinite(numbers).all(axis=axis))
     if marked.any():
         where = marked[:, None] if axis else marked[None, :]
@@ -136,7 +138,7 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
 
     d = shape.form.d.format
     fields: dict[str, Any] = {
-        "m": problem.m, "n": problem.n, "k": problem.k, "blocks": blocks,
+        "m": problem.m, "n": problem.n, "k": problem.k * shape.form.terms_per_k, "blocks": blocks,
         "scale_blocks": len(shape.steps.rows), "step_count": len(shape.steps.rows),
         "align_bits": shape.align_bits, "floor": int(shape.floor), "terms": shape.terms,
         "low": shape.low, "high": shape.high,
@@ -147,6 +149,8 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
         "d_bytes": problem.d.dtype.itemsize,
     }  # fmt: skip
+    fields |= {"outer_start": shape.outer_start, "joins": int(shape.join is not None)}
+    fields["join"] = cast_fields(shape.join or shape.result)
     if shape.late is not None:
         late = vars(shape.late) | {"used": 1}
         fields["late"] = late | {"cast": cast_fields(shape.late.cast or shape.result)}
