@@ -294,11 +294,19 @@ def test_late_accumulators_refused(outer, reason):
 
 
 def test_products_beyond_the_multipliers_range():
-    """They are infinite: an exponent of 126 may be, one of 125 is not."""
+    """They are infinite, and do not cancel; those just below do."""
     unit = load_unit("amd-cdna3:v_mfma_f32_32x32x8_bf16")
-    big = np.array([0x5F7F, 0x5F00, 0x5EFF, 0xDF7F], np.uint64)  # around 2^63, 2^64
-    a, b = np.tile(big, (3, 2)), np.tile(big[:, None], (2, 66)) ^ np.uint64(0x100)
-    assert same(unit, {"a": a, "b": b, "c": np.zeros((3, 66), np.uint64)}, isas()) == 198
+    large, less = 0x5F80, 0x5F7F  # 2^64, and the number below
+    a = np.zeros((4, 8), np.uint64)
+    a[0, 2:4] = less, less
+    a[2, 2:4] = large, large | 0x8000
+    a[3, 2:4] = less, less | 0x8000
+    b = np.full((8, 66), large, np.uint64)
+    b[:, 1] = less
+    given = {"a": a, "b": b, "c": np.full((4, 66), 0x3F800000, np.uint64)}
+    assert same(unit, given, isas()) == 264
+    infinite_or_not = unit.matmul(**given)[2:, :2]
+    assert [[hex(code) for code in row] for row in infinite_or_not][1] == ["0x0", "0x0"]
 
 
 @pytest.mark.parametrize("keys", [{"lanes": 3, "length": 5}, {"parts": 3}, {"length": 8, "order": [3, 1, 0, 2]}])

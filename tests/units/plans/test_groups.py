@@ -139,6 +139,19 @@ def test_sums_of_every_width(formats, group):
             same(unit, operands(unit, 3, 70, 65, styles, seed), isas())
 
 
+@pytest.mark.parametrize("zero", ["ieee", "positive", "always_positive"])
+@pytest.mark.parametrize("formats", ["float16", "float8_e4m3fn", "bfloat16"])
+def test_zeros_keep_their_signs(formats, zero):
+    """-0 where the products and c are all -0, in one rule of three; an underflow of a negative sum, in two."""
+    unit = exact_steps(f"{formats} {formats} e4m3 e4m3", 2, zero_sign=zero)
+    minus, one = 1 << (unit.a.bits - 1), int(unit.a.encode(np.array([1.0]))[0])
+    a = np.array([[minus, 0, minus], [minus, minus, minus], [minus | 1, minus, 1], [minus | 1, 0, 0]], np.uint64)
+    b = np.full((3, 4), one, np.uint64)
+    b[:, 1], b[:, 2] = 1, 0
+    for c in (0, 0x80):
+        same(unit, {"a": a, "b": b, "c": np.full((4, 4), c, np.uint64)}, isas())
+
+
 def test_three_parts_that_do_not_fit_two_doubles():
     """A product far above, one far below, and an accumulator between them, which makes a tie or breaks it."""
     unit = exact_steps("float16 float16 float32 float32", 4)

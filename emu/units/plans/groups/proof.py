@@ -75,7 +75,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
         shape, proof = _proved(form, k)
     except UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
-    rate = "3 to 15 times the time of a float32 product; less for longer groups"
+    rate = "3 to 10 times the time of a float32 product; up to 25 for groups of few products"
     return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape), narrow=True, raises=True)
 
 
