@@ -4,7 +4,7 @@
   checked in code when it is matched (unit-spec section 6 states the bounds).
 * A plan computes finite data. Rows of a, columns of b and elements of c with NaN or infinity, and results that left
   the range in which the proof holds, are computed again by the general kernel (emu/units/plans/again.py).
-* A plan counts no events: a call that wants them runs the general kernel. The bits are the same.
+* A plan that does not say `counts` counts no events: a call that wants them runs another. The bits are the same.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ class Plan:
     """expected time relative to a float32 matrix product of the same shape, in words"""
     execute: Callable[[Problem, Isa | None], None]
     """computes a problem in place; the instruction set is the best of this machine unless one is forced"""
+    counts: bool = False
+    """whether it counts events, all of them: `problem.events` is added to exactly as by the general kernel"""
+    raises: bool = False
+    """whether it may be given casts with `overflow = "raise"` (emu/units/plans/raising.py)"""
     narrow: bool = False
     """whether `execute` reads and writes codes in their smallest dtypes; else they are all made uint64 for it"""
 
