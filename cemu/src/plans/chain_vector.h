@@ -18,6 +18,7 @@ typedef int64_t B;
 #define EXPONENT 0x7ff0000000000000
 #define HALF_BIT 0x0008000000000000
 #endif
+#define TOP ((B)1 << (8 * sizeof(B) - 2)) /* the exponent's top bit: of 2 and all larger ones, infinities and NaN too */
 #define SIGN ((B)((uint64_t)1 << (8 * sizeof(B) - 1)))
 
 #if defined(__AVX512F__)
@@ -57,6 +58,7 @@ INLINE V v_and_or(V a, V b, V c) { return TERNARY(a, b, c, 0xea); }      /* a & 
 INLINE V v_or_and(V a, V b, V c) { return TERNARY(a, b, c, 0xf8); }      /* a | b & c */
 INLINE V v_if_greater(V x, V y, V then, V other) { return OF(mask_blend)(CMP(x, y, _CMP_GT_OQ), other, then); }
 INLINE V v_if_equal(V x, V y, V then, V other) { return OF(mask_blend)(CMP(x, y, _CMP_EQ_OQ), other, then); }
+INLINE int v_any(V x) { return _mm512_test_epi32_mask(INT(x), INT(x)) != 0; }
 INLINE V v_keep_unless_less(V x, V y, V kept) { return OF(maskz_mov)(CMP(x, y, _CMP_NLT_UQ), kept); }
 #elif defined(__AVX2__)
 #include <immintrin.h>
@@ -89,6 +91,7 @@ INLINE V v_and_or(V a, V b, V c) { return v_or(v_and(a, b), c); }
 INLINE V v_or_and(V a, V b, V c) { return v_or(a, v_and(b, c)); }
 INLINE V v_if_greater(V x, V y, V then, V other) { return OF(blendv)(other, then, OF(cmp)(x, y, _CMP_GT_OQ)); }
 INLINE V v_if_equal(V x, V y, V then, V other) { return OF(blendv)(other, then, OF(cmp)(x, y, _CMP_EQ_OQ)); }
+INLINE int v_any(V x) { return !_mm256_testz_si256(INT(x), INT(x)); }
 INLINE V v_keep_unless_less(V x, V y, V kept) { return v_and(OF(cmp)(x, y, _CMP_NLT_UQ), kept); }
 #else
 typedef T V __attribute__((vector_size(16), aligned(16)));
@@ -110,6 +113,11 @@ INLINE V v_and_or(V a, V b, V c) { return v_or(v_and(a, b), c); }
 INLINE V v_or_and(V a, V b, V c) { return v_or(a, v_and(b, c)); }
 INLINE V v_if_greater(V x, V y, V then, V other) { return v_choose(x > y, then, other); }
 INLINE V v_if_equal(V x, V y, V then, V other) { return v_choose(x == y, then, other); }
+INLINE int v_any(V x) {
+    uint64_t halves[2];
+    __builtin_memcpy(halves, &x, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
 INLINE V v_keep_unless_less(V x, V y, V kept) { return (V)(~(VI)(x < y) & (VI)kept); }
 #endif
 

@@ -9,6 +9,11 @@ P is the carrier's precision, p the format's. Let s be the exact sum of an accum
   p bits): the midpoints next to it are further away. So r lies on s's side of all of them.
 * Truncating what was truncated, or the same for upward and downward, needs neither; nor do ties away, as r reaches a
   midpoint exactly if s does.
+
+With `move`, the carrier holds values times 2^move, such that results of the format are below 2 in it, and what overflows
+is not (the top binade of a format that does not use all of it is not, either). A tile whose results are all below 2 has
+had no overflow; others are computed again, with it. All terms and accumulators that are multiples of the format's
+smallest number make sums that are: these have no underflow, as fewer bits than the format's are left there.
 """
 
 from __future__ import annotations
@@ -33,6 +38,7 @@ from emu.units.plans.chain.casts import (
     least_kept,
     least_looked_at,
     limits,
+    quick_way,
 )
 from emu.units.plans.chain.structure import Structure, precision
 from emu.units.plans.plan import UnprovedError
@@ -62,11 +68,18 @@ class Proof:
     """whether the sign of a zero can be negative, whatever c is"""
     half: bool
     """whether the processor's binary16 may take the place of `inner` and `outer`"""
+    quick: int
+    """the kernel's way to round `inner` where nothing overflows; 0: none"""
     lines: tuple[str, ...]
 
 
+def top_move(how: Cast) -> int:
+    """The move by which what overflows in a cast, and little else, is at least 2."""
+    return int(how.format.max_sig != (1 << how.format.precision) - 1) - (how.format.msb - 1)
+
+
 def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
-    """The proof for a carrier.
+    """The proof for a carrier; with the quick way if it is moved.
 
     Raises:
         UnprovedError: an obligation that does not hold.
@@ -88,7 +101,17 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
         lines.append(f"{parts.group} products are summed exactly: {msb - term.lsb} bits")
         term = Numbers(lsb=term.lsb, msb=msb, bits=msb - term.lsb)
     underflows = term.lsb < parts.inner.format.lsb
-    inner = _rounded(parts.inner, term, _start(form, parts.inner, parts.start_inner), carrier, "sum", lines)
+    acc = _start(form, parts.inner, parts.start_inner)
+    inner = _rounded(parts.inner, term, acc, carrier, "sum", lines)
+    quick = 0
+    if carrier.move:
+        small = underflows or acc.lsb < parts.inner.format.lsb
+        quick = quick_way(parts.inner, inner, underflows=small)
+        _ask(quick > 0 and parts.product is None, "no quick way")
+        lines.append(
+            f"times 2^{carrier.move}: what overflows is at least 2, and computed again"
+            + ("" if small else f"; no underflow: multiples of 2^{parts.inner.format.lsb}")
+        )
     outer = 0
     if parts.outer is not None:
         chunk = _values(parts.inner.format)
@@ -109,10 +132,10 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
         Start.NONE in (parts.start_inner, parts.start_outer) or underflows or flushed or mode == DOWN
         or parts.product is not None
     )  # fmt: skip
-    half = carrier.bits == 24 and all(is_half(how) for how in casts)
+    half = carrier.bits == 24 and not carrier.move and all(is_half(how) for how in casts)
     return Proof(
         carrier=carrier, mode=mode, product=product, inner=inner, outer=outer, signs=signs, half=half,
-        lines=tuple(lines),
+        quick=quick, lines=tuple(lines),
     )  # fmt: skip
 
 
@@ -156,7 +179,10 @@ def _operand(operand: Operand, carrier: Carrier, name: str) -> Numbers:
     fmt, bits = operand.format, precision(operand, name)
     loaded = [step.cast.format for step in operand.load if step.cast is not None]
     edge = format_range(loaded[-1] if loaded else fmt)
-    fits = bits <= carrier.bits and edge.lsb >= carrier.lsb and edge.msb <= carrier.emax + 1
+    low, high = carrier.lsb + carrier.move, carrier.emax + carrier.move + 1  # as it is read
+    if name != "b":
+        low, high = max(low, carrier.lsb), min(high, carrier.emax + 1)
+    fits = bits <= carrier.bits and edge.lsb >= low and edge.msb <= high
     _ask(fits, f"{name} ({fmt.name}) has values that {carrier.name} has not")
     plain = not operand.load and operand.daz.value == "off" and fmt.kind is FormatKind.FLOAT
     _ask(fmt.bits <= 16 or plain, f"{name} ({fmt.name}) is read neither by a table nor as it is")

@@ -1,0 +1,69 @@
+"""Operands as the kernel reads them: codes and the carrier number of each, or carrier numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.formats.native import pointer
+from emu.units.form import Operand
+from emu.units.plans.planes import table_of
+
+ALL = slice(None)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Numbers:
+    """One operand."""
+
+    codes: NDArray[Any]
+    """codes of one or two bytes, if there is a table; else carrier numbers. Rows may be apart, columns not"""
+    table: NDArray[Any] | None = None
+    scale: float = 1.0
+    """a power of two for carrier numbers; a table has it already"""
+
+    def part(self, rows: slice = ALL, columns: slice = ALL) -> Numbers:
+        """Some rows and columns."""
+        return replace(self, codes=self.codes[rows, columns])
+
+    def fields(self) -> dict[str, Any]:
+        """Of cemu_plan_chain_operand."""
+        codes = self.codes
+        return {
+            "codes": pointer("void *", codes),
+            "bytes": codes.itemsize,
+            "stride": codes.strides[0] // codes.itemsize,
+            "table": pointer("void *", self.table),
+            "scale": self.scale,
+        }
+
+    def special(self) -> NDArray[np.bool_]:
+        """Where a NaN or an infinity stands."""
+        values = self.codes if self.table is None else self.table
+        special = ~np.isfinite(values)
+        return special if self.table is None else np.asarray(special[self.codes])
+
+    def negative_zero(self) -> bool:
+        """Whether -0 occurs."""
+        values = self.codes if self.table is None else self.table
+        found = (values == 0) & np.signbit(values)
+        if self.table is None:
+            return bool(found.any())
+        codes = np.flatnonzero(found)
+        if codes.size <= 1:
+            return bool((self.codes == codes[0]).any()) if codes.size else False
+        return bool(found[self.codes].any())
+
+
+@lru_cache(maxsize=256)
+def table_in(operand: Operand, dtype: np.dtype[Any], move: int) -> NDArray[Any] | None:
+    """The numbers of all codes times 2^move, which are numbers of the carrier; None if there are too many."""
+    table = table_of(operand)
+    if table is None:
+        return None
+    with np.errstate(all="ignore"):
+        return np.ldexp(table.values, move).astype(dtype)
