@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.arithmetic.pipe import Factor, Step, Term
-from emu.formats.cast import Cast
+from emu.formats.cast import Cast, check_cast
 from emu.formats.codes import native_dtype
-from emu.formats.enums import Daz
+from emu.formats.enums import Daz, Overflow, Rounding
 from emu.formats.load import load_format
 from emu.formats.model import Format
+from emu.formats.native import general_cast
 from emu.formats.rounding import RandomBits
 from emu.formats.value import Value
 from emu.units.form import Operand
@@ -61,6 +62,9 @@ def table_of(operand: Operand) -> Table | None:
     bits = operand.format.bits
     if bits > TABLE_BITS:
         return None
+    quick = _by_casts(operand)
+    if quick is not None:
+        return Table(values=quick, exact=True)
     values = np.empty(1 << bits, np.float64)
     exact = True
     for code in range(1 << bits):
@@ -68,6 +72,23 @@ def table_of(operand: Operand) -> Table | None:
         values[code], held = float64_of(x)
         exact &= held
     return Table(values=values, exact=exact)
+
+
+def _by_casts(operand: Operand) -> NDArray[np.float64] | None:
+    """The same numbers by casts of whole arrays; None if loading is more than casts, or some number is no float64."""
+    casts = [step.cast for step in operand.load]
+    more = any(step.factor is not Factor.NONE or step.addends or step.cast is None for step in operand.load)
+    if more or operand.daz is not Daz.OFF:
+        return None
+    codes, source = np.arange(1 << operand.format.bits, dtype=np.uint64), operand.format
+    for how in casts:
+        if how is None or how.rounding is Rounding.STOCHASTIC or how.overflow is Overflow.RAISE:
+            return None
+        codes, _ = general_cast(codes, source, how)
+        source = how.format
+    words, events = general_cast(codes, source, check_cast(load_format("float64")), want_masks=True)
+    assert events is not None
+    return None if events.any() else words.view(np.float64)
 
 
 def float64_of(x: Value) -> tuple[float, bool]:
