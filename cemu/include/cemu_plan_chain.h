@@ -40,6 +40,10 @@ enum {
 /* Rounding directions of the carrier. */
 enum { CEMU_CHAIN_NEAREST, CEMU_CHAIN_DOWN, CEMU_CHAIN_UP, CEMU_CHAIN_ZERO };
 
+/* Double only: the accumulator and a term are summed to odd (mode nearest, or toward zero); and where the products of a
+ * term are not summed exactly, the result becomes NaN. */
+enum { CEMU_CHAIN_TO_ODD = 1, CEMU_CHAIN_CHECKED = 2 };
+
 /* One cast. */
 typedef struct {
     int64_t how, over;
@@ -74,6 +78,7 @@ typedef struct {
     int64_t group;         /* products, summed exactly, of one step */
     int64_t length;        /* products of one chunk; 0: one chain, by `inner` */
     int64_t positive;      /* an exact zero sum is +0 */
+    int64_t odd;           /* CEMU_CHAIN_TO_ODD, _CHECKED, or 0 */
     double start_inner;    /* of a chunk, or of the chain if c is null */
     double start_outer;    /* of the chain of chunks if c is null */
     cemu_plan_chain_cast product, inner, outer;

@@ -14,6 +14,7 @@ typedef struct {
     int64_t how, over, signs, flush; /* of `inner`, or of `quick` */
     int64_t plain;                   /* exact products, one for each step */
     int64_t product, product_over, product_signs, product_flush;
+    int64_t odd;
 } shape;
 
 /* All steps of the k in [0, count) of a panel for ROWS rows; by `quick`: all bits of all results, or-ed. */
@@ -41,11 +42,13 @@ INLINE V steps(const cemu_plan_chain_t *p, int quick, shape f, const T *const *r
             for (int64_t k = first; k < end; k++) {
                 EACH {
                     V b = v_load(panel + k * WIDTH + i % VECTORS * LANES), a = v_set(rows[i / VECTORS][k]);
-                    if (f.product == CEMU_CHAIN_KEEP) sum[i] = v_fma(a, b, sum[i]);
+                    if (f.odd == CEMU_CHAIN_CHECKED) sum[i] = v_exact_sum(sum[i], a * b);
+                    else if (f.product == CEMU_CHAIN_KEEP) sum[i] = v_fma(a, b, sum[i]);
                     else sum[i] = sum[i] + round_to(a * b, &cast, f.product, f.product_over, f.product_signs, f.product_flush);
                 }
             }
-            EACH s[i] = s[i] + sum[i];
+            if (f.odd) EACH s[i] = v_odd_sum(s[i], sum[i], p->mode == CEMU_CHAIN_NEAREST);
+            else EACH s[i] = s[i] + sum[i];
             if (p->positive) EACH s[i] = s[i] + v_set(0);
             EACH s[i] = round_to(s[i], &inner, f.how, f.over, f.signs, f.flush);
             if (quick) EACH high = v_or(high, s[i]);
@@ -55,15 +58,21 @@ INLINE V steps(const cemu_plan_chain_t *p, int quick, shape f, const T *const *r
     return high;
 }
 
+/* Whether a step is one fused multiply-add and a rounding. */
+static int is_plain(const cemu_plan_chain_t *p) {
+    return p->group == 1 && p->product.how == CEMU_CHAIN_KEEP && !p->positive && !p->odd;
+}
+
 /* The same without overflow, where that is common; whether all results were below 2, else acc is as it was. */
 static int quick_steps(const cemu_plan_chain_t *p, const T *const *rows, const T *panel, int64_t count, V *acc) {
     const cemu_plan_chain_cast *c = &p->quick;
-    const int64_t plain = p->group == 1 && p->product.how == CEMU_CHAIN_KEEP && !p->positive;
+    const int64_t plain = is_plain(p), odd = p->odd;
     V before[TILE], high = v_bits(TOP);
     EACH before[i] = acc[i];
-#define QUICK(h, s, z, one)                                                                            \
-    else if (c->how == h && c->signs == s && c->flush == z && plain == one)                            \
-        high = steps(p, 1, (shape){h, CEMU_CHAIN_IN_RANGE, s, z, one, CEMU_CHAIN_KEEP, 0, 0, 0}, rows, panel, count, acc);
+#define QUICK_SUM(h, s, z, one, o)                                                                            \
+    else if (c->how == h && c->signs == s && c->flush == z && plain == one && odd == o)                       \
+        high = steps(p, 1, (shape){h, CEMU_CHAIN_IN_RANGE, s, z, one, CEMU_CHAIN_KEEP, 0, 0, 0, o}, rows, panel, count, acc);
+#define QUICK(h, s, z, one) QUICK_SUM(h, s, z, one, 0)
     if (p->product.how != CEMU_CHAIN_KEEP) {}
     QUICK(CEMU_CHAIN_SPLIT, 0, 0, 1)
     QUICK(CEMU_CHAIN_SPLIT, 0, 0, 0)
@@ -76,6 +85,15 @@ static int quick_steps(const cemu_plan_chain_t *p, const T *const *rows, const T
     QUICK(CEMU_CHAIN_DIRECTION, 1, 2, 1)
     QUICK(CEMU_CHAIN_DIRECTION, 0, 0, 0)
     QUICK(CEMU_CHAIN_DIRECTION, 1, 0, 0)
+#if !CHAIN_FLOAT
+    QUICK_SUM(CEMU_CHAIN_SPLIT, 0, 0, 0, CEMU_CHAIN_CHECKED)
+    QUICK_SUM(CEMU_CHAIN_DIRECTION, 0, 0, 0, CEMU_CHAIN_CHECKED)
+    QUICK_SUM(CEMU_CHAIN_SPLIT, 0, 0, 0, 1)
+    QUICK_SUM(CEMU_CHAIN_DIRECTION, 0, 0, 0, 1)
+    QUICK_SUM(CEMU_CHAIN_DIRECTION, 1, 0, 0, 1)
+    QUICK_SUM(CEMU_CHAIN_BITS_ADD, 0, 0, 0, 1)
+    QUICK_SUM(CEMU_CHAIN_BITS_ODD, 0, 0, 0, 1)
+#endif
     if (!v_any(v_and(high, v_bits(TOP)))) return 1;
     EACH acc[i] = before[i];
     return 0;
@@ -84,12 +102,12 @@ static int quick_steps(const cemu_plan_chain_t *p, const T *const *rows, const T
 /* The same with the casts as constants where they are common, which keeps everything in registers. */
 static void steps_of(const cemu_plan_chain_t *p, const T *const *rows, const T *panel, int64_t count, V *acc) {
     const cemu_plan_chain_cast *c = &p->inner, *q = &p->product;
-    int64_t plain = p->group == 1 && q->how == CEMU_CHAIN_KEEP && !p->positive;
-    const shape f = {c->how, c->over, c->signs, c->flush, plain, q->how, q->over, q->signs, q->flush};
+    const int64_t plain = is_plain(p);
+    const shape f = {c->how, c->over, c->signs, c->flush, plain, q->how, q->over, q->signs, q->flush, p->odd};
 #define CASE(h, o, s, z, one, q_how) \
-    if (f.how == h && f.over == o && f.signs == s && f.flush == z && f.product == q_how && \
+    if (!f.odd && f.how == h && f.over == o && f.signs == s && f.flush == z && f.product == q_how && \
         f.plain == one && (!q_how || (f.product_over == o && f.product_signs == s && f.product_flush == z))) { \
-        steps(p, 0, (shape){h, o, s, z, one, q_how, o, s, z}, rows, panel, count, acc);                   \
+        steps(p, 0, (shape){h, o, s, z, one, q_how, o, s, z, 0}, rows, panel, count, acc);                \
         return;                                                                                               \
     }
 #define PLAIN(h, o, s, z) CASE(CEMU_CHAIN_##h, CEMU_CHAIN_##o, s, z, 1, CEMU_CHAIN_KEEP)

@@ -146,4 +146,46 @@ INLINE V v_bits_even(V x, V half_less, V kept, int shift) {
 }
 #endif
 
+/* a + b rounded to odd: of the two doubles around an inexact sum, the one whose last bit is 1. With s one of them, the
+ * larger addend differs from s by a double (Boldo, Graillat, Muller 2017), so s is exact iff s - a is b and s - b is a.
+ * Comparisons are false for NaN: infinities stay. */
+#if !CHAIN_FLOAT && defined(__AVX512F__)
+INLINE V v_odd_sum(V a, V b, int nearest) {
+    (void)nearest;
+    V s = _mm512_add_round_pd(a, b, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC), one = v_bits(1);
+    __mmask8 differ = CMP(s - a, b, _CMP_NEQ_OQ) | CMP(s - b, a, _CMP_NEQ_OQ);
+    return FLT(_mm512_mask_or_epi64(INT(s), differ, INT(s), INT(one)));
+}
+INLINE V v_exact_sum(V a, V b) {
+    V s = a + b;
+    __mmask8 differ = CMP(s - a, b, _CMP_NEQ_OQ) | CMP(s - b, a, _CMP_NEQ_OQ);
+    return _mm512_mask_mov_pd(s, differ, v_bits(EXPONENT | HALF_BIT));
+}
+#elif !CHAIN_FLOAT
+INLINE V v_odd_sum(V a, V b, int nearest) {
+    V s = a + b, one = v_bits(1), none = v_set(0);
+    if (!nearest) { /* toward zero: the smaller one in magnitude */
+        V left = v_magnitude(s - a - b) + v_magnitude(s - b - a);
+        return v_or(s, v_if_greater(left, none, one, none));
+    }
+    V t = s - a, error = (a - (s - t)) + (b - t); /* the next one towards the error, unless s is odd */
+    V same = v_if_greater(none, error, v_if_greater(none, s, one, v_bits(-1)), v_if_greater(none, s, v_bits(-1), one));
+    V step = v_if_greater(v_magnitude(error), none, same, none);
+    return v_addi(s, v_if_equal(v_and(s, one), none, step, none));
+}
+#else
+INLINE V v_odd_sum(V a, V b, int nearest) {
+    (void)nearest;
+    return a + b; /* never asked for */
+}
+#endif
+
+/* a + b, or NaN where that is inexact. */
+#if CHAIN_FLOAT || !defined(__AVX512F__)
+INLINE V v_exact_sum(V a, V b) {
+    V s = a + b, left = v_magnitude(s - a - b) + v_magnitude(s - b - a);
+    return v_or(s, v_if_greater(left, v_set(0), v_bits(EXPONENT | HALF_BIT), v_set(0)));
+}
+#endif
+
 #endif

@@ -67,3 +67,24 @@ def table_in(operand: Operand, dtype: np.dtype[Any], move: int) -> NDArray[Any] 
         return None
     with np.errstate(all="ignore"):
         return np.ldexp(table.values, move).astype(dtype)
+
+
+def narrow_enough(a: Numbers, b: Numbers, group: int, bits: int) -> bool:
+    """Whether all sums of a group's products surely have no more than so many bits."""
+    (top_a, least_a), (top_b, least_b) = _edges(a), _edges(b)
+    return top_a - least_a + top_b - least_b + (group - 1).bit_length() <= bits
+
+
+def _edges(x: Numbers) -> tuple[int, int]:
+    """Of all nonzero finite numbers: all are below 2^top, and multiples of 2^least."""
+    if x.table is None:
+        values = x.codes.astype(np.float64)
+    else:
+        values = x.table[np.flatnonzero(np.bincount(x.codes.reshape(-1), minlength=x.table.size))].astype(np.float64)
+    values = values[np.isfinite(values) & (values != 0)]
+    if not values.size:
+        return 0, 0
+    mantissa, top = np.frexp(values)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    least = top + np.frexp((whole & -whole).astype(np.float64))[1] - 54
+    return int(top.max()), int(least.min())

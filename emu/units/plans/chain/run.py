@@ -12,13 +12,13 @@ import numpy as np
 
 from emu.formats.cast import check_cast
 from emu.formats.load import load_format
-from emu.formats.native import cast_codes, pointer
+from emu.formats.native import cast_codes, is_nan, pointer
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Operand, UnitForm
 from emu.units.plans.again import again
 from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, IN_RANGE, constants, is_half
 from emu.units.plans.chain.codes import Writing
-from emu.units.plans.chain.numbers import Numbers, table_in
+from emu.units.plans.chain.numbers import Numbers, narrow_enough, table_in
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
 from emu.units.plans.plan import Isa
@@ -49,12 +49,13 @@ class Chain:
         assert b is not None
         rows, columns = np.zeros(problem.m, bool), np.zeros(problem.n, bool)
         elements = None
+        checked = self.proof.scanned and not narrow_enough(a, b, self.parts.group, self.proof.carrier.bits)
         step = self.parts.k
         for first in range(0, problem.k, step):
             if first:
                 c = self._numbers("c", problem.d)
             ks = slice(first, min(first + step, problem.k))
-            seen = self._piece(a.part(columns=ks), b.part(rows=ks), c, problem, isa)
+            seen = self._piece((a.part(columns=ks), b.part(rows=ks), c), problem, isa, checked=checked)
             if seen & 1:
                 rows |= a.part(columns=ks).special().any(axis=1)
             if seen & 2:
@@ -62,6 +63,9 @@ class Chain:
             if seen & 4 and not first:
                 assert c is not None
                 elements = c.special()
+        if checked:
+            nan = np.asarray(is_nan(problem.d.astype(np.uint64), self.form.d.format))
+            elements = nan if elements is None else elements | nan
         again(problem, rows, columns, elements)
 
     def _numbers(self, name: str, codes: Codes | None) -> Numbers | None:
@@ -84,9 +88,15 @@ class Chain:
     def _dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float64 if self.proof.carrier.bits == DOUBLE.bits else np.float32)
 
-    def _piece(self, a: Numbers, b: Numbers, c: Numbers | None, problem: Problem, isa: Isa | None) -> int:
+    def _piece(
+        self, operands: tuple[Numbers, Numbers, Numbers | None], problem: Problem, isa: Isa | None, *, checked: bool
+    ) -> int:
         """One piece of K; which operands have NaN or infinities, as bits."""
+        from cemu import lib
+
+        a, b, c = operands
         fields = self._fields(isa, c)
+        fields["odd"] = lib.CEMU_CHAIN_CHECKED if checked else lib.CEMU_CHAIN_TO_ODD if self.proof.odd else 0
         workers = worker_count(problem)
         casts, source = self.codes.casts, self.codes.source
         d = np.empty(problem.d.shape, source.code_dtype) if casts else problem.d
