@@ -44,7 +44,11 @@ INLINE V steps(const cemu_plan_chain_t *p, int quick, shape f, const T *const *r
                     V b = v_load(panel + k * WIDTH + i % VECTORS * LANES), a = v_set(rows[i / VECTORS][k]);
                     if (f.odd == CEMU_CHAIN_CHECKED) sum[i] = v_exact_sum(sum[i], a * b);
                     else if (f.product == CEMU_CHAIN_KEEP) sum[i] = v_fma(a, b, sum[i]);
-                    else sum[i] = sum[i] + round_to(a * b, &cast, f.product, f.product_over, f.product_signs, f.product_flush);
+                    else {
+                        V made = round_to(a * b, &cast, f.product, f.product_over, f.product_signs, f.product_flush);
+                        if (quick) high = v_or(high, made);
+                        sum[i] = sum[i] + made;
+                    }
                 }
             }
             if (f.odd) EACH s[i] = v_odd_sum(s[i], sum[i], p->mode == CEMU_CHAIN_NEAREST);
@@ -65,7 +69,7 @@ static int is_plain(const cemu_plan_chain_t *p) {
 
 /* The same without overflow, where that is common; whether all results were below 2, else acc is as it was. */
 static int quick_steps(const cemu_plan_chain_t *p, const T *const *rows, const T *panel, int64_t count, V *acc) {
-    const cemu_plan_chain_cast *c = &p->quick;
+    const cemu_plan_chain_cast *c = &p->quick, *q = &p->product;
     const int64_t plain = is_plain(p), odd = p->odd;
     V before[TILE], high = v_bits(TOP);
     EACH before[i] = acc[i];
@@ -73,7 +77,15 @@ static int quick_steps(const cemu_plan_chain_t *p, const T *const *rows, const T
     else if (c->how == h && c->signs == s && c->flush == z && plain == one && odd == o)                       \
         high = steps(p, 1, (shape){h, CEMU_CHAIN_IN_RANGE, s, z, one, CEMU_CHAIN_KEEP, 0, 0, 0, o}, rows, panel, count, acc);
 #define QUICK(h, s, z, one) QUICK_SUM(h, s, z, one, 0)
-    if (p->product.how != CEMU_CHAIN_KEEP) {}
+#define QUICK_PRODUCT(s, z)                                                                                  \
+    else if (c->how == CEMU_CHAIN_SPLIT && q->how == CEMU_CHAIN_DIRECTION && q->signs == s && q->flush == z) \
+        high = steps(p, 1, (shape){CEMU_CHAIN_SPLIT, CEMU_CHAIN_IN_RANGE, 0, 0, 0, CEMU_CHAIN_DIRECTION,     \
+                     CEMU_CHAIN_IN_RANGE, s, z, 0}, rows, panel, count, acc);
+    if (odd && q->how != CEMU_CHAIN_KEEP) {}
+    QUICK_PRODUCT(0, 0)
+    QUICK_PRODUCT(1, 0)
+    QUICK_PRODUCT(1, 2)
+    else if (q->how != CEMU_CHAIN_KEEP) {}
     QUICK(CEMU_CHAIN_SPLIT, 0, 0, 1)
     QUICK(CEMU_CHAIN_SPLIT, 0, 0, 0)
     QUICK(CEMU_CHAIN_BITS_ADD, 0, 0, 1)

@@ -33,9 +33,11 @@ from emu.units.enums import Start, ZeroSign
 from emu.units.form import Operand, UnitForm
 from emu.units.plans.chain.casts import (
     AWAY,
+    DIRECTION,
     DOUBLE,
     DOWN,
     HALVED,
+    SPLIT,
     ZERO,
     Carrier,
     Need,
@@ -130,7 +132,7 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
     if carrier.move:
         small = underflows or acc.lsb < parts.inner.format.lsb
         quick = quick_way(parts.inner, inner, underflows=small)
-        _ask(quick > 0 and parts.product is None, "no quick way")
+        _ask(quick > 0 and _quick_product(parts, product, quick), "no quick way")
         lines.append(
             f"times 2^{carrier.move}: what overflows is at least 2, and computed again"
             + ("" if small else f"; no underflow: multiples of 2^{parts.inner.format.lsb}")
@@ -160,6 +162,14 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
         carrier=carrier, mode=mode, product=product, inner=inner, outer=outer, signs=signs, half=half,
         quick=quick, odd=odd, scanned=scanned, lines=tuple(lines),
     )  # fmt: skip
+
+
+def _quick_product(parts: Structure, way: int, quick: int) -> bool:
+    """Whether products that overflow are at least 2, too, and are rounded in a way that the quick kernels have."""
+    cast = parts.product
+    return cast is None or (
+        (quick, way) == (SPLIT, DIRECTION) and top_move(cast) == top_move(parts.inner) and not least_looked_at(cast)
+    )
 
 
 def prove_last(how: Cast, source: Format, proof: Proof) -> int:
