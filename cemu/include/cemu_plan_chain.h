@@ -96,6 +96,23 @@ typedef struct {
 
 /* Returns CEMU_OK, CEMU_NO_MEMORY, or CEMU_NO_ISA (also where the machine's rounding direction cannot be set). */
 CEMU_API int64_t cemu_plan_chain(cemu_plan_chain_t *p, int64_t isa);
+
+/* A chain of fused multiply-adds in binary16, by AVX512-FP16: all are codes of binary16. */
+typedef struct {
+    int64_t m, n, k;
+    int64_t mode;                /* CEMU_CHAIN_NEAREST, ... */
+    const uint16_t *a, *b, *c;   /* [m, k], [k, n], [m, n]; c may be null: */
+    int64_t start;               /* then all start at this code */
+    int64_t a_stride, b_stride, c_stride, d_stride; /* of rows */
+    uint16_t *d;
+    int64_t code_nan;            /* of every NaN */
+} cemu_plan_chain_fp16_t;
+
+/* Whether this machine has these instructions, and whether they gave the bits of cemu_plan_chain when they were tried. */
+enum { CEMU_FP16_ABSENT, CEMU_FP16_CHECKED, CEMU_FP16_DIFFERS };
+CEMU_API int64_t cemu_plan_chain_fp16_state(void);
+/* CEMU_NO_ISA unless CEMU_FP16_CHECKED. */
+CEMU_API int64_t cemu_plan_chain_fp16(cemu_plan_chain_fp16_t *p);
 /* cdef-end */
 
 #ifdef __cplusplus

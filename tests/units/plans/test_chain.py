@@ -12,7 +12,7 @@ import emu
 from emu.errors import SpecError
 from emu.formats.backend import Backend
 from emu.units.arguments import check_arguments
-from emu.units.plans.chain import match
+from emu.units.plans.chain import half, match
 from emu.units.plans.choose import general
 from emu.units.plans.plan import Isa, Plan
 from emu.units.problem import Problem
@@ -251,6 +251,61 @@ def test_where_nothing_underflows() -> None:
     far["operands"]["c"] = "float32"
     assert "no underflow" not in "".join(match(emu.load_unit(far).form, 9).proof)  # type: ignore[union-attr]
     assert compare(emu.load_unit(far), 40, m=3, n=70)
+
+
+HALF = ("generic:float(acc=float16)", "fp16-fma-chain")
+
+
+def test_binary16_instructions_only_where_they_are() -> None:
+    """On a machine that has them, the bits; on others, that they are refused."""
+    from cemu import ffi, lib
+
+    state = lib.cemu_plan_chain_fp16_state()
+    assert state != lib.CEMU_FP16_DIFFERS
+    if state == lib.CEMU_FP16_ABSENT:
+        assert lib.cemu_plan_chain_fp16(ffi.new("cemu_plan_chain_fp16_t *")) == lib.CEMU_NO_ISA
+        assert not half.available()
+    for name in HALF:
+        _check_default(name, 70)
+
+
+def test_binary16_instructions_get_the_right_operands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with each sum in float64, then binary16 (numpy rounds once), in the place of the instructions."""
+    calls = []
+
+    def by_numpy(job: half.Half, a: Any, b: Any, c: Any, d: Any) -> None:
+        calls.append(job.mode)
+        x, y = (codes.view(np.float16).astype(np.float64) for codes in (a, b))
+        acc = np.full(d.shape, job.start, np.uint16).view(np.float16) if c is None else c.view(np.float16)
+        with np.errstate(all="ignore"):
+            for k in range(x.shape[1]):
+                acc = (x[:, k, None] * y[k] + acc.astype(np.float64)).astype(np.float16)
+        d[...] = np.where(np.isnan(acc), job.code_nan, acc.view(np.uint16))
+
+    monkeypatch.setattr(half, "kernel", by_numpy)
+    monkeypatch.setattr("emu.units.plans.chain.run.available", lambda: True)
+    for name in HALF:
+        _check_default(name, 13)
+    assert calls
+    assert set(calls) == {0}
+    for name in ("generic:float(acc=float16,overflow=saturate)", "generic:float(acc=e6m9)", "nnpi:fp16"):
+        calls.clear()
+        _check_default(name, 13)
+        assert not calls
+
+
+def _check_default(name: str, k: int) -> None:
+    """The bits that a plan gives by itself."""
+    unit = emu.load_unit(name)
+    plan, r = match(unit.form, k), np.random.default_rng(k)
+    assert isinstance(plan, Plan)
+    for style in STYLES:
+        shapes = {"a": (9, k), "b": (k, 101)} | ({"c": (9, 101)} if unit.c is not None else {})
+        operands = {key: codes(r, getattr(unit, key), shape, style) for key, shape in shapes.items()}
+        wanted, got = problem_of(unit, operands), problem_of(unit, operands)
+        general(Backend.C).run(wanted, None)
+        plan.run(got)
+        assert np.array_equal(got.d, wanted.d), (name, style)
 
 
 def test_threads_and_tiles(monkeypatch: pytest.MonkeyPatch) -> None:

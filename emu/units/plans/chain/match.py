@@ -7,6 +7,7 @@ from contextlib import suppress
 from emu.units.form import UnitForm
 from emu.units.plans.chain.casts import DOUBLE, SINGLE
 from emu.units.plans.chain.codes import codes_of
+from emu.units.plans.chain.half import half_of
 from emu.units.plans.chain.proof import Proof, prove, top_move
 from emu.units.plans.chain.run import Chain
 from emu.units.plans.chain.structure import Structure, structure
@@ -23,7 +24,8 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
         codes = codes_of(form, parts, proof)
     except UnprovedError as reason:
         return Refusal(plan=NAME, reason=str(reason))
-    chain = Chain(form=form, parts=parts, proof=proof, codes=codes)
+    half = half_of(form, parts, proof, codes, k)
+    chain = Chain(form=form, parts=parts, proof=proof, codes=codes, half=half)
     times = (4 if proof.quick else 8) * (1 if proof.carrier.bits == SINGLE.bits else 2)
     rate = f"about {times} times the time of a float32 product"
     return Plan(name=NAME, proof=proof.lines, rate=rate, execute=chain.run, narrow=True)

@@ -18,6 +18,7 @@ from emu.units.form import Operand, UnitForm
 from emu.units.plans.again import again
 from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, IN_RANGE, constants, is_half
 from emu.units.plans.chain.codes import Writing
+from emu.units.plans.chain.half import Half, available
 from emu.units.plans.chain.numbers import Numbers, narrow_enough, table_in
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
@@ -41,9 +42,14 @@ class Chain:
     parts: Structure
     proof: Proof
     codes: Writing
+    half: Half | None
+    """where the processor does all of it in binary16"""
 
     def run(self, problem: Problem, isa: Isa | None) -> None:
         """Compute a problem in place; its codes are narrow."""
+        if isa is None and self.half is not None and available():
+            self.half.run(problem)
+            return
         a, b, c = (self._numbers(name, getattr(problem, name)) for name in "abc")
         assert a is not None
         assert b is not None
