@@ -128,7 +128,7 @@ def chain(a: Any, acc: Any, rounding: str = "ties_to_even", b: Any = "e2m1", **l
 
 
 def test_double_rounding_bound() -> None:
-    """P >= 2p + 2: 11 bits in float32, 12 not, unless every sum is exact; 25 bits in float64, 26 only to odd, 51 too."""
+    """P >= 2p + 2: 11 bits in float32, 12 not, unless every sum is exact; 25 bits in float64, 26 to 51 to odd."""
     wide = {"exp_bits": 6, "infinities": True, "nan": "ieee"}
     assert _carrier(chain("e4m3", wide | {"man_bits": 10})) == "float32"
     assert _carrier(chain("e4m3", wide | {"man_bits": 11})) == "float64"

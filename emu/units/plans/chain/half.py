@@ -3,8 +3,8 @@
 What must hold: operands are numbers of binary16; each product goes alone into the chain, which is one run; every sum is
 rounded to binary16 as IEEE 754 has it, with its infinities and zeros; d is binary16; all NaN have one code.
 
-No machine with these instructions was at hand when this was written: it has been compiled and read, not run. The library
-(cemu/src/plans/chain_fp16_check.c) therefore compares it, once in a process, with the kernel in float64 on some thousand
+No machine with these instructions was at hand when this was written: it has been compiled and read, not run. So the
+library (cemu/src/plans/chain_fp16_check.c) compares it, once in a process, with the kernel in float64 on some thousand
 sums on the machine at hand, and refuses to use it if a bit differs.
 """
 

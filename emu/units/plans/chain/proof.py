@@ -10,15 +10,15 @@ P is the carrier's precision, p the format's. Let s be the exact sum of an accum
 * Truncating what was truncated, or the same for upward and downward, needs neither; nor do ties away, as r reaches a
   midpoint exactly if s does.
 
-* *Odd* (float64 only): the carrier's sum is rounded to odd instead. With P >= p + 2, its rounding to p bits is that of the
-  exact sum, in every direction (Boldo and Melquiond 2008).
+* *Odd* (float64 only): the carrier's sum is rounded to odd instead. With P >= p + 2, its rounding to p bits is that of
+  the exact sum, in every direction (Boldo and Melquiond 2008).
 * *Scanned* (float64 only): products of a group may have more than P bits from the first to the last, but those of a row
   of a and a column of b seldom do. If the exponents of a and b do not rule it out, each sum is checked, and elements
   where one was inexact are computed again.
 
-With `move`, the carrier holds values times 2^move, such that results of the format are below 2 in it, and what overflows
-is not (the top binade of a format that does not use all of it is not, either). A tile whose results are all below 2 has
-had no overflow; others are computed again, with it. All terms and accumulators that are multiples of the format's
+With `move`, the carrier holds values times 2^move, such that results of the format are below 2 in it, and what
+overflows is not (the top binade of a format that does not use all of it is not, either). A tile whose results are all
+below 2 has had no overflow; others are computed again, with it. All terms and accumulators that are multiples of the format's
 smallest number make sums that are: these have no underflow, as fewer bits than the format's are left there.
 """
 

@@ -139,9 +139,7 @@ class Chain:
         base = isa is Isa.BASE or lib.cemu_isa_level() == lib.CEMU_ISA_BASE
         half = proof.half and not base
         nothing = 0.0 if proof.mode == DOWN else -0.0
-        signs = proof.signs or (
-            c is not None and parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and c.negative_zero()
-        )
+        signs = proof.signs or (c is not None and parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and c.negative_zero())
 
         def row(how: Any, way: int, *, may_half: bool, signs: bool = signs) -> dict[str, Any]:
             if how is None:

@@ -99,7 +99,12 @@ def _plain(form: UnitForm, k: int) -> None:
         raise UnprovedError("K = 0 has no step")
     if parts or scales or form.a.zero is not None or form.b.zero is not None:
         raise UnprovedError("zero points, scales, split operands and tables are not read")
-    if form.k is not None and form.k < k and not _one_chain(form) and (form.k < LEAST_PIECE or form.nan_rule is not NanRule.DEFAULT):
+    if (
+        form.k is not None
+        and form.k < k
+        and not _one_chain(form)
+        and (form.k < LEAST_PIECE or form.nan_rule is not NanRule.DEFAULT)
+    ):
         raise UnprovedError(f"pieces of {form.k}")
     for name, given in (("a", form.a), ("b", form.b), ("c", form.c)):
         if given is not None:

@@ -145,9 +145,7 @@ def _table(operand: Operand, dtype: np.dtype[Any]) -> Array:
         return table.values.astype(dtype)
 
 
-def _pack(
-    operand: Operand, codes: Codes, job: Job, order: Order, width: int, how: tuple[int, int]
-) -> _Panels:
+def _pack(operand: Operand, codes: Codes, job: Job, order: Order, width: int, how: tuple[int, int]) -> _Panels:
     """Panels of an operand, [rows or columns, k] as given."""
     from cemu import ffi, lib
 
