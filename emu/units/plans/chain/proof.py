@@ -18,8 +18,8 @@ P is the carrier's precision, p the format's. Let s be the exact sum of an accum
 
 With `move`, the carrier holds values times 2^move, such that results of the format are below 2 in it, and what
 overflows is not (the top binade of a format that does not use all of it is not, either). A tile whose results are all
-below 2 has had no overflow; others are computed again, with it. All terms and accumulators that are multiples of the format's
-smallest number make sums that are: these have no underflow, as fewer bits than the format's are left there.
+below 2 has had no overflow; others are computed again, with it. All terms and accumulators that are multiples of the
+format's smallest number make sums that are: these have no underflow, as fewer bits than the format's are left there.
 """
 
 from __future__ import annotations
