@@ -204,7 +204,7 @@ def test_refusals() -> None:
     assert "power of two" in _refused(chain("e4m3", "float16", input={"multiply": 3}))
 
 
-@pytest.mark.parametrize("cut", [2, 13, 16, 21])
+@pytest.mark.parametrize("cut", [2, 13])
 def test_splitting_is_nearest_even(cut: int) -> None:
     """All floats of a binade, to all precisions that plans use it for; other binades are the same times 2^e."""
     bits = np.arange(1 << 23, dtype=np.uint32) + np.uint32(0x3F800000)
@@ -380,7 +380,7 @@ def test_drawn_units_of_this_structure() -> None:
 def test_drawn_units() -> None:
     """Whatever of the random units of the language this plan takes."""
     found = 0
-    for number in range(1500):
+    for number in range(800):
         one = draw(number)
         if one.operands["a"].ndim > 2 or one.operands["b"].ndim > 2 or one.seed is not None:
             continue

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.formats.enums import FormatKind
 from emu.formats.native import pointer
 from emu.units.form import Operand
 from emu.units.plans.planes import table_of
@@ -67,6 +68,12 @@ def table_in(operand: Operand, dtype: np.dtype[Any], move: int) -> NDArray[Any] 
         return None
     with np.errstate(all="ignore"):
         return np.ldexp(table.values, move).astype(dtype)
+
+
+def starts_at_zero(c: Operand, codes: NDArray[Any]) -> bool:
+    """Whether c is +0 everywhere: what an accumulator starts at without it."""
+    fmt = c.format
+    return fmt.kind is FormatKind.FLOAT and fmt.has_zero and not c.load and not codes.any()
 
 
 def narrow_enough(a: Numbers, b: Numbers, group: int, bits: int) -> bool:

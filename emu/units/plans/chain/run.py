@@ -19,7 +19,7 @@ from emu.units.plans.again import again
 from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, IN_RANGE, constants, is_half
 from emu.units.plans.chain.codes import Writing
 from emu.units.plans.chain.half import Half, available
-from emu.units.plans.chain.numbers import Numbers, narrow_enough, table_in
+from emu.units.plans.chain.numbers import Numbers, narrow_enough, starts_at_zero, table_in
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
 from emu.units.plans.plan import Isa
@@ -79,6 +79,8 @@ class Chain:
         if codes is None:
             return None
         operand: Operand = getattr(self.form, name)
+        if name == "c" and starts_at_zero(operand, codes):
+            return None
         move = (0 if name == "b" else self.proof.carrier.move) + (self.parts.shift if name == "a" else 0)
         table = table_in(operand, self._dtype, move)
         if table is not None:

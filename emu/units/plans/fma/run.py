@@ -19,6 +19,7 @@ from emu.formats.native import cast_codes, pointer
 from emu.units.enums import NanRule, Start
 from emu.units.form import Operand
 from emu.units.plans.again import again
+from emu.units.plans.chain.numbers import starts_at_zero
 from emu.units.plans.fma.order import Order, order_of
 from emu.units.plans.plan import Isa
 from emu.units.plans.planes import plane, table_of
@@ -178,7 +179,8 @@ def _start(problem: Problem, job: Job, rows: int, columns: int) -> Array:
     elif job.start is Start.C:
         assert problem.form.c is not None
         assert problem.c is not None
-        acc[: problem.m, : problem.n] = _numbers(problem.form.c, problem.c, job.dtype)
+        if not starts_at_zero(problem.form.c, problem.c):
+            acc[: problem.m, : problem.n] = _numbers(problem.form.c, problem.c, job.dtype)
     return acc
 
 
