@@ -89,6 +89,8 @@ static int quick_steps(const cemu_plan_chain_t *p, const T *const *rows, const T
     QUICK(CEMU_CHAIN_SPLIT, 0, 0, 1)
     QUICK(CEMU_CHAIN_SPLIT, 0, 0, 0)
     QUICK(CEMU_CHAIN_BITS_ADD, 0, 0, 1)
+    QUICK(CEMU_CHAIN_SPLIT, 0, 2, 1)
+    QUICK(CEMU_CHAIN_BITS_ADD, 0, 2, 1)
     QUICK(CEMU_CHAIN_BITS_ODD, 0, 0, 1)
     QUICK(CEMU_CHAIN_DIRECTION, 0, 0, 1)
     QUICK(CEMU_CHAIN_DIRECTION, 1, 0, 1)

@@ -83,7 +83,7 @@ INLINE V round_to(V s, const cast_v *c, int64_t how, int64_t over, int64_t signs
         case CEMU_CHAIN_SPLIT: { /* with these signs of the differences, -0 stays */
             V large = s * c->scale;
             r = large - (large - s);
-            signs = 0;
+            signs = flush != 0;
             break;
         }
         case CEMU_CHAIN_BITS_ADD: r = v_and(v_addi(s, c->addend), c->kept); signs = flush != 0; break;

@@ -166,14 +166,16 @@ def bits_way(how: Cast, carrier: Carrier, top: int) -> int | None:
 
 
 def quick_way(how: Cast, way: int, *, underflows: bool) -> int:
-    """The way that rounds without overflow, and also without underflow where there is none; 0: no other than `way`."""
-    flushes = least_kept(how) or least_looked_at(how)
-    if not underflows and not flushes:
+    """The way that rounds without overflow, and also without underflow where there is none; 0: no other than `way`.
+
+    Where nothing underflows, sums below 2^emin are values as they are, and results are flushed by their size alone.
+    """
+    if not underflows and not least_looked_at(how):
         if how.rounding is Rounding.TIES_TO_EVEN:
             return SPLIT
         if _added(how, 2) is not None:
             return ADD_BITS
-        if how.rounding is Rounding.TO_ODD:
+        if how.rounding is Rounding.TO_ODD and not least_kept(how):
             return ODD_BITS
     return DIRECTION if way == DIRECTION and not least_looked_at(how) else 0
 
