@@ -58,6 +58,7 @@ def replay(
     truth: str | Truth = "float64",
     calibration: str | Path | Mapping[str, Any] | None = None,
     events: bool = True,
+    attribution: int = 0,
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
 ) -> Replay:
@@ -73,6 +74,7 @@ def replay(
         truth: `float64` or `float32`.
         calibration: inputs from which static activation scales are chosen.
         events: count what happens inside the units; a replay without is faster, and its counts are None.
+        attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
         progress: called with (layers done, layers in all, name of the next one).
         on_layer: called with each layer's tensors when it is done.
 
@@ -83,7 +85,7 @@ def replay(
     chosen = load_accelerator(accelerator)
     done = run(
         model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
-        calibration=calibration, events=events, progress=progress, on_layer=on_layer,
+        calibration=calibration, events=events, attribution=attribution, progress=progress, on_layer=on_layer,
     )  # fmt: skip
     return judged(done, chosen)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators import OutputCast
+from emu.attribution import Attribution, attribute
 from emu.errors import ModelError, OverflowRaised
 from emu.formats import Format, load_format
 from emu.layers.emulate import LayerOutput, StaticScales, emulate
@@ -74,12 +75,16 @@ class Job:
     on_layer: OnLayer
     keep: bool
     events: bool
+    attribution: int
+    """elements of each layer whose error is charged to the stages of the datapath; 0: none"""
     weights: dict[str, Quantised]
     """quantised weights by layer, good for every run under the same plans"""
     keep_weights: bool
     """fill `weights`"""
     route: Callable[[], Route]
     """gives the steps of a propagated run"""
+    inherits: bool = False
+    """whether layers read what the accelerator made of the layers before: their truth is the model's"""
     done: list[LayerRun] = field(default_factory=list)
     started: int = 0
 
@@ -116,6 +121,7 @@ class Job:
     def propagated(self) -> tuple[dict[str, OutputPair], list[str]]:
         """A whole run in truth arithmetic, then one under the accelerator. Also the nodes that truth ran in float32."""
         self._refuse_nan(self.inputs)
+        self.inherits = True
         truths, outputs, widened = true_run(
             self.graph, self.reference, self.inputs, self._wanted(), self.truth, self.vectors
         )
@@ -229,6 +235,7 @@ class Job:
     ) -> None:
         layer, plan = entry.layer, entry.plan
         weights = plan.weights if lowered.b_is_weights else plan.activations
+        shares, reason = self._attributed(entry, lowered, output, truth)
         record = LayerRun(
             name=layer.name, op=layer.op, node_index=layer.index,
             input_shapes=self._shapes(layer, values), output_shape=output.y.shape,
@@ -238,8 +245,24 @@ class Job:
             quantiser_saturated=output.quantiser.saturated, quantiser_overflowed=output.quantiser.overflowed,
             output_saturated=output.output.saturated, output_overflowed=output.output.overflowed,
             unit_name=plan.unit.name, activations=str(plan.activations), weights=str(weights), seconds=seconds,
+            attribution=shares, no_attribution=reason,
         )  # fmt: skip
         self._done(record)
+
+    def _attributed(
+        self, entry: PlannedLayer, lowered: Lowered, output: LayerOutput, truth: NDArray[np.float64]
+    ) -> tuple[Attribution | None, str]:
+        """What the layer's error is made of, or why that cannot be said."""
+        if not self.attribution:
+            return None, ""
+        try:
+            made = attribute(
+                lowered, entry.plan, output.y, truth=truth if self.inherits else None, most=self.attribution,
+                static=self.scales.get(entry.layer.name, (None, None)), backend=self.backend,
+            )  # fmt: skip
+        except (ValueError, OverflowRaised) as error:
+            return None, str(error)
+        return made, ""
 
     def _record_vector(
         self, which: VectorNode, values: Mapping[str, Array], y: Array, truth: NDArray[np.float64], seconds: float

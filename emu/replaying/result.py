@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from emu.attribution import Attribution
     from emu.formats.model import Format
     from emu.units import Events
 
@@ -113,6 +114,10 @@ class LayerRun:
     """the weight scheme in words"""
     seconds: float
     """wall time of the emulation alone"""
+    attribution: Attribution | None = None
+    """what the error is made of; None if it was not asked for, or the layer has none (a vector operation)"""
+    no_attribution: str = ""
+    """why there is none although it was asked for"""
 
 
 @dataclass(frozen=True, kw_only=True)

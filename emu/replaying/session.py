@@ -84,6 +84,7 @@ class ReplaySession:
         layers: str = "*",
         backend: str | None = None,
         events: bool = True,
+        attribution: int = 0,
         calibration: Inputs | None = None,
         keep_weights: bool = True,
     ) -> None:
@@ -95,6 +96,7 @@ class ReplaySession:
             layers: a glob over layer names; the others run in reference arithmetic.
             backend: as for `Unit.matmul`.
             events: count them in runs that record layers.
+            attribution: elements of each layer whose error is charged to stages of the datapath, in runs that record.
             calibration: inputs from which static activation scales are chosen.
             keep_weights: quantise each layer's weights once; costs the memory of their codes.
 
@@ -104,7 +106,7 @@ class ReplaySession:
         """
         backend_of(backend)
         self.accelerator = load_accelerator(accelerator)
-        self._model, self._backend, self._events = model, backend, events
+        self._model, self._backend, self._events, self._attribution = model, backend, events, attribution
         self._weights: dict[str, Quantised] = {}
         self._keep_weights = keep_weights
         graph, reference = model.graph, model.reference
@@ -149,7 +151,15 @@ class ReplaySession:
         mode, truth = member(Mode, mode), member(Truth, truth)
         graph = self._model.graph
         given = read_inputs(inputs, graph, self._model.limits)
-        job = self._job(given, truth, events=self._events, progress=progress, on_layer=on_layer, keep=keep)
+        job = self._job(
+            given,
+            truth,
+            events=self._events,
+            attribution=self._attribution,
+            progress=progress,
+            on_layer=on_layer,
+            keep=keep,
+        )
         outputs, widened = (job.isolated(), []) if mode is Mode.ISOLATED else job.propagated()
         job.progress(job.total, job.total, "")
         return ReplayRun(
@@ -166,6 +176,7 @@ class ReplaySession:
         truth: Truth,
         *,
         events: bool,
+        attribution: int = 0,
         progress: Progress | None = None,
         on_layer: OnLayer | None = None,
         keep: bool = True,
@@ -174,7 +185,7 @@ class ReplaySession:
             graph=self._model.graph, reference=self._model.reference, planned=self._planned,
             vectors=self._vectors, scales=self._scales,
             inputs=given, truth=truth, backend=self._backend, progress=progress or _silent,
-            on_layer=on_layer or _silent, keep=keep, events=events, weights=self._weights,
+            on_layer=on_layer or _silent, keep=keep, events=events, attribution=attribution, weights=self._weights,
             keep_weights=self._keep_weights, route=lambda: self._route,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.enums import Overflow
+from emu.formats.isa import Isa, best_isa
 from emu.formats.native import pointer
 from emu.units.enums import NanRule, Start, ZeroSign
 from emu.units.form import Operand, UnitForm
@@ -87,7 +88,7 @@ def available() -> bool:
     """Whether this machine has the instructions, and they gave the right bits."""
     from cemu import lib
 
-    return bool(lib.cemu_plan_chain_fp16_state() == lib.CEMU_FP16_CHECKED)
+    return best_isa() is Isa.V4 and bool(lib.cemu_plan_chain_fp16_state() == lib.CEMU_FP16_CHECKED)
 
 
 def half_of(form: UnitForm, parts: Structure, proof: Proof, codes: Writing, k: int) -> Half | None:

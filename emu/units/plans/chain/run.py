@@ -22,7 +22,7 @@ from emu.units.plans.chain.half import Half, available
 from emu.units.plans.chain.numbers import Numbers, narrow_enough, starts_at_zero, table_in
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import plane
 from emu.units.problem import Codes, Problem
 from emu.units.tiling import worker_count
@@ -138,7 +138,7 @@ class Chain:
         from cemu import lib
 
         parts, proof = self.parts, self.proof
-        base = isa is Isa.BASE or lib.cemu_isa_level() == lib.CEMU_ISA_BASE
+        base = isa_code(isa) == lib.CEMU_ISA_BASE
         half = proof.half and not base
         nothing = 0.0 if proof.mode == DOWN else -0.0
         signs = proof.signs or (c is not None and parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and c.negative_zero())
@@ -178,7 +178,7 @@ class Chain:
             "d": pointer("void *", d), "d_bytes": d.itemsize, "d_stride": d.strides[0] // d.itemsize,
         }  # fmt: skip
         call = ffi.new("cemu_plan_chain_t *", fields | arrays)
-        status = lib.cemu_plan_chain(call, -1 if isa is None else isa.code)
+        status = lib.cemu_plan_chain(call, isa_code(isa))
         if status == lib.CEMU_NO_MEMORY:
             raise MemoryError(f"{self.form.name}: no memory for K = {k}")
         if status == lib.CEMU_NO_ISA:
