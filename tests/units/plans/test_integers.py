@@ -281,6 +281,16 @@ def test_threads(monkeypatch, workers):
             check(unit, operands(unit, (m, 33, n), "uniform", 3), [None])
 
 
+@pytest.mark.parametrize("name", ["int8-int32", "int8-sat16", "integer:add(acc=int32, overflow=saturate)"])
+@pytest.mark.parametrize("d", ["int32", "int64", "float32"])
+def test_one_c_for_all(name, d):
+    """No c, and one code that stands for all, which need not be 0."""
+    unit = made([{"result": SAT16 if "16" in name else WRAP32}], d=d) if d != "int32" else load_unit(name)
+    given = operands(unit, (9, 20, 70), "uniform", 3)
+    for c in (None, np.int8(0), np.int8(-7), np.full((9, 1), 5, np.uint8), np.full((1, 70), 5, np.uint8)):
+        check(unit, given | {"c": c})
+
+
 def test_batches():
     """Rows of a batch with one b are one product; batches of b are several."""
     unit, r = load_unit("int8-int32"), np.random.default_rng(3)

@@ -21,10 +21,12 @@ from emu.units.tiling import worker_count
 
 BYTES, PAIRS, SINGLES, WIDE = range(4)
 KEEP, CLAMP, WRAP, MASK = range(4)
-COLUMNS = 256
-"""Columns of b that are laid out together: whole panels on every instruction set."""
+COLUMNS = 128
+"""Columns of a thread come in multiples of this: whole panels on every instruction set."""
 ROWS = 12
 """Rows of a thread come in multiples of this: whole tiles."""
+BLOCK = 8192
+"""Words of K whose sum fits 32 bits for sure, if they are bytes: 4 · 128 · 255 each."""
 Data = dict[str, Any]
 Kernel = Callable[..., int]
 
@@ -41,14 +43,17 @@ def bytes_words(isa: Isa | None) -> bool:
     return bool(lib.cemu_plan_integers_bytes(isa_code(isa)) == BYTES)
 
 
-def codes_data(numbers: Numbers, codes: NDArray[np.uint64], offset: int = 0) -> Data:
+def codes_data(numbers: Numbers, codes: Integers, offset: int = 0) -> Data:
     """An operand that is read from its codes."""
-    return {"codes": pointer("uint64_t *", codes), "sign": numbers.sign, "offset": offset}
+    return {
+        "codes": pointer("void *", codes), "width": codes.itemsize, "sign": numbers.sign, "offset": offset,
+        "table": pointer("int16_t *", numbers.halves),
+    }  # fmt: skip
 
 
-def halves_data(numbers: NDArray[np.int16], offset: int = 0) -> Data:
-    """An operand of 16-bit integers."""
-    return {"numbers": pointer("int16_t *", numbers), "offset": offset}
+def halves_data(numbers: NDArray[np.int16]) -> Data:
+    """An operand of 16-bit integers: they are codes of themselves."""
+    return {"codes": pointer("void *", numbers), "width": 2, "sign": 1 << 15}
 
 
 def wide_data(numbers: NDArray[np.int32]) -> Data:
@@ -66,41 +71,30 @@ def cast_data(change: Change | None, bits: int) -> Data:
     return {"kind": WRAP, "shift": bits - change.wraps} if low else {"kind": MASK, "high": high}
 
 
-class Call:
-    """One product in the kernels: owns the memory that they read."""
+def run(kernel: str, problem: Problem, found: Structure, isa: Isa | None, data: Data) -> None:
+    """One product in a kernel, a rectangle of d in each thread; `data` may hold other sums than d."""
+    from cemu import ffi, lib
 
-    def __init__(self, problem: Problem, found: Structure, isa: Isa | None, data: Data) -> None:
-        from cemu import lib
+    form, c = problem.form, problem.given_c  # c outlives the calls
+    all_data = {
+        "m": problem.m, "n": problem.n, "k": problem.k, "length": problem.k,
+        "d": pointer("void *", problem.d), "d_width": problem.d.itemsize, **data,
+    }  # fmt: skip
+    if c is not None and form.c is not None and any(made.takes_c for made in found.sums):
+        all_data |= {
+            "c": pointer("void *", c), "c_width": c.itemsize, "c_sign": sign_of(form.c.format),
+            "c_shift": found.c_shift,
+        }  # fmt: skip
+    calls = [ffi.new("cemu_plan_integers_t *", {**all_data, **part}) for part in _rectangles(problem)]
+    every_call(getattr(lib, f"cemu_plan_integers_{kernel}"), calls, isa_code(isa))
 
-        self.problem, self.isa, self.lib = problem, isa_code(isa), lib
-        self.data = {"m": problem.m, "n": problem.n, "k": problem.k, "length": problem.k, **data}
-        self.data["d"] = pointer("uint64_t *", problem.d)
-        form = problem.form
-        if problem.c is not None and form.c is not None and any(made.takes_c for made in found.sums):
-            c = pointer("uint64_t *", problem.c)
-            self.data |= {"c": c, "c_sign": sign_of(form.c.format), "c_shift": found.c_shift}
-        self.sums = np.empty(problem.n, np.int64)
-        self.data["column_sums"] = pointer("int64_t *", self.sums)
-        size = self.lib.cemu_plan_integers_size(self.new({}), self.isa)
-        room = np.empty(size + 64, np.uint8)
-        self.packed = room[-room.ctypes.data % 64 :]
-        self.data["packed"] = pointer("void *", self.packed)
-        self.workers = worker_count(problem)
 
-    def new(self, more: Data) -> Any:
-        """The arguments of one call, with what is particular to it."""
-        from cemu import ffi
-
-        return ffi.new("cemu_plan_integers_t *", {**self.data, **more})
-
-    def run(self, kernel: str) -> None:
-        """Lay b out, then compute all rows."""
-        pieces = _cut(self.problem.n, self.workers, COLUMNS)
-        self._all(self.lib.cemu_plan_integers_pack, [{"column": x, "column_end": y} for x, y in pieces])
-        self._all(getattr(self.lib, f"cemu_plan_integers_{kernel}"), all_rows(self.problem))
-
-    def _all(self, function: Kernel, parts: list[Data]) -> None:
-        every_call(function, [self.new(part) for part in parts], self.isa)
+def _rectangles(problem: Problem) -> list[Data]:
+    """Columns of d for every thread, which lays out its own of b; rows, if there are too few columns."""
+    m, n, workers = problem.m, problem.n, worker_count(problem)
+    if n > COLUMNS * (workers - 1):
+        return [{"row": 0, "row_end": m, "column": x, "column_end": y} for x, y in _cut(n, workers, COLUMNS)]
+    return [{**rows, "column": 0, "column_end": n} for rows in all_rows(problem)]
 
 
 def all_rows(problem: Problem) -> list[Data]:
@@ -150,6 +144,6 @@ def _fits16(numbers: Integers) -> bool:
     return not numbers.size or (int(numbers.min()) >= -(1 << 15) and int(numbers.max()) < 1 << 15)
 
 
-def block_of(a: Span, b: Span, most: int = 512) -> int:
-    """Words of two products whose sum fits 32 bits for sure; at most so many, for the caches."""
+def block_of(a: Span, b: Span, most: int = BLOCK) -> int:
+    """Words of two products whose sum fits 32 bits for sure; at most so many."""
     return min(((1 << 31) - 1) // max(2 * a.largest * b.largest, 1), most)

@@ -61,7 +61,14 @@ def _whole(found: Structure) -> Plan:
     else:
         proof = (f"no cast on the way changes its range: |c| + sum |p| lies in {found.total}",)
     made = Whole(found=found, finish=finish, low_32=low_32)
-    return Plan(name=NAME, proof=proof + _ending(finish), rate="about 0.4 (16-bit operands: 0.8)", execute=made.run)
+    return Plan(
+        name=NAME,
+        proof=proof + _ending(finish),
+        rate="about 0.4 (16-bit operands: 0.8)",
+        execute=made.run,
+        narrow=True,
+        one_c=True,
+    )
 
 
 def _ending(finish: Finish) -> tuple[str, ...]:
@@ -99,7 +106,7 @@ def _steps(found: Structure) -> Plan:
         *(("operands that cannot reach a clamp are summed at once",) if scan else ()),
     )
     rate = {layout.SINGLES: "about 1", layout.PAIRS: "2 to 5", layout.WIDE: "10 to 60"}[words]
-    return Plan(name=NAME, proof=proof + _ending(finish), rate=rate, execute=made.run)
+    return Plan(name=NAME, proof=proof + _ending(finish), rate=rate, execute=made.run, narrow=True, one_c=True)
 
 
 def _worth(changes: list[Change]) -> bool:
