@@ -15,8 +15,7 @@ from emu import load_unit
 from emu.formats.backend import Backend
 from emu.formats.enums import Rounding
 from emu.units.arguments import check_arguments
-from emu.units.plans import plan_of
-from emu.units.plans.integers import layout
+from emu.units.plans import parts, plan_of
 from emu.units.plans.integers.run import Steps, Whole
 from emu.units.plans.plan import Plan, Refusal
 from tests.units.drawing import draw
@@ -274,7 +273,7 @@ def test_refused(unit):
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
 def test_threads(monkeypatch, workers):
-    monkeypatch.setattr(layout, "worker_count", lambda _: workers)
+    monkeypatch.setattr(parts, "worker_count", lambda _: workers)
     for name in ("int8-int32", "int8-sat16", "integer:pairs", "integer:add(a=uint16, b=int16, acc=int40)"):
         unit = load_unit(name)
         for m, n in ((1, 600), (40, 3), (61, 300)):

@@ -59,15 +59,14 @@ def _plan(form: UnitForm, k: int) -> Plan:
     worst = slices_of(a, b, k)
     if worst is None or worst.products > 1 or made.has_c:
         _check_first(made.casts[0])
-    job = Job(
-        casts=tuple(made.casts), has_c=made.has_c, minus_zero=made.minus_zero,
-        single=worst is not None and worst.single,
-    )  # fmt: skip
+    job = Job(casts=tuple(made.casts), has_c=made.has_c, minus_zero=made.minus_zero)
     return Plan(
         name=NAME,
         proof=(*_about_sum(a, b, k, worst), *_about_end(made)),
         rate=_rate(worst),
         execute=lambda problem, isa: run(problem, isa, job),
+        narrow=True,
+        one_c=True,
     )
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.native import pointer
-from emu.kernels.status import Status
 from emu.units.plans.integers.casts import Change, Span
 from emu.units.plans.integers.numbers import Integers, Numbers, sign_of
 from emu.units.plans.integers.program import Program
 from emu.units.plans.integers.structure import Structure
+from emu.units.plans.parts import every_call, rectangles
 from emu.units.plans.plan import Isa
 from emu.units.problem import Problem
-from emu.units.tiling import worker_count
 
 BYTES, PAIRS, SINGLES, WIDE = range(4)
 KEEP, CLAMP, WRAP, MASK = range(4)
@@ -28,7 +25,6 @@ ROWS = 12
 BLOCK = 8192
 """Words of K whose sum fits 32 bits for sure, if they are bytes: 4 · 128 · 255 each."""
 Data = dict[str, Any]
-Kernel = Callable[..., int]
 
 
 def isa_code(isa: Isa | None) -> int:
@@ -85,37 +81,8 @@ def run(kernel: str, problem: Problem, found: Structure, isa: Isa | None, data: 
             "c": pointer("void *", c), "c_width": c.itemsize, "c_sign": sign_of(form.c.format),
             "c_shift": found.c_shift,
         }  # fmt: skip
-    calls = [ffi.new("cemu_plan_integers_t *", {**all_data, **part}) for part in _rectangles(problem)]
+    calls = [ffi.new("cemu_plan_integers_t *", {**all_data, **part}) for part in rectangles(problem, ROWS, COLUMNS)]
     every_call(getattr(lib, f"cemu_plan_integers_{kernel}"), calls, isa_code(isa))
-
-
-def _rectangles(problem: Problem) -> list[Data]:
-    """Columns of d for every thread, which lays out its own of b; rows, if there are too few columns."""
-    m, n, workers = problem.m, problem.n, worker_count(problem)
-    if n > COLUMNS * (workers - 1):
-        return [{"row": 0, "row_end": m, "column": x, "column_end": y} for x, y in _cut(n, workers, COLUMNS)]
-    return [{**rows, "column": 0, "column_end": n} for rows in all_rows(problem)]
-
-
-def all_rows(problem: Problem) -> list[Data]:
-    """The rows of every thread."""
-    return [{"row": x, "row_end": y} for x, y in _cut(problem.m, worker_count(problem), ROWS)]
-
-
-def every_call(function: Kernel, calls: list[Any], isa: int) -> None:
-    """Run calls of a kernel, each in a thread.
-
-    Raises:
-        MemoryError: a kernel found none.
-    """
-    if len(calls) == 1:
-        states = [function(calls[0], isa)]
-    else:
-        with ThreadPoolExecutor(len(calls)) as pool:
-            states = list(pool.map(lambda call: function(call, isa), calls))
-    if Status.NO_MEMORY.code in states:
-        raise MemoryError("no memory for the operands of a product")
-    assert not any(states), states
 
 
 def program_data(program: Program) -> Data:
@@ -123,11 +90,6 @@ def program_data(program: Program) -> Data:
     order = None if program.order is None else pointer("int64_t *", program.order)
     made = {"length": program.length, "flags": pointer("uint8_t *", program.flags)}
     return made if order is None else {**made, "order": order}
-
-
-def _cut(count: int, workers: int, multiple: int) -> list[tuple[int, int]]:
-    each = max(-(-count // (workers * multiple)), 1) * multiple
-    return [(x, min(x + each, count)) for x in range(0, count, each)]
 
 
 def slices(numbers: Integers, low_bits: int | None = None) -> list[tuple[int, NDArray[np.int16]]]:

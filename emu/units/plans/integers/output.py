@@ -12,8 +12,9 @@ from emu.formats.native import pointer
 from emu.formats.value import Value
 from emu.units.form import UnitForm
 from emu.units.plans.integers.casts import Change, Span, twos_complement
-from emu.units.plans.integers.layout import all_rows, cast_data, every_call, isa_code
+from emu.units.plans.integers.layout import ROWS, cast_data, isa_code
 from emu.units.plans.integers.numbers import Integers
+from emu.units.plans.parts import all_rows, every_call
 from emu.units.plans.plan import Isa, UnprovedError
 from emu.units.problem import Problem
 
@@ -58,7 +59,7 @@ class Output:
             "n": n, "sums": pointer("uint64_t *", sums), "d": pointer("void *", problem.d),
             "d_width": problem.d.itemsize, "steps": steps, "count": len(rows), "mask": self.mask,
         }  # fmt: skip
-        calls = [ffi.new("cemu_integers_output *", {**data, **part}) for part in all_rows(problem)]
+        calls = [ffi.new("cemu_integers_output *", {**data, **part}) for part in all_rows(problem, ROWS)]
         every_call(lib.cemu_plan_integers_output, calls, isa_code(isa))
 
 
