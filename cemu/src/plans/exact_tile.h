@@ -1,6 +1,7 @@
 /* The matrix product in blocks, for NUMBER (double or float) in vectors of LANES numbers: FOR(name) defines a function.
  * FMA(x, y, z) is x y + z: fused or not, because every partial sum is exact. */
 typedef NUMBER FOR(vector) __attribute__((vector_size(VECTOR_BYTES), may_alias));
+typedef NUMBER FOR(loose) __attribute__((vector_size(VECTOR_BYTES), may_alias, aligned(sizeof(NUMBER))));
 enum { FOR(LANES) = VECTOR_BYTES / (int)sizeof(NUMBER), FOR(PANEL) = TILE_VECTORS * FOR(LANES) };
 
 #if defined(__clang__)
@@ -37,19 +38,19 @@ static void FOR(tile)(const NUMBER *a, int64_t stride, const NUMBER *b, int64_t 
     FOR(vector) acc[TILE_ROWS][TILE_VECTORS];
     for (int i = 0; i < TILE_ROWS; i++)
         for (int v = 0; v < TILE_VECTORS; v++) {
-            acc[i][v] = (FOR(vector)){0};
-            if (add) memcpy(&acc[i][v], sums + i * COLUMNS + v * FOR(LANES), VECTOR_BYTES);
+            const FOR(loose) *at = (const FOR(loose) *)(sums + i * COLUMNS + v * FOR(LANES));
+            acc[i][v] = add ? *at : (FOR(vector)){0};
         }
     for (int64_t k = 0; k < ks; k++, b += FOR(PANEL)) {
         FOR(vector) column[TILE_VECTORS];
-        memcpy(column, b, sizeof column);
+        for (int v = 0; v < TILE_VECTORS; v++) column[v] = *(const FOR(loose) *)(b + v * FOR(LANES));
         for (int i = 0; i < TILE_ROWS; i++) {
             FOR(vector) row = a[i * stride + k] - (FOR(vector)){0};
             for (int v = 0; v < TILE_VECTORS; v++) acc[i][v] = FMA(row, column[v], acc[i][v]);
         }
     }
     for (int i = 0; i < TILE_ROWS; i++)
-        for (int v = 0; v < TILE_VECTORS; v++) memcpy(sums + i * COLUMNS + v * FOR(LANES), &acc[i][v], VECTOR_BYTES);
+        for (int v = 0; v < TILE_VECTORS; v++) *(FOR(loose) *)(sums + i * COLUMNS + v * FOR(LANES)) = acc[i][v];
 }
 
 /* All products of a block, added into the sums of each pair of slices (`apart` numbers). */
