@@ -60,6 +60,11 @@ def _whole(found: Structure) -> Plan:
         proof = (f"every cast on the way is the identity on its range, or wraps at {low_bits} bits or more",)
     else:
         proof = (f"no cast on the way changes its range: |c| + sum |p| lies in {found.total}",)
+    if found.form.product.parts is not None:
+        proof = (
+            "every pair of digits gets its weight: the sum of digit products is that of the plain products",
+            *proof,
+        )
     made = Whole(found=found, finish=finish, low_32=low_32)
     return Plan(
         name=NAME,
@@ -89,6 +94,8 @@ def _steps(found: Structure) -> Plan:
     Raises:
         UnprovedError: there are too many, or they are too wide.
     """
+    if found.form.product.parts is not None:
+        raise UnprovedError("sums of products of digits are clamped, or wrap at fewer bits than what follows")
     folds = folds_of(found)
     finish = finish_of(found, (), found.out)
     if found.chained and (finish.tail, finish.output, finish.change) != (None, None, None):
