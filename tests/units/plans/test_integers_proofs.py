@@ -108,7 +108,8 @@ def test_lanes_hold_a_step(a, b, group, bits, overflow, signed, seed):
         step = (acc | Span(low=0, high=0)) + product.upto(group)
         halves = all(span_of(x).within(Span(low=-(1 << 15), high=(1 << 15) - 1)) for x in (a, b))
         narrow = product.within(Span(low=-(1 << 15), high=(1 << 15) - 1)) and bits <= 16 and group == 1
-        in_32 = step.within(Span(low=-(1 << 31), high=(1 << 31) - 1)) or (overflow == "wrap" and bits <= 32)
+        int32 = Span(low=-(1 << 31), high=(1 << 31) - 1)
+        in_32 = step.within(int32) or (overflow == "wrap" and acc.within(int32))  # uint32 in d's 64 bits needs more
         if halves and narrow and overflow == "saturate":
             assert found.words == layout.SINGLES
         else:
@@ -132,6 +133,16 @@ def test_the_bound_of_a_float_accumulator(k, accepted):
     assert isinstance(planned(unit, k), Plan) is accepted
     if accepted:
         check(unit, operands(unit, (2, k, 3), "largest", 3), [None])
+
+
+@pytest.mark.parametrize("a", ["int17", "int24", "uint24", "int32"])
+@pytest.mark.parametrize("b", ["int2", "uint16", "int24", "int32", "uint32"])
+def test_operands_in_parts(a, b):
+    """Operands of more than 16 bits are cut; sums of the parts' products leave 32 bits after some words."""
+    unit = made([{"result": {"format": "int64"}}], a=a, b=b, c="int64", d="int64")
+    for style in STYLES:
+        for k in (1, 2, 300):
+            check(unit, operands(unit, (2, k, 5), style, 3))
 
 
 def test_the_bound_of_32_bits():

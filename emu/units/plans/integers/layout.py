@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.native import pointer
-from emu.units.plans.integers.casts import Change, Span
+from emu.units.plans.integers.casts import NOTHING, Change, Span
 from emu.units.plans.integers.numbers import Integers, Numbers, sign_of
 from emu.units.plans.integers.program import Program
 from emu.units.plans.integers.structure import Structure
@@ -92,18 +92,19 @@ def program_data(program: Program) -> Data:
     return made if order is None else {**made, "order": order}
 
 
-def slices(numbers: Integers, low_bits: int | None = None) -> list[tuple[int, NDArray[np.int16]]]:
-    """Numbers as sums of 2^shift times 16-bit integers: (shift, integers). low_bits: cut there in any case."""
+def slices(numbers: Integers, most: Span) -> list[tuple[int, NDArray[np.int16]]]:
+    """Numbers as sums of 2^shift times integers: (shift, integers), all bytes but the last, which lies in `most`."""
     out, shift = [], 0
-    while low_bits is not None or not _fits16(numbers):
+    while not seen(numbers).within(most):
         out.append((shift, (numbers & 0xFF).astype(np.int16)))
-        numbers, shift, low_bits = numbers >> 8, shift + 8, None
+        numbers, shift = numbers >> 8, shift + 8
     out.append((shift, np.ascontiguousarray(numbers, np.int16)))
     return out
 
 
-def _fits16(numbers: Integers) -> bool:
-    return not numbers.size or (int(numbers.min()) >= -(1 << 15) and int(numbers.max()) < 1 << 15)
+def seen(x: Integers) -> Span:
+    """The bounds of some numbers."""
+    return Span(low=int(x.min()), high=int(x.max())) if x.size else NOTHING
 
 
 def block_of(a: Span, b: Span, most: int = BLOCK) -> int:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from emu.units.form import UnitForm
 from emu.units.plans.integers import layout
 from emu.units.plans.integers.casts import INT16, INT32, INT64, Change, Span
-from emu.units.plans.integers.finish import Finish, finish_of
+from emu.units.plans.integers.finish import LOW_32, Finish, finish_of
 from emu.units.plans.integers.program import Folds, change, folds_of, program_of
 from emu.units.plans.integers.run import Steps, Whole, offset_of
 from emu.units.plans.integers.structure import Structure, structure_of
@@ -100,7 +100,7 @@ def _steps(found: Structure) -> Plan:
     finish = finish_of(found, (), found.out)
     if found.chained and (finish.tail, finish.output, finish.change) != (None, None, None):
         raise UnprovedError("the pieces of K are no one chain: d is cast at the end of each")
-    words = _words(found, folds)
+    words = _words(found, folds, finish)
     scan = None
     changes = [change for made in found.sums for change in made.changes]
     if found.a is not None and words != layout.SINGLES and changes and _worth(changes) and found.total.within(INT64):
@@ -122,14 +122,16 @@ def _worth(changes: list[Change]) -> bool:
     )
 
 
-def _words(found: Structure, folds: Folds) -> int:
+def _words(found: Structure, folds: Folds, finish: Finish) -> int:
     a, b = found.a, found.b
     inner, outer = change(folds.inner), change(folds.outer)
     halves = a is not None and b is not None and a.span.within(INT16) and b.span.within(INT16)
     if halves and _is_chain(found, folds):
         return layout.SINGLES
     in_32 = _fits(folds.held_inner, inner, INT32) and _fits(folds.held_outer, outer, INT32)
-    if halves and in_32 and _fits(found.c, outer, INT32):
+    only_32 = (finish.tail, finish.output, finish.change) == (None, None, None) and finish.mask <= LOW_32
+    signed = outer is None or outer.span.within(INT32)  # or the lane's last 32 bits are d
+    if halves and in_32 and _fits(found.c, outer, INT32) and (signed or only_32):
         return layout.PAIRS
     if a is not None and b is not None and not (a.span.within(INT32) and b.span.within(INT32)):
         raise UnprovedError("numbers do not fit 32 bits")

@@ -19,6 +19,8 @@ from emu.units.problem import Problem
 
 LEAST_BLOCK = 32
 """Blocks of fewer words than this are slower than several products of narrower parts."""
+BYTE = Span(low=-256, high=255)
+"""The last part of b next to bytes: 2 · 2^15 · 2^8 leaves room for a block of 127 words."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,12 +61,10 @@ class Whole:
     def _slices(self, problem: Problem, a: Numbers, b: Numbers) -> tuple[int, list[_Part], list[_Part]]:
         """Operands wider than 16 bits, or whose products are too wide to be summed in 32."""
         x, y = a.array(problem.a, problem.a_zero, 1), b.array(problem.b, problem.b_zero, 0)
-        block = self._block(_seen(x), _seen(y))
-        of_x = layout.slices(x)
-        of_y = layout.slices(y, 8 if block < LEAST_BLOCK else None)
-        if len(of_x) * len(of_y) > 1:
-            largest = [Span(low=-n, high=n) for n in (max(_seen(s).largest for _, s in part) for part in (of_x, of_y))]
-            block = self._block(*largest)
+        block = self._block(layout.seen(x), layout.seen(y))
+        of_x, of_y = layout.slices(x, INT16), layout.slices(y, BYTE if block < LEAST_BLOCK else INT16)
+        largest = [max(layout.seen(s).largest for _, s in part) for part in (of_x, of_y)]
+        block = self._block(*(Span(low=-n, high=n) for n in largest))
         xs, ys = ([(at, layout.halves_data(s), s) for at, s in part] for part in (of_x, of_y))
         return block, xs, ys
 
@@ -104,10 +104,6 @@ def _fits_byte(numbers: Numbers) -> bool:
     """Whether all numbers are bytes, signed or not, without zero points."""
     span = numbers.without_zero()
     return span.within(Span(low=-128, high=127)) or span.within(Span(low=0, high=255))
-
-
-def _seen(x: Integers) -> Span:
-    return Span(low=int(x.min()), high=int(x.max())) if x.size else Span(low=0, high=0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -170,11 +166,11 @@ class Steps:
         assert a is not None
         assert b is not None
         x, y = a.array(problem.a, problem.a_zero, 1), b.array(problem.b, problem.b_zero, 0)
-        most = int(np.abs(x).sum(axis=1).max(initial=0)) * _seen(y).largest
+        most = int(np.abs(x).sum(axis=1).max(initial=0)) * layout.seen(y).largest
         given = problem.given_c
         if given is not None and problem.form.c is not None:
             c = Numbers(operand=problem.form.c, unit=0, span=self.found.c, table=None).array(given, None, 0)
-            most += _seen(c).largest << self.found.c_shift
+            most += layout.seen(c).largest << self.found.c_shift
         return all(
             -most >= change.span.low and most <= change.span.high for made in self.found.sums for change in made.changes
         )
