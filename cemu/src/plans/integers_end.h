@@ -3,14 +3,7 @@
 #define CEMU_INTEGERS_END_H
 
 #include "integers_pack.h"
-
-#define BY_WIDTH(width, DO)           \
-    switch (width) {                  \
-        case 1: DO(uint8_t); break;   \
-        case 2: DO(uint16_t); break;  \
-        case 4: DO(uint32_t); break;  \
-        default: DO(uint64_t); break; \
-    }
+#include "integers_store.h"
 
 /* c of a row of elements, in units of the sum. */
 static void start_row(const cemu_plan_integers_t *p, int64_t at, int64_t count, uint64_t *restrict line) {
@@ -24,13 +17,6 @@ static void start_row(const cemu_plan_integers_t *p, int64_t at, int64_t count, 
     for (int64_t j = 0; j < count; j++) line[j] = ((((const T *)p->c)[at + j] ^ sign) - sign) << shift
     BY_WIDTH(p->c_width, START)
 #undef START
-}
-
-static void store_row(void *d, int64_t width, int64_t at, int64_t count, const uint64_t *restrict line) {
-#define STORE(T) \
-    for (int64_t j = 0; j < count; j++) ((T *)d)[at + j] = (T)line[j]
-    BY_WIDTH(width, STORE)
-#undef STORE
 }
 
 /* A row of 64-bit sums, cast for the last time, into d; or kept. */

@@ -1,6 +1,7 @@
 /* Steps of integers on the sums: multiply, add, shift right with rounding, cast. Rounding is a floor after something was
  * added: with half = 2^(shift - 1), floor((x + half) / 2^shift) is nearest with ties up, and so on. */
-#include "integers_end.h"
+#include "cemu_plan_integers.h"
+#include "integers_store.h"
 #include "isa.h"
 
 int64_t FOR_ISA(plan_integers_output)(cemu_integers_output *p);
