@@ -56,6 +56,7 @@ def _whole(found: Structure) -> Plan:
     if found.chained:
         _chain(found, finish)
     low_32 = 0 < low_bits <= 32 or found.total.within(INT32)
+    proof: tuple[str, ...]
     if low_bits:
         proof = (f"every cast on the way is the identity on its range, or wraps at {low_bits} bits or more",)
     else:
