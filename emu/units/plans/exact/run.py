@@ -23,7 +23,7 @@ from emu.units.plans.again import again
 from emu.units.plans.exact.grid import Grid, grid_of_values
 from emu.units.plans.exact.slices import Slices, cut, slices_of
 from emu.units.plans.parts import every_call, rectangles
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import table_of
 from emu.units.problem import Codes, Problem
 
@@ -62,7 +62,7 @@ class _Side:
 
 def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     """Compute a problem in place."""
-    level = -1 if isa is None else isa.code
+    level = isa_code(isa)
     a, b = _side(problem.form.a, problem.a, level), _side(problem.form.b, problem.b, level)
     slices = slices_of(a.grid, b.grid, problem.k)
     if slices is None:

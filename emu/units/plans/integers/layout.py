@@ -13,7 +13,7 @@ from emu.units.plans.integers.numbers import Integers, Numbers, sign_of
 from emu.units.plans.integers.program import Program
 from emu.units.plans.integers.structure import Structure
 from emu.units.plans.parts import every_call, rectangles
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.problem import Problem
 
 BYTES, PAIRS, SINGLES, WIDE = range(4)
@@ -25,11 +25,6 @@ ROWS = 12
 BLOCK = 8192
 """Words of K whose sum fits 32 bits for sure, if they are bytes: 4 · 128 · 255 each."""
 Data = dict[str, Any]
-
-
-def isa_code(isa: Isa | None) -> int:
-    """The number of an instruction set, -1 for the best."""
-    return -1 if isa is None else isa.code
 
 
 def bytes_words(isa: Isa | None) -> bool:

@@ -12,10 +12,10 @@ from emu.formats.native import pointer
 from emu.formats.value import Value
 from emu.units.form import UnitForm
 from emu.units.plans.integers.casts import Change, Span, twos_complement
-from emu.units.plans.integers.layout import ROWS, cast_data, isa_code
+from emu.units.plans.integers.layout import ROWS, cast_data
 from emu.units.plans.integers.numbers import Integers
 from emu.units.plans.parts import all_rows, every_call
-from emu.units.plans.plan import Isa, UnprovedError
+from emu.units.plans.plan import Isa, UnprovedError, isa_code
 from emu.units.problem import Problem
 
 MOST = Span(low=-(1 << 62), high=1 << 62)
