@@ -49,10 +49,12 @@ class Plan:
     """whether it may be given casts with `overflow = "raise"` (emu/units/plans/raising.py)"""
     narrow: bool = False
     """whether `execute` reads and writes codes in their smallest dtypes; else they are all made uint64 for it"""
+    one_c: bool = False
+    """whether, being narrow, it reads c by `Problem.given_c`: a c of one code is then not written out for it"""
 
     def run(self, problem: Problem, isa: Isa | None = None) -> None:
         """Compute a problem in place, with codes in dtypes of any width."""
-        given = problem.narrow() if self.narrow else problem.wide()
+        given = problem.narrow(whole_c=not self.one_c) if self.narrow else problem.wide()
         self.execute(given, isa)
         if given.d is not problem.d:
             problem.d[...] = given.d
