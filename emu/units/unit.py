@@ -107,7 +107,7 @@ class Unit:
             positions: with `events`, how many places of each stage and kind to name (at most 1000).
             backend: `reference`, `numba` or `c` (default). All give the same bits.
             plan: `general` forces the general kernel; None takes the fastest one that is provably exact (with `events`
-                the general one, which counts). All give the same bits.
+                one that counts, with `positions` the general one). All give the same bits and counts.
 
         Returns:
             Codes [..., M, N] in the smallest unsigned dtype, or (codes, Events). K = 0 gives the cast of what the
@@ -125,8 +125,8 @@ class Unit:
         out = np.empty(given.shape, self.d.code_dtype)
         if plan not in (None, GENERAL):
             raise ValueError(f"plan is None or {GENERAL!r}, not {plan!r}")
-        fast = plan is None and not events
-        run = (plan_of(self.form, given.a.shape[-1], chosen) if fast else general(chosen)).run
+        fast = plan is None and not limit  # positions are known to the general kernel only
+        run = (plan_of(self.form, given.a.shape[-1], chosen, counts=events) if fast else general(chosen)).run
         total = Events.none(self.form.stages, limit)
         for problem in given.problems(out, self._seed(seed), limit):
             run(problem)

@@ -1,0 +1,191 @@
+/* Sums of the plan `lanes`: two addends, exact or with a sticky bit; many, exact; many, aligned. */
+#ifndef CEMU_PLANS_LANES_SUM_H
+#define CEMU_PLANS_LANES_SUM_H
+
+#include "lanes_cast.h"
+
+/* x + y put into x, whose sign of zero follows emu/arithmetic/exact.py: two zeros of one sign keep it, any other zero is
+ * negative if `down`. (Of two addends that is also what `zero_sign = "ieee"` says.) */
+LANE void finish_pair(block *x, int j, uint64_t sum, int64_t q, int64_t both_zero, int64_t neg_y, int64_t down) {
+    int64_t neg = x->neg[j], negative = (int64_t)(sum >> 63);
+    int64_t of_zero = both_zero & (neg == neg_y) ? neg : down;
+    x->m[j] = signed_word(sum, negative);
+    x->neg[j] = sum ? negative : of_zero;
+    x->q[j] = q;
+}
+
+LANE void join_exponents(block *x, const block *y) {
+    for EACH(j) x->e[j] = larger(x->e[j], y->e[j]);
+}
+
+/* Exact; lanes whose sum has more than 62 bits are bad. A zero takes no part in the exponent of the last bit. */
+static void add_exact(work *w, block *restrict x, const block *restrict y, int64_t down) {
+    for EACH(j) {
+        uint64_t mx = x->m[j], my = y->m[j];
+        int64_t qx = mx ? x->q[j] : y->q[j], qy = my ? y->q[j] : qx, q = smaller(qx, qy);
+        uint64_t sx = shift_of(qx - q), sy = shift_of(qy - q), wx = mx << sx, wy = my << sy;
+        w->bad[j] |= (wx >> sx != mx) | (wy >> sy != my) | (wx > WIDEST >> 1) | (wy > WIDEST >> 1) | (qx - q > 61) |
+                     (qy - q > 61);
+        uint64_t sum = signed_word(wx, x->neg[j]) + signed_word(wy, y->neg[j]);
+        finish_pair(x, j, sum, q, !(mx | my), y->neg[j], down);
+    }
+}
+
+/* Addends of at most 61 - near bits each, near >= 31: the one whose last bit is higher is shifted left by at most `near`,
+ * which leaves it above everything that the other loses to the sticky bit, by near - 1 bits. */
+static void add_near(work *w, block *restrict x, const block *restrict y, int64_t near, int64_t down) {
+    (void)w;
+    for EACH(j) {
+        uint64_t mx = x->m[j], my = y->m[j];
+        int64_t qx = mx ? x->q[j] : y->q[j], qy = my ? y->q[j] : qx, d = qx - qy;
+        int64_t far = d < 0 ? -d : d, left = smaller(far, near), right = smaller(far - left, 63);
+        uint64_t high = d < 0 ? my : mx, low = d < 0 ? mx : my;
+        int64_t neg_high = d < 0 ? y->neg[j] : x->neg[j], neg_low = d < 0 ? x->neg[j] : y->neg[j];
+        uint64_t cut = low >> right;
+        cut |= (cut << right) != low;
+        uint64_t sum = signed_word(high << left, neg_high) + signed_word(cut, neg_low);
+        finish_pair(x, j, sum, larger(qx, qy) - left, !(mx | my), y->neg[j], down);
+    }
+}
+
+/* Addends of at most 59 bits, any distance: the larger one is shifted up to 61 bits; what the other loses is a sticky bit.
+ * It loses something only if it is at least two bits below, so that the sum keeps 59 bits. */
+static void add_far(work *w, block *restrict x, const block *restrict y, int64_t down) {
+    for EACH(j) {
+        uint64_t mx = x->m[j], my = y->m[j];
+        int64_t qx = mx ? x->q[j] : y->q[j], qy = my ? y->q[j] : qx;
+        int64_t nx = length(mx), ny = length(my), tx = mx ? nx + qx : NOT_LIVE, ty = my ? ny + qy : NOT_LIVE;
+        int64_t swap = ty > tx;
+        w->bad[j] |= (nx > 59) | (ny > 59);
+        uint64_t high = swap ? my : mx, low = swap ? mx : my;
+        int64_t neg_high = swap ? y->neg[j] : x->neg[j], neg_low = swap ? x->neg[j] : y->neg[j];
+        int64_t q_high = swap ? qy : qx, q_low = swap ? qx : qy, up = 61 - (swap ? ny : nx), q = q_high - up;
+        uint64_t right = shift_of(q - q_low), cut = low >> right;
+        cut |= (cut << right) != low;
+        cut <<= shift_of(q_low - q);
+        uint64_t sum = signed_word(high << (up & 63), neg_high) + signed_word(cut, neg_low);
+        finish_pair(x, j, sum, q, !(mx | my), y->neg[j], down);
+    }
+}
+
+/* A sum of many addends on its way. */
+typedef struct {
+    int64_t sum[LANES], q[LANES], e[LANES], any[LANES], all_neg[LANES], any_neg[LANES];
+} __attribute__((aligned(64))) sums;
+
+static void start_sum(sums *s) {
+    memset(s, 0, sizeof *s);
+    for EACH(j) {
+        s->e[j] = NOT_LIVE;
+        s->all_neg[j] = 1;
+    }
+}
+
+LANE void see_sign(sums *s, int j, uint64_t m, int64_t neg) {
+    s->any[j] |= m != 0;
+    s->all_neg[j] &= neg;
+    s->any_neg[j] |= neg;
+}
+
+static void add_to_sum(work *w, sums *restrict s, const block *restrict x) {
+    for EACH(j) {
+        uint64_t m = x->m[j];
+        int64_t neg = x->neg[j], sign = s->sum[j] >> 63;
+        uint64_t have = ((uint64_t)s->sum[j] ^ (uint64_t)sign) - (uint64_t)sign;
+        int64_t qs = have ? s->q[j] : x->q[j], qx = m ? x->q[j] : qs, q = smaller(qs, qx);
+        uint64_t by_s = shift_of(qs - q), by_x = shift_of(qx - q), ws = have << by_s, wx = m << by_x;
+        w->bad[j] |= (ws >> by_s != have) | (wx >> by_x != m) | (ws > WIDEST >> 1) | (wx > WIDEST >> 1) | (qs - q > 61) |
+                     (qx - q > 61);
+        s->sum[j] = (int64_t)(((ws ^ (uint64_t)sign) - (uint64_t)sign) + signed_word(wx, neg));
+        s->q[j] = q;
+        s->e[j] = larger(s->e[j], x->e[j]);
+        see_sign(s, j, m, neg);
+    }
+}
+
+/* The sum as a block, but for its alignment exponent. */
+static void end_sum(const cemu_level *l, const sums *restrict s, block *restrict x) {
+    int64_t ieee = l->zero_sign == CEMU_ZERO_SIGN_IEEE, down = l->toward_negative != 0;
+    for EACH(j) {
+        uint64_t sum = (uint64_t)s->sum[j];
+        int64_t negative = (int64_t)(sum >> 63), none = !s->any[j];
+        int64_t of_zero = down ? !(none & !s->any_neg[j]) : none & s->all_neg[j];
+        x->m[j] = signed_word(sum, negative);
+        x->neg[j] = sum ? negative : of_zero & ieee;
+        x->q[j] = s->q[j];
+        x->e[j] = s->e[j];
+    }
+}
+
+/* The alignment exponent of a step: of its candidates, or, if there are none, of what is live. */
+static void choose_exponent(const cemu_level *l, block *const *terms, int64_t count, const block *acc, int64_t *restrict to,
+                            int64_t *restrict live, int64_t *restrict candidates) {
+    for EACH(j) live[j] = candidates[j] = NOT_LIVE;
+    for (int64_t i = 0; i < count; i++)
+        for EACH(j) candidates[j] = larger(candidates[j], terms[i]->e[j]);
+    for EACH(j) live[j] = candidates[j];
+    if (acc) {
+        for EACH(j) live[j] = larger(live[j], acc->e[j]);
+        if (l->align_to != CEMU_ALIGN_TO_TERMS)
+            for EACH(j) candidates[j] = live[j];
+    }
+    int64_t least = l->has_min_exp ? l->align_min_exp : NOT_LIVE;
+    for EACH(j) {
+        candidates[j] = larger(candidates[j], least);
+        to[j] = candidates[j] > LIVE ? candidates[j] : live[j];
+    }
+    if (l->align && l->align_to == CEMU_ALIGN_TO_POINT)
+        for EACH(j) to[j] = candidates[j] > LIVE ? l->align_point : to[j];
+}
+
+LANE void cut_lanes(work *w, const cemu_level *l, const block *restrict x, const int64_t *restrict em,
+                    const int64_t *restrict least, int64_t terms, sums *restrict s, uint64_t up, int kind, int jams, uint64_t *restrict truncated) {
+    int64_t bits = l->align_bits;
+    uint64_t room = WIDEST / (uint64_t)terms;
+    for EACH(j) {
+        uint64_t m = x->m[j], lost;
+        int64_t neg = x->neg[j], e = x->e[j], lsb = em[j] - bits, by = lsb - x->q[j];
+        int64_t gone = (e < least[j]) & (m != 0);
+        uint64_t left = shift_of(-by), wide = m << left;
+        int64_t bad = ((wide >> left != m) | (wide > room) | (-by > 61)) & (m != 0) & !gone;
+        uint64_t n = rounded(wide & WIDEST, shift_of(by), neg, kind, up, jams, &lost);
+        n = gone ? 0 : n;
+        w->bad[j] |= bad;
+        truncated[j] += (lost & (uint64_t)(m != 0)) | (uint64_t)gone;
+        s->sum[j] += (int64_t)signed_word(n, neg);
+        see_sign(s, j, n, neg);
+    }
+}
+
+/* Every addend on the grid of the step, then the sum. `em`: NOT_LIVE where nothing is cut, because no term is live; then
+ * only the accumulator is not zero, and `em` is made its own grid. */
+static void sum_aligned(work *w, const cemu_level *l, const level_plan *how, block *const *terms, int64_t count,
+                        const block *acc, int64_t stage, block *x) {
+    int64_t to[LANES] __attribute__((aligned(64))), live[LANES] __attribute__((aligned(64)));
+    int64_t candidates[LANES] __attribute__((aligned(64))), em[LANES] __attribute__((aligned(64)));
+    int64_t least[LANES] __attribute__((aligned(64)));
+    sums s;
+    int kind = rounding_kind(l->align_rounding), jams = l->align_rounding == CEMU_ROUNDING_JAMMING;
+    choose_exponent(l, terms, count, acc, to, live, candidates);
+    start_sum(&s);
+    for EACH(j) {
+        int64_t cuts = candidates[j] > LIVE;
+        em[j] = cuts ? to[j] : (acc ? acc->q[j] : 0) + l->align_bits;
+        least[j] = cuts && l->has_max_shift ? to[j] - l->align_max_shift : NOT_LIVE;
+        w->bad[j] |= jams & !cuts; /* which would set the last bit */
+    }
+    uint64_t up = rounding_table(l->align_rounding), *truncated = w->truncated[stage];
+    for (int64_t i = 0; i <= count; i++) {
+        const block *one = i < count ? terms[i] : acc;
+        if (!one) continue;
+        if (kind == TRUNCATING) cut_lanes(w, l, one, em, least, how->terms + 1, &s, up, TRUNCATING, 0, truncated);
+        else cut_lanes(w, l, one, em, least, how->terms + 1, &s, up, BY_TABLE, jams, truncated);
+    }
+    for EACH(j) {
+        s.q[j] = em[j] - l->align_bits;
+        s.e[j] = live[j] > LIVE ? to[j] : NOT_LIVE;
+    }
+    end_sum(l, &s, x);
+}
+
+#endif
