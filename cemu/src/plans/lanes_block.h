@@ -69,23 +69,37 @@ LANE double double_of(uint64_t u) {
     return x;
 }
 
+/* Flags are 0 or 1, by arithmetic: compilers make vectors of that, but not of every mixture of comparisons. What is
+ * compared lies within +-2^62; what is looked at for zero is at most 2^63. */
+LANE int64_t below(int64_t x, int64_t y) { return (int64_t)((uint64_t)(x - y) >> 63); }
+LANE int64_t nonzero(uint64_t x) { return (int64_t)((0 - x) >> 63); }
+LANE int64_t above(uint64_t x, uint64_t y) { return (int64_t)((y - x) >> 63); }
+LANE int64_t not(int64_t flag) { return flag ^ 1; }
+LANE uint64_t pick(int64_t flag, uint64_t x, uint64_t y) { return y ^ ((x ^ y) & (uint64_t)-flag); }
+LANE int64_t pick_signed(int64_t flag, int64_t x, int64_t y) { return (int64_t)pick(flag, (uint64_t)x, (uint64_t)y); }
+LANE int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
+LANE int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
+LANE int64_t is_live(int64_t e) { return below(LIVE, e); }
+
 /* Bits of a significand; 0 for 0. */
 LANE int64_t length(uint64_t m) {
 #if defined(__AVX512CD__)
-    return m ? 64 - __builtin_clzll(m) : 0;
+    return 63 - __builtin_clzll(m << 1 | 1);
 #else
-    uint64_t high = m >> 32, word = high ? high : m; /* the exponent of a double that is this 32-bit number */
-    double x = double_of((word & 0xffffffff) | UINT64_C(0x4330000000000000)) - 0x1p52;
-    int64_t bits = (int64_t)(word_of(x) >> 52) - 1022 + (high ? 32 : 0);
-    return m ? bits : 0;
+    uint64_t twice = m << 1 | 1, high = twice >> 32, is_high = (uint64_t)nonzero(high);
+    uint64_t word = pick((int64_t)is_high, high, twice & 0xffffffff); /* in the low bits of a double */
+    double x = double_of(word | UINT64_C(0x4330000000000000)) - 0x1p52;
+    return (int64_t)(word_of(x) >> 52) - 1023 + (int64_t)(is_high << 5);
 #endif
 }
 
-LANE int64_t larger(int64_t x, int64_t y) { return x > y ? x : y; }
-LANE int64_t smaller(int64_t x, int64_t y) { return x < y ? x : y; }
 /* A shift by what may be negative or too far. */
 LANE uint64_t shift_of(int64_t by) { return (uint64_t)smaller(larger(by, 0), 63); }
 LANE uint64_t signed_word(uint64_t m, int64_t neg) { return (m ^ (uint64_t)-neg) + (uint64_t)neg; }
+/* Whether m shifted left by `by` (bits of `wide`) has more than `most`, or lost bits; 0 for 0. */
+LANE int64_t outgrows(uint64_t m, int64_t by, uint64_t wide, uint64_t most) {
+    return (nonzero((wide >> shift_of(by)) ^ m) | above(wide, most) | below(61, by) | (int64_t)(wide >> 63)) & nonzero(m);
+}
 
 static inline void clear_lanes(block *x) { memset(x, 0, sizeof *x); for EACH(j) x->e[j] = NOT_LIVE; }
 

@@ -47,7 +47,7 @@ static void plan_cast(const cemu_tables *t, const cemu_cast *how, cast_plan *out
     out->alone = how->rounding == CEMU_ROUNDING_STOCHASTIC || how->tininess != CEMU_TININESS_AFTER_ROUNDING ||
                  (out->integral ? f->bits > 60 : f->points || !f->man_bits || f->man_bits > 56);
     int plain = f->subnormals == CEMU_SUBNORMALS_GRADUAL && how->ftz == CEMU_FTZ_OFF;
-    out->low_limit = plain ? INT64_MIN / 4 : f->emin + 1;
+    out->low_limit = plain ? NOT_LIVE : f->emin + 1;
     if (out->integral && !out->alone) {
         int64_t bits = f->bits - (f->is_signed ? 1 : 0);
         out->most[0] = (UINT64_C(1) << bits) - 1;
@@ -68,14 +68,14 @@ static int rounding_kind(int64_t rounding) {
 }
 
 /* m / 2^right, rounded to an integer. m < 2^62, right < 64; *inexact: 0 or 1. Jamming loses something in exact values. */
-LANE uint64_t rounded(uint64_t m, uint64_t right, int64_t neg, int kind, uint64_t up, int jams, uint64_t *inexact) {
-    uint64_t whole = m >> right, below_half = ((UINT64_C(1) << right) - 1) >> 1;
-    *inexact = (whole << right) != m;
+LANE uint64_t rounded(uint64_t m, uint64_t right, int64_t neg, int kind, uint64_t up, int jams, int64_t *inexact) {
+    uint64_t twice = m << 1, halves = twice >> right, whole = halves >> 1, half = halves & 1;
+    uint64_t lower = (uint64_t)nonzero((halves << right) ^ twice);
+    *inexact = (int64_t)(half | lower);
     if (kind == TRUNCATING) return whole;
-    if (kind == NEAREST_EVEN) return (m + below_half + (whole & (right > 0))) >> right;
-    uint64_t half = (m << 1) >> right & 1 & (right > 0), below = (m & below_half) != 0, odd = whole & 1;
-    uint64_t goes = up >> (half | below << 1 | odd << 2 | (uint64_t)neg << 3) & 1 & (m != 0);
-    if (jams) *inexact |= goes;
+    if (kind == NEAREST_EVEN) return whole + (half & (lower | whole));
+    uint64_t goes = up >> (half | lower << 1 | (whole & 1) << 2 | (uint64_t)neg << 3) & (uint64_t)nonzero(m);
+    *inexact |= (int64_t)goes & jams;
     return whole + goes;
 }
 
@@ -91,64 +91,63 @@ static void cast_alone(work *w, const cast_plan *f, block *x, const int64_t *fix
     }
 }
 
-LANE void cast_float_lanes(work *w, const cast_plan *f, block *x, int64_t stage, int kind, int jams, int counting) {
+LANE void cast_float_lanes(work *w, const cast_plan *f, block *restrict x, int64_t stage, int kind, int jams, int counting) {
     int64_t man = f->man, emin = f->emin, low = f->low_limit, largest_q = f->largest_q, any = 0;
-    int64_t is_signed = f->is_signed, negative_zero = f->negative_zero;
-    uint64_t largest = f->largest, up = f->up, *count = w->rounded[stage];
+    int64_t is_unsigned = !f->is_signed, negative_zero = f->negative_zero;
+    uint64_t largest = f->largest, up = f->up, *restrict count = w->rounded[stage];
     int64_t fix[LANES] __attribute__((aligned(64)));
     for EACH(j) {
-        uint64_t m = x->m[j], inexact;
-        int64_t q = x->q[j], neg = x->neg[j], top = length(m) - 1 + q;
+        uint64_t m = x->m[j];
+        int64_t q = x->q[j], neg = x->neg[j], top = length(m) - 1 + q, some = nonzero(m), inexact;
         int64_t lsb = larger(top, emin) - man, by = lsb - q;
         uint64_t n = rounded(m << shift_of(-by), shift_of(by), neg, kind, up, jams, &inexact);
-        int64_t over = (lsb > largest_q) | ((lsb == largest_q) & (n > largest));
-        int64_t odd = over | (top < low) | (neg & !is_signed);
-        if (counting) odd |= (top == emin - 1) & (int64_t)inexact;
-        odd &= m != 0;
-        inexact &= (uint64_t)(m != 0);
+        int64_t at_end = not(below(lsb, largest_q)), over = below(largest_q, lsb) | (at_end & above(n, largest));
+        int64_t odd = over | below(top, low) | (neg & is_unsigned);
+        inexact &= some;
+        if (counting) odd |= inexact & not(nonzero((uint64_t)(top - emin + 1)));
+        odd &= some;
         fix[j] = odd;
         any |= odd;
-        x->m[j] = odd ? m : n;
-        x->q[j] = odd ? q : lsb;
-        x->neg[j] = neg & (odd | (n != 0) | negative_zero);
-        x->e[j] = n ? lsb + man + (int64_t)(n >> (man + 1)) : NOT_LIVE;
+        x->m[j] = pick(odd, m, n);
+        x->q[j] = pick_signed(odd, q, lsb);
+        x->neg[j] = neg & (odd | nonzero(n) | negative_zero);
+        x->e[j] = pick_signed(nonzero(n), lsb + man + (int64_t)(n >> (man + 1)), NOT_LIVE);
         if (counting) {
-            uint64_t events = inexact | (inexact & (uint64_t)(top < emin - 1)) << 32;
-            count[j] += odd ? 0 : events;
+            uint64_t kept = (uint64_t)(inexact & not(odd));
+            count[j] += kept | (kept & (uint64_t)below(top, emin - 1)) << 32;
         }
     }
     if (any) cast_alone(w, f, x, fix, stage);
 }
 
-LANE void cast_integral_lanes(work *w, const cast_plan *f, block *x, int64_t stage, int kind, int jams, int counting) {
-    int64_t frac = f->frac, raises = f->raises, wraps = f->wraps, is_signed = f->is_signed, any = 0, any_over = 0;
-    uint64_t up = f->up, most = f->most[0], least = f->most[1], *count = w->rounded[stage];
-    uint64_t mask = low_bits(f->bits), sign = is_signed ? UINT64_C(1) << (f->bits - 1) : 0;
+LANE void cast_integral_lanes(work *w, const cast_plan *f, block *restrict x, int64_t stage, int kind, int jams, int counting) {
+    int64_t frac = f->frac, raises = f->raises, wraps = f->wraps, any = 0, any_over = 0;
+    uint64_t up = f->up, most = f->most[0], least = f->most[1], *restrict count = w->rounded[stage];
+    uint64_t mask = low_bits(f->bits), sign = f->is_signed ? UINT64_C(1) << (f->bits - 1) : 0;
     int64_t fix[LANES] __attribute__((aligned(64))), beyond[LANES] __attribute__((aligned(64)));
     for EACH(j) {
-        uint64_t m = x->m[j], inexact;
-        int64_t q = x->q[j], neg = x->neg[j], by = -frac - q;
-        uint64_t left = shift_of(-by), wide = m << left;
-        int64_t odd = (wide >> left != m) | (wide > WIDEST) | (-by > 63);
+        uint64_t m = x->m[j];
+        int64_t q = x->q[j], neg = x->neg[j], e = x->e[j], by = -frac - q, inexact;
+        uint64_t wide = m << shift_of(-by);
+        int64_t odd = outgrows(m, -by, wide, WIDEST);
         uint64_t n = rounded(wide & WIDEST, shift_of(by), neg, kind, up, jams, &inexact);
-        uint64_t limit = neg ? least : most;
-        int64_t over = n > limit;
-        odd = (odd | (over & raises)) & (m != 0);
-        over &= !odd;
+        uint64_t limit = pick(neg, least, most);
+        int64_t over = above(n, limit);
+        odd |= over & raises;
+        over &= not(odd);
         uint64_t word = signed_word(n, neg) & mask, number = (word ^ sign) - sign;
-        int64_t below = wraps ? (int64_t)(number >> 63) : neg;
-        uint64_t clamped = wraps ? signed_word(number, below) : limit;
-        n = over ? clamped : n;
-        neg = over ? below : neg;
+        int64_t turned = pick_signed(wraps, (int64_t)(number >> 63), neg);
+        n = pick(over, pick(wraps, signed_word(number, turned), limit), n);
+        neg = pick_signed(over, turned, neg) & nonzero(n);
         fix[j] = odd;
         beyond[j] = over;
         any |= odd;
         any_over |= over;
-        x->m[j] = odd ? m : n;
-        x->q[j] = odd ? q : -frac;
-        x->neg[j] = odd ? x->neg[j] : neg & (n != 0);
-        x->e[j] = odd ? x->e[j] : x->e[j] > LIVE ? 0 : NOT_LIVE;
-        if (counting) count[j] += odd ? 0 : inexact | (uint64_t)over;
+        x->m[j] = pick(odd, m, n);
+        x->neg[j] = pick_signed(odd, x->neg[j], neg);
+        x->q[j] = pick_signed(odd, q, -frac);
+        x->e[j] = pick_signed(odd, e, pick_signed(is_live(e), 0, NOT_LIVE));
+        if (counting) count[j] += (uint64_t)((inexact | over) & not(odd));
     }
     if (counting && any_over)
         for EACH(j) w->exceeded[stage][j] += (uint64_t)beyond[j] << (wraps ? 32 : 0);

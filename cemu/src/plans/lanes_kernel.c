@@ -4,6 +4,19 @@
 #include "lanes_setup.h"
 #include "isa.h"
 
+/* The product of two codes, looked up. */
+static void look_up_product(work *w, int64_t code, const uint32_t *codes, block *restrict x) {
+    const int64_t *row = w->p->tables->table + code * w->u->table_columns;
+    for EACH(j) {
+        int64_t number = row[codes[j]], neg = (int64_t)((uint64_t)number >> 63);
+        x->m[j] = signed_word((uint64_t)number, neg);
+        x->neg[j] = neg;
+        x->q[j] = 0;
+        x->e[j] = number ? 0 : NOT_LIVE;
+        w->bad[j] |= x->m[j] > WIDEST;
+    }
+}
+
 /* The product number `pair` of one k, before product.result. */
 static void make_product(work *w, int64_t k, int64_t pair, block *restrict x) {
     const cemu_plan_lanes_t *p = w->p;
@@ -13,32 +26,21 @@ static void make_product(work *w, int64_t k, int64_t pair, block *restrict x) {
     int64_t at_a = (w->row * p->k + k) * in_a + (u->terms ? parts[0] : 0);
     int64_t at_b = ((w->column / LANES * p->k + k) * in_b + (u->terms ? parts[1] : 0)) * LANES;
     uint64_t m = p->plane_a.m[at_a];
-    const uint32_t *m_b = p->plane_b.m + at_b;
+    const uint32_t *restrict m_b = p->plane_b.m + at_b;
+    const int32_t *restrict q_b = p->plane_b.q + at_b, *restrict e_b = p->plane_b.e + at_b;
+    int64_t neg = p->plane_a.q[at_a] & 1, q = p->plane_a.q[at_a] >> 1, e = p->plane_a.e[at_a], keeps = !u->integral_product;
     if (u->table_columns) {
-        const int64_t *row = p->tables->table + (int64_t)m * u->table_columns;
+        look_up_product(w, (int64_t)m, m_b, x);
+    } else {
         for EACH(j) {
-            int64_t number = row[m_b[j]], neg = (int64_t)((uint64_t)number >> 63);
-            x->m[j] = signed_word((uint64_t)number, neg);
-            x->neg[j] = neg;
-            x->q[j] = 0;
-            x->e[j] = number ? 0 : NOT_LIVE;
-            w->bad[j] |= x->m[j] > WIDEST;
+            x->m[j] = m * m_b[j];
+            x->neg[j] = (neg ^ (q_b[j] & 1)) & (keeps | nonzero(x->m[j]));
+            x->q[j] = q + (q_b[j] >> 1);
         }
-        return;
-    }
-    int64_t neg = p->plane_a.q[at_a] & 1, q = p->plane_a.q[at_a] >> 1, keeps = !u->integral_product;
-    const int32_t *q_b = p->plane_b.q + at_b;
-    for EACH(j) {
-        x->m[j] = m * m_b[j];
-        x->neg[j] = (neg ^ (q_b[j] & 1)) & (keeps | (x->m[j] != 0));
-        x->q[j] = q + (q_b[j] >> 1);
-    }
-    if (!w->need_e) return;
-    const int32_t *e_b = p->plane_b.e + at_b;
-    int64_t e = p->plane_a.e[at_a];
-    for EACH(j) {
-        int64_t both = (e > CEMU_LANES_NOT_LIVE) & (e_b[j] > CEMU_LANES_NOT_LIVE);
-        x->e[j] = both ? e + e_b[j] : NOT_LIVE;
+        for (int j = 0; j < LANES && w->need_e; j++) {
+            int64_t both = below(CEMU_LANES_NOT_LIVE, smaller(e, e_b[j]));
+            x->e[j] = pick_signed(both, e + e_b[j], NOT_LIVE);
+        }
     }
     if (u->product_exponent == CEMU_PRODUCT_EXPONENT_LEADING_BIT)
         for EACH(j) x->e[j] = x->m[j] ? length(x->m[j]) - 1 + x->q[j] : x->e[j];
@@ -65,11 +67,11 @@ static void step_of_two(work *w, const cemu_level *l, const level_plan *how, blo
     int64_t to[LANES], live[LANES], candidates[LANES];
     int joins = !l->has_min_exp && l->align_to != CEMU_ALIGN_TO_TERMS;
     if (w->need_e && !joins) choose_exponent(l, &term, 1, x, to, live, candidates);
-    if (how->near) add_near(w, x, term, how->near, l->toward_negative != 0);
+    if (how->near) add_near(x, term, how->near, l->toward_negative != 0);
     else if (how->sticky) add_far(w, x, term, l->toward_negative != 0);
     else add_exact(w, x, term, l->toward_negative != 0);
     if (l->zero_sign != CEMU_ZERO_SIGN_IEEE)
-        for EACH(j) x->neg[j] &= x->m[j] != 0;
+        for EACH(j) x->neg[j] &= nonzero(x->m[j]);
     if (!w->need_e) return;
     if (joins) join_exponents(x, term);
     else
@@ -127,7 +129,7 @@ static void make_run(work *w, int64_t number, int64_t run, block *x) {
         }
         run_pipe_block(w, &l->result, x, 0, 0, stage);
         if (l->zero_sign == CEMU_ZERO_SIGN_ALWAYS_POSITIVE)
-            for EACH(j) x->neg[j] &= x->m[j] != 0;
+            for EACH(j) x->neg[j] &= nonzero(x->m[j]);
     }
 }
 

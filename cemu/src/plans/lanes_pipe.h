@@ -14,7 +14,7 @@ static void multiply_constant(work *w, const cemu_constant *by, block *x) {
         }
     } else {
         for EACH(j) {
-            w->bad[j] |= x->m[j] > most;
+            w->bad[j] |= above(x->m[j], most);
             x->m[j] *= sig;
             x->neg[j] ^= neg;
             x->q[j] += q;
@@ -26,7 +26,7 @@ static void multiply_constant(work *w, const cemu_constant *by, block *x) {
 
 static void multiply_block(work *w, block *restrict x, const block *restrict y) {
     for EACH(j) {
-        w->bad[j] |= length(x->m[j]) + length(y->m[j]) > MOST_BITS;
+        w->bad[j] |= below(MOST_BITS, length(x->m[j]) + length(y->m[j]));
         x->m[j] *= y->m[j];
         x->neg[j] ^= y->neg[j];
         x->q[j] += y->q[j];

@@ -6,65 +6,65 @@
 
 /* x + y put into x, whose sign of zero follows emu/arithmetic/exact.py: two zeros of one sign keep it, any other zero is
  * negative if `down`. (Of two addends that is also what `zero_sign = "ieee"` says.) */
-LANE void finish_pair(block *x, int j, uint64_t sum, int64_t q, int64_t both_zero, int64_t neg_y, int64_t down) {
+LANE void finish_pair(block *x, int j, uint64_t sum, int64_t q, int64_t some, int64_t neg_y, int64_t down) {
     int64_t neg = x->neg[j], negative = (int64_t)(sum >> 63);
-    int64_t of_zero = both_zero & (neg == neg_y) ? neg : down;
+    int64_t keeps = not(some | (neg ^ neg_y)), of_zero = pick_signed(keeps, neg, down);
     x->m[j] = signed_word(sum, negative);
-    x->neg[j] = sum ? negative : of_zero;
+    x->neg[j] = pick_signed(nonzero(x->m[j]), negative, of_zero);
     x->q[j] = q;
 }
 
-LANE void join_exponents(block *x, const block *y) {
+LANE void join_exponents(block *restrict x, const block *restrict y) {
     for EACH(j) x->e[j] = larger(x->e[j], y->e[j]);
 }
 
 /* Exact; lanes whose sum has more than 62 bits are bad. A zero takes no part in the exponent of the last bit. */
 static void add_exact(work *w, block *restrict x, const block *restrict y, int64_t down) {
+    int64_t *restrict bad = w->bad;
     for EACH(j) {
         uint64_t mx = x->m[j], my = y->m[j];
-        int64_t qx = mx ? x->q[j] : y->q[j], qy = my ? y->q[j] : qx, q = smaller(qx, qy);
-        uint64_t sx = shift_of(qx - q), sy = shift_of(qy - q), wx = mx << sx, wy = my << sy;
-        w->bad[j] |= (wx >> sx != mx) | (wy >> sy != my) | (wx > WIDEST >> 1) | (wy > WIDEST >> 1) | (qx - q > 61) |
-                     (qy - q > 61);
+        int64_t some_x = nonzero(mx), some_y = nonzero(my), qx = pick_signed(some_x, x->q[j], y->q[j]);
+        int64_t qy = pick_signed(some_y, y->q[j], qx), q = smaller(qx, qy);
+        uint64_t wx = mx << shift_of(qx - q), wy = my << shift_of(qy - q);
+        bad[j] |= outgrows(mx, qx - q, wx, WIDEST >> 1) | outgrows(my, qy - q, wy, WIDEST >> 1);
         uint64_t sum = signed_word(wx, x->neg[j]) + signed_word(wy, y->neg[j]);
-        finish_pair(x, j, sum, q, !(mx | my), y->neg[j], down);
+        finish_pair(x, j, sum, q, some_x | some_y, y->neg[j], down);
     }
 }
 
 /* Addends of at most 61 - near bits each, near >= 31: the one whose last bit is higher is shifted left by at most `near`,
  * which leaves it above everything that the other loses to the sticky bit, by near - 1 bits. */
-static void add_near(work *w, block *restrict x, const block *restrict y, int64_t near, int64_t down) {
-    (void)w;
+static void add_near(block *restrict x, const block *restrict y, int64_t near, int64_t down) {
     for EACH(j) {
         uint64_t mx = x->m[j], my = y->m[j];
-        int64_t qx = mx ? x->q[j] : y->q[j], qy = my ? y->q[j] : qx, d = qx - qy;
-        int64_t far = d < 0 ? -d : d, left = smaller(far, near), right = smaller(far - left, 63);
-        uint64_t high = d < 0 ? my : mx, low = d < 0 ? mx : my;
-        int64_t neg_high = d < 0 ? y->neg[j] : x->neg[j], neg_low = d < 0 ? x->neg[j] : y->neg[j];
-        uint64_t cut = low >> right;
-        cut |= (cut << right) != low;
-        uint64_t sum = signed_word(high << left, neg_high) + signed_word(cut, neg_low);
-        finish_pair(x, j, sum, larger(qx, qy) - left, !(mx | my), y->neg[j], down);
+        int64_t some_x = nonzero(mx), some_y = nonzero(my), qx = pick_signed(some_x, x->q[j], y->q[j]);
+        int64_t qy = pick_signed(some_y, y->q[j], qx), swap = below(qx, qy), q = larger(qx, qy);
+        int64_t far = q - smaller(qx, qy), left = smaller(far, near), right = smaller(far - left, 63);
+        uint64_t sx = signed_word(pick(swap, my, mx) << left, pick_signed(swap, y->neg[j], x->neg[j]));
+        uint64_t low = pick(swap, mx, my), cut = low >> right;
+        cut |= (uint64_t)nonzero((cut << right) ^ low);
+        uint64_t sum = sx + signed_word(cut, pick_signed(swap, x->neg[j], y->neg[j]));
+        finish_pair(x, j, sum, q - left, some_x | some_y, y->neg[j], down);
     }
 }
 
 /* Addends of at most 59 bits, any distance: the larger one is shifted up to 61 bits; what the other loses is a sticky bit.
  * It loses something only if it is at least two bits below, so that the sum keeps 59 bits. */
 static void add_far(work *w, block *restrict x, const block *restrict y, int64_t down) {
+    int64_t *restrict bad = w->bad;
     for EACH(j) {
         uint64_t mx = x->m[j], my = y->m[j];
-        int64_t qx = mx ? x->q[j] : y->q[j], qy = my ? y->q[j] : qx;
-        int64_t nx = length(mx), ny = length(my), tx = mx ? nx + qx : NOT_LIVE, ty = my ? ny + qy : NOT_LIVE;
-        int64_t swap = ty > tx;
-        w->bad[j] |= (nx > 59) | (ny > 59);
-        uint64_t high = swap ? my : mx, low = swap ? mx : my;
-        int64_t neg_high = swap ? y->neg[j] : x->neg[j], neg_low = swap ? x->neg[j] : y->neg[j];
-        int64_t q_high = swap ? qy : qx, q_low = swap ? qx : qy, up = 61 - (swap ? ny : nx), q = q_high - up;
-        uint64_t right = shift_of(q - q_low), cut = low >> right;
-        cut |= (cut << right) != low;
-        cut <<= shift_of(q_low - q);
-        uint64_t sum = signed_word(high << (up & 63), neg_high) + signed_word(cut, neg_low);
-        finish_pair(x, j, sum, q, !(mx | my), y->neg[j], down);
+        int64_t some_x = nonzero(mx), some_y = nonzero(my), qx = x->q[j], qy = y->q[j], nx = length(mx), ny = length(my);
+        int64_t tx = pick_signed(some_x, nx + qx, NOT_LIVE), ty = pick_signed(some_y, ny + qy, NOT_LIVE);
+        int64_t swap = below(tx, ty), up = 61 - pick_signed(swap, ny, nx), q = pick_signed(swap, qy, qx) - up;
+        int64_t off = q - pick_signed(swap, qx, qy);
+        bad[j] |= below(59, nx) | below(59, ny);
+        uint64_t high = pick(swap, my, mx) << (up & 63), low = pick(swap, mx, my), cut = low >> shift_of(off);
+        cut |= (uint64_t)nonzero((cut << shift_of(off)) ^ low);
+        cut <<= shift_of(-off);
+        uint64_t sum = signed_word(high, pick_signed(swap, y->neg[j], x->neg[j])) +
+                       signed_word(cut, pick_signed(swap, x->neg[j], y->neg[j]));
+        finish_pair(x, j, sum, q, some_x | some_y, y->neg[j], down);
     }
 }
 
@@ -81,37 +81,37 @@ static void start_sum(sums *s) {
     }
 }
 
-LANE void see_sign(sums *s, int j, uint64_t m, int64_t neg) {
-    s->any[j] |= m != 0;
+LANE void see_sign(sums *s, int j, int64_t some, int64_t neg) {
+    s->any[j] |= some;
     s->all_neg[j] &= neg;
     s->any_neg[j] |= neg;
 }
 
 static void add_to_sum(work *w, sums *restrict s, const block *restrict x) {
+    int64_t *restrict bad = w->bad;
     for EACH(j) {
-        uint64_t m = x->m[j];
-        int64_t neg = x->neg[j], sign = s->sum[j] >> 63;
-        uint64_t have = ((uint64_t)s->sum[j] ^ (uint64_t)sign) - (uint64_t)sign;
-        int64_t qs = have ? s->q[j] : x->q[j], qx = m ? x->q[j] : qs, q = smaller(qs, qx);
-        uint64_t by_s = shift_of(qs - q), by_x = shift_of(qx - q), ws = have << by_s, wx = m << by_x;
-        w->bad[j] |= (ws >> by_s != have) | (wx >> by_x != m) | (ws > WIDEST >> 1) | (wx > WIDEST >> 1) | (qs - q > 61) |
-                     (qx - q > 61);
-        s->sum[j] = (int64_t)(((ws ^ (uint64_t)sign) - (uint64_t)sign) + signed_word(wx, neg));
+        uint64_t m = x->m[j], old = (uint64_t)s->sum[j];
+        int64_t neg = x->neg[j], sign = (int64_t)(old >> 63), some = nonzero(m);
+        uint64_t have = signed_word(old, sign);
+        int64_t qs = pick_signed(nonzero(have), s->q[j], x->q[j]), qx = pick_signed(some, x->q[j], qs), q = smaller(qs, qx);
+        uint64_t ws = have << shift_of(qs - q), wx = m << shift_of(qx - q);
+        bad[j] |= outgrows(have, qs - q, ws, WIDEST >> 1) | outgrows(m, qx - q, wx, WIDEST >> 1);
+        s->sum[j] = (int64_t)(signed_word(ws, sign) + signed_word(wx, neg));
         s->q[j] = q;
         s->e[j] = larger(s->e[j], x->e[j]);
-        see_sign(s, j, m, neg);
+        see_sign(s, j, some, neg);
     }
 }
 
-/* The sum as a block, but for its alignment exponent. */
+/* The sum as a block. */
 static void end_sum(const cemu_level *l, const sums *restrict s, block *restrict x) {
     int64_t ieee = l->zero_sign == CEMU_ZERO_SIGN_IEEE, down = l->toward_negative != 0;
     for EACH(j) {
         uint64_t sum = (uint64_t)s->sum[j];
-        int64_t negative = (int64_t)(sum >> 63), none = !s->any[j];
-        int64_t of_zero = down ? !(none & !s->any_neg[j]) : none & s->all_neg[j];
+        int64_t negative = (int64_t)(sum >> 63), none = not(s->any[j]);
+        int64_t of_zero = pick_signed(down, not(none & not(s->any_neg[j])), none & s->all_neg[j]);
         x->m[j] = signed_word(sum, negative);
-        x->neg[j] = sum ? negative : of_zero & ieee;
+        x->neg[j] = pick_signed(nonzero(x->m[j]), negative, of_zero & ieee);
         x->q[j] = s->q[j];
         x->e[j] = s->e[j];
     }
@@ -139,21 +139,19 @@ static void choose_exponent(const cemu_level *l, block *const *terms, int64_t co
 }
 
 LANE void cut_lanes(work *w, const cemu_level *l, const block *restrict x, const int64_t *restrict em,
-                    const int64_t *restrict least, int64_t terms, sums *restrict s, uint64_t up, int kind, int jams, uint64_t *restrict truncated) {
-    int64_t bits = l->align_bits;
+                    const int64_t *restrict least, int64_t terms, sums *restrict s, uint64_t up, int kind, int jams,
+                    uint64_t *restrict truncated) {
+    int64_t bits = l->align_bits, *restrict marks = w->bad;
     uint64_t room = WIDEST / (uint64_t)terms;
     for EACH(j) {
-        uint64_t m = x->m[j], lost;
-        int64_t neg = x->neg[j], e = x->e[j], lsb = em[j] - bits, by = lsb - x->q[j];
-        int64_t gone = (e < least[j]) & (m != 0);
-        uint64_t left = shift_of(-by), wide = m << left;
-        int64_t bad = ((wide >> left != m) | (wide > room) | (-by > 61)) & (m != 0) & !gone;
-        uint64_t n = rounded(wide & WIDEST, shift_of(by), neg, kind, up, jams, &lost);
-        n = gone ? 0 : n;
-        w->bad[j] |= bad;
-        truncated[j] += (lost & (uint64_t)(m != 0)) | (uint64_t)gone;
+        uint64_t m = x->m[j];
+        int64_t neg = x->neg[j], by = em[j] - bits - x->q[j], some = nonzero(m), gone = below(x->e[j], least[j]) & some, lost;
+        uint64_t wide = m << shift_of(-by);
+        marks[j] |= outgrows(m, -by, wide, room) & not(gone);
+        uint64_t n = rounded(wide & WIDEST, shift_of(by), neg, kind, up, jams, &lost) & (uint64_t)(gone - 1);
+        truncated[j] += (uint64_t)((lost & some) | gone);
         s->sum[j] += (int64_t)signed_word(n, neg);
-        see_sign(s, j, n, neg);
+        see_sign(s, j, nonzero(n), neg);
     }
 }
 
