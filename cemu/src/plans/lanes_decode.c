@@ -1,7 +1,7 @@
 /* Operands of the plan `lanes`: each element is decoded, loaded and split once, by the code of the general kernel. */
 #include "lanes_scalar.h"
 
-/* The value as a lane of a plane. Returns 1 if it is too wide. */
+/* The value as a lane of a plane, without zeros at the end of its significand. Returns 1 if it is too wide. */
 static int put(const value *x, cemu_lanes_plane *to, int64_t at, uint8_t *mark) {
     int zero = x->kind == FINITE && !x->n;
     to->m[at] = 0;
@@ -13,11 +13,12 @@ static int put(const value *x, cemu_lanes_plane *to, int64_t at, uint8_t *mark) 
     }
     if (x->live) to->e[at] = x->e;
     if (zero) return 0;
-    if (x->n > 1 || x->limb[0] >> 32) return 1;
-    int64_t bits = bit_length(x);
+    int32_t zeros = __builtin_ctzll(x->limb[0] | UINT64_C(1) << 63);
+    if (x->n > 1 || x->limb[0] >> zeros >> 32) return 1;
+    int64_t bits = bit_length(x) - zeros;
     if (bits > to->bits) to->bits = bits;
-    to->m[at] = (uint32_t)x->limb[0];
-    to->q[at] = 2 * x->q + x->negative;
+    to->m[at] = (uint32_t)(x->limb[0] >> zeros);
+    to->q[at] = 2 * (x->q + zeros) + x->negative;
     return 0;
 }
 
@@ -36,9 +37,8 @@ static int element_parts(decoder *w, uint64_t code, const void *zeros, int64_t z
     const cemu_unit *u = w->p->tables->unit;
     context *c = &w->s.c;
     if (u->table_columns) { /* looked up by the codes */
-        set_small(&w->s.x, 0, code, 0, 0);
-        w->s.x.n = code != 0;
-        return put(&w->s.x, to, at, to->marks + line);
+        to->m[at] = (uint32_t)code;
+        return 0;
     }
     element one;
     decode_element(c, w->operand, code, &one, 1);

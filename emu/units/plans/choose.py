@@ -29,6 +29,24 @@ def plan_of(form: UnitForm, k: int, backend: Backend, *, counts: bool = False) -
     return general(backend)
 
 
+def plan_named(form: UnitForm, k: int, backend: Backend, name: str) -> Plan:
+    """One plan.
+
+    Raises:
+        ValueError: there is none of this name, or it does not run the unit; says why.
+    """
+    if name == GENERAL:
+        return general(backend)
+    reasons = []
+    for found in considered(form, k) if backend is Backend.C else ():
+        if isinstance(found, Plan) and found.name == name:
+            return found
+        if isinstance(found, Refusal) and found.plan in (name, "any"):
+            reasons.append(found.reason)
+    reason = reasons[0] if reasons else f"there is no such plan on backend {backend.value}"
+    raise ValueError(f"{form.name}: plan {name!r}: {reason}")
+
+
 def refusals(form: UnitForm, k: int) -> list[Refusal]:
     """Why the plans that do not run this unit do not; one line where all have one reason."""
     return list(dict.fromkeys(found for found in considered(form, k) if isinstance(found, Refusal)))

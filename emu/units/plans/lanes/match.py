@@ -1,9 +1,9 @@
 """Which units plan "lanes" runs: nearly all, because its kernel proves each element as it computes it.
 
-The kernel (cemu/src/plans/lanes_kernel.c) is the fold of the general one with values of one 64-bit word. Its values have
-significands below 2^62 at every place; what would not fit, and every element that meets a NaN or an infinity, is marked
-and computed again by the general kernel. So nothing depends on bounds that hold for all codes, but a unit is refused
-where they say that hardly any element would fit.
+The kernel (cemu/src/plans/lanes_kernel.c) is the fold of the general one with values of one 64-bit word: significands
+below 2^62 at every place. What would not fit, and every element that meets a NaN or an infinity, is marked and computed
+again by the general kernel. So nothing depends on bounds that hold for all codes; but a unit is refused where they say
+that hardly any element would fit.
 
 * product: the widest significands of a and b, as decoded, have at most 62 bits together; else all is general;
 * sums: exact if the last bits of the addends leave 61 bits to each; two addends before a cast to a float of at most 56
@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from emu.formats.enums import FormatKind
 from emu.formats.model import Format
 from emu.units.form import Level, Operand, UnitForm
 from emu.units.plans.lanes.run import run
@@ -50,41 +49,31 @@ def _proved(form: UnitForm, k: int) -> tuple[str, ...]:
         raise UnprovedError("random bits are drawn one by one, in the order of execution")
     if form.product.table is None:
         a, b = _bits(form.a, "a"), _bits(form.b, "b")
-        if not _parts(form) and a + b > WORD:
-            raise UnprovedError(f"products have up to {a + b} bits, more than {WORD}")
+        if form.product.parts is None and a + b > WORD:
+            raise UnprovedError(f"products have {a + b} bits, more than {WORD}")
     for index, level in enumerate(form.levels):
         _check_level(index, level, k * form.terms_per_k)
     return (
         f"significands of a and b have at most {WORD} bits together, as decoded",
-        f"every sum that stays exact has at most {WORD} bits, looked at lane by lane; two addends before a rounding "
-        "to a float keep a sticky bit at least two bits below the rounding",
+        f"every sum that stays exact has at most {WORD} bits, looked at lane by lane",
+        "two addends before a rounding to a float keep a sticky bit, at least two bits below the rounding",
         "what else is no finite value of one word is marked, and the general kernel computes the element again",
         "events are counted per element, by the kernel that computes it",
     )
 
 
-def _parts(form: UnitForm) -> bool:
-    return form.product.parts is not None
-
-
 def _bits(operand: Operand, name: str) -> int:
-    """Bits of a loaded significand, at most (what a load pipe makes of it is looked at when it runs)."""
+    """Bits that most loaded significands have; integers, and what a load pipe makes, are looked at as they come."""
     fmt = _loaded(operand)
-    bits = _significand(fmt)
-    if bits > OPERAND_BITS and fmt.kind is FormatKind.FLOAT:
+    bits = 1 if fmt.is_integral or fmt.is_listed else fmt.man_bits + 1
+    if bits > OPERAND_BITS:
         raise UnprovedError(f"significands of {name} have {bits} bits, more than {OPERAND_BITS}")
-    return min(bits, OPERAND_BITS)
+    return bits
 
 
 def _loaded(operand: Operand) -> Format:
     casts = [step.cast for step in operand.load if step.cast is not None]
     return casts[-1].format if casts else operand.format
-
-
-def _significand(fmt: Format) -> int:
-    if fmt.is_integral:
-        return fmt.bits
-    return 1 if fmt.is_listed else fmt.man_bits + 1
 
 
 def _check_level(index: int, level: Level, inputs: int) -> None:
