@@ -21,7 +21,8 @@ typedef struct {
     int32_t *q, *e;
     uint8_t *marks;
     int64_t *events;
-    int64_t bits; /* of the widest significand */
+    int64_t bits;     /* of the widest significand */
+    int64_t low, top; /* elements that are not zero are multiples of 2^low, below 2^top; low > top: all are zero */
 } cemu_lanes_plane;
 
 typedef struct {

@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     int64_t sticky; /* a sum of two may have a sticky bit: a cast to a float follows */
     int64_t near;   /* and its addends are narrow: at most 61 - near bits; 0: they may be wider */
+    int64_t on_grid, grid; /* every addend is a multiple of 2^grid, and every exact sum below 2^(grid + 61) */
     int64_t terms;  /* blocks in `term`: of an aligned adder one for each term of a step */
     block *term;
 } level_plan;

@@ -17,6 +17,8 @@ static int put(const value *x, cemu_lanes_plane *to, int64_t at, uint8_t *mark) 
     if (x->n > 1 || x->limb[0] >> zeros >> 32) return 1;
     int64_t bits = bit_length(x) - zeros;
     if (bits > to->bits) to->bits = bits;
+    if (x->q + zeros < to->low) to->low = x->q + zeros;
+    if (x->q + zeros + bits > to->top) to->top = x->q + zeros + bits;
     to->m[at] = (uint32_t)(x->limb[0] >> zeros);
     to->q[at] = 2 * (x->q + zeros) + x->negative;
     return 0;
@@ -131,6 +133,8 @@ CEMU_API int64_t cemu_plan_lanes_decode(cemu_plan_lanes_t *p) {
     w.cast_count = u->casts_a;
     w.parts = u->terms ? u->parts_a : 1;
     w.stride = 1;
+    p->plane_a.low = p->plane_b.low = INT32_MAX;
+    p->plane_a.top = p->plane_b.top = INT32_MIN;
     int wide = decode_a(&w, &p->plane_a);
     w.operand = &u->b;
     w.casts += u->casts_a;

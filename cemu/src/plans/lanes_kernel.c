@@ -67,7 +67,8 @@ static void step_of_two(work *w, const cemu_level *l, const level_plan *how, blo
     int64_t to[LANES], live[LANES], candidates[LANES];
     int joins = !l->has_min_exp && l->align_to != CEMU_ALIGN_TO_TERMS;
     if (w->need_e && !joins) choose_exponent(l, &term, 1, x, to, live, candidates);
-    if (how->near) add_near(x, term, how->near, l->toward_negative != 0);
+    if (how->on_grid) add_pair_on_grid(x, term, how->grid, l->toward_negative != 0);
+    else if (how->near) add_near(x, term, how->near, l->toward_negative != 0);
     else if (how->sticky) add_far(w, x, term, l->toward_negative != 0);
     else add_exact(w, x, term, l->toward_negative != 0);
     if (l->zero_sign != CEMU_ZERO_SIGN_IEEE)
@@ -84,17 +85,20 @@ static void step_of_many(work *w, const cemu_level *l, const level_plan *how, in
     int64_t to[LANES], live[LANES], candidates[LANES];
     block *terms[1] = {how->term};
     sums s;
-    start_sum(&s);
+    start_sum(&s, how->grid);
     for EACH(j) to[j] = NOT_LIVE;
     for (int64_t i = 0; i < count; i++) {
         make_input(w, number, inputs[i], how->term);
-        add_to_sum(w, &s, how->term);
+        if (how->on_grid) add_on_grid(l, &s, how->term, how->grid);
+        else add_to_sum(w, l, &s, how->term);
+        if (w->need_e && how->on_grid) join_sum(&s, how->term);
     }
     if (w->need_e) { /* the terms' exponents are in s.e */
         memcpy(how->term->e, s.e, sizeof s.e);
         choose_exponent(l, terms, 1, has_acc ? x : NULL, to, live, candidates);
     }
-    if (has_acc) add_to_sum(w, &s, x);
+    if (has_acc && how->on_grid) add_on_grid(l, &s, x, how->grid);
+    else if (has_acc) add_to_sum(w, l, &s, x);
     end_sum(l, &s, x);
     if (w->need_e)
         for EACH(j) x->e[j] = live[j] > LIVE ? to[j] : NOT_LIVE;

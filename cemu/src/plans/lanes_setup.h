@@ -32,15 +32,60 @@ static int64_t bits_of_format(const cemu_format *f) {
     return f->points ? 62 : f->man_bits + 2;
 }
 
-/* Whether sums of two may have a sticky bit, and whether the quick way is proved. */
+/* Bounds of the values on an edge that are not zero: multiples of 2^low, below 2^top. */
+typedef struct {
+    int64_t known, low, top;
+} range;
+
+static const range UNKNOWN = {0, 0, 0};
+
+static range either(range x, range y) {
+    if (!x.known || !y.known) return UNKNOWN;
+    return (range){1, smaller(x.low, y.low), larger(x.top, y.top)};
+}
+
+static range range_of_format(const cemu_format *f) {
+    if (f->kind == CEMU_FORMAT_KIND_INTEGER || f->kind == CEMU_FORMAT_KIND_FIXED)
+        return (range){1, -f->frac_bits, f->bits - f->frac_bits};
+    if (f->points || !f->man_bits) return UNKNOWN;
+    int64_t top = (int64_t)((uint64_t)f->max_magnitude >> f->man_bits) - f->bias;
+    return (range){1, f->emin - f->man_bits, larger(top, f->emin) + 1};
+}
+
+static range range_after(const work *w, const cemu_pipe *pipe, range x) {
+    for (int64_t i = pipe->first; i < pipe->first + pipe->count; i++) {
+        const cemu_step *s = w->p->tables->steps + i;
+        if (s->factor == CEMU_FACTOR_CONSTANTS && x.known) {
+            const cemu_constant *c = w->p->tables->constants + s->first_constant;
+            int64_t low = c->q, top = c->q + bits_of((uint64_t)c->sig);
+            for (int64_t j = 1; j < s->constants; j++) {
+                low = smaller(low, c[j].q);
+                top = larger(top, c[j].q + bits_of((uint64_t)c[j].sig));
+            }
+            x = (range){1, x.low + low, x.top + top};
+        } else if (s->factor != CEMU_FACTOR_NONE) {
+            x = UNKNOWN;
+        }
+        if (s->addends) x = UNKNOWN;
+        if (s->cast.format >= 0 && s->cast.rounding == CEMU_ROUNDING_EXACT) x = UNKNOWN;
+        else if (s->cast.format >= 0) x = range_of_format(w->p->tables->formats + s->cast.format);
+    }
+    return x;
+}
+
+/* Whether sums of two may have a sticky bit, and whether the quick ways are proved. */
 static void plan_levels(work *w) {
     const cemu_tables *t = w->p->tables;
-    int64_t bits = t->unit->table_columns ? 62 : w->p->plane_a.bits + w->p->plane_b.bits;
-    int64_t bits_c = 0;
+    const cemu_lanes_plane *a = &w->p->plane_a, *b = &w->p->plane_b;
+    int64_t bits = t->unit->table_columns ? 62 : a->bits + b->bits, bits_c = 0;
+    range made = {!t->unit->table_columns && a->low <= a->top && b->low <= b->top, a->low + b->low, a->top + b->top}, c = {1, 0, 0};
     bits = bits_after(w, &w->u->product_result, bits);
-    if (w->u->c.format >= 0)
-        bits_c = larger(bits_after(w, &w->u->c.load, bits_of_format(t->formats + w->u->c.format)),
-                        bits_of_format(t->formats + w->u->d.format));
+    made = range_after(w, &w->u->product_result, made);
+    if (w->u->c.format >= 0) {
+        const cemu_format *of_c = t->formats + w->u->c.format, *of_d = t->formats + w->u->d.format;
+        bits_c = larger(bits_after(w, &w->u->c.load, bits_of_format(of_c)), bits_of_format(of_d));
+        c = either(range_after(w, &w->u->c.load, range_of_format(of_c)), range_of_format(of_d));
+    }
     for (int64_t i = 0; i < w->u->levels; i++) {
         const cemu_level *l = t->levels + i;
         level_plan *how = w->levels + i;
@@ -52,6 +97,14 @@ static void plan_levels(work *w) {
             if (near >= 31 && near >= w->casts[l->result.first].man + 4) how->near = near;
         }
         bits = results;
+        range addends = range_after(w, &l->input, made);
+        if (l->start == CEMU_START_C) addends = either(addends, c);
+        if (l->result.count) addends = either(addends, made = range_after(w, &l->result, UNKNOWN));
+        int64_t count = (l->result.count ? smaller(l->group, w->whole.terms) : w->whole.terms) + 1;
+        int64_t top = addends.top + bits_of((uint64_t)count);
+        how->on_grid = addends.known && !l->align && top - addends.low <= 61;
+        how->grid = addends.low;
+        if (!l->result.count) made = how->on_grid ? (range){1, addends.low, top} : UNKNOWN;
     }
 }
 

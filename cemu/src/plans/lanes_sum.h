@@ -68,27 +68,23 @@ static void add_far(work *w, block *restrict x, const block *restrict y, int64_t
     }
 }
 
-/* A sum of many addends on its way. */
+/* A sum of many addends on its way. `alike`: all addends are zeros of the sign that decides a sum of nothing but zeros:
+ * -0, or +0 if the rounding that follows is toward_negative. */
 typedef struct {
-    int64_t sum[LANES], q[LANES], e[LANES], any[LANES], all_neg[LANES], any_neg[LANES];
+    int64_t sum[LANES], q[LANES], e[LANES], alike[LANES];
 } __attribute__((aligned(64))) sums;
 
-static void start_sum(sums *s) {
-    memset(s, 0, sizeof *s);
+static void start_sum(sums *s, int64_t q) {
     for EACH(j) {
+        s->sum[j] = 0;
+        s->q[j] = q;
         s->e[j] = NOT_LIVE;
-        s->all_neg[j] = 1;
+        s->alike[j] = 1;
     }
 }
 
-LANE void see_sign(sums *s, int j, int64_t some, int64_t neg) {
-    s->any[j] |= some;
-    s->all_neg[j] &= neg;
-    s->any_neg[j] |= neg;
-}
-
-static void add_to_sum(work *w, sums *restrict s, const block *restrict x) {
-    int64_t *restrict bad = w->bad;
+static void add_to_sum(work *w, const cemu_level *l, sums *restrict s, const block *restrict x) {
+    int64_t *restrict bad = w->bad, down = l->toward_negative != 0;
     for EACH(j) {
         uint64_t m = x->m[j], old = (uint64_t)s->sum[j];
         int64_t neg = x->neg[j], sign = (int64_t)(old >> 63), some = nonzero(m);
@@ -99,8 +95,33 @@ static void add_to_sum(work *w, sums *restrict s, const block *restrict x) {
         s->sum[j] = (int64_t)(signed_word(ws, sign) + signed_word(wx, neg));
         s->q[j] = q;
         s->e[j] = larger(s->e[j], x->e[j]);
-        see_sign(s, j, some, neg);
+        s->alike[j] &= (neg ^ down) & not(some);
     }
+}
+
+/* The same where every addend is known to be a multiple of 2^grid, and the sum to fit. */
+static void add_on_grid(const cemu_level *l, sums *restrict s, const block *restrict x, int64_t grid) {
+    int64_t down = l->toward_negative != 0;
+    for EACH(j) {
+        uint64_t m = x->m[j];
+        int64_t neg = x->neg[j];
+        s->sum[j] += (int64_t)signed_word(m << ((x->q[j] - grid) & 63), neg);
+        s->alike[j] &= (neg ^ down) & not(nonzero(m));
+    }
+}
+
+/* x + y put into x, on a grid as above. */
+static void add_pair_on_grid(block *restrict x, const block *restrict y, int64_t grid, int64_t down) {
+    for EACH(j) {
+        uint64_t mx = x->m[j], my = y->m[j];
+        uint64_t sum = signed_word(mx << ((x->q[j] - grid) & 63), x->neg[j]) +
+                       signed_word(my << ((y->q[j] - grid) & 63), y->neg[j]);
+        finish_pair(x, j, sum, grid, nonzero(mx | my), y->neg[j], down);
+    }
+}
+
+static void join_sum(sums *restrict s, const block *restrict x) {
+    for EACH(j) s->e[j] = larger(s->e[j], x->e[j]);
 }
 
 /* The sum as a block. */
@@ -108,10 +129,9 @@ static void end_sum(const cemu_level *l, const sums *restrict s, block *restrict
     int64_t ieee = l->zero_sign == CEMU_ZERO_SIGN_IEEE, down = l->toward_negative != 0;
     for EACH(j) {
         uint64_t sum = (uint64_t)s->sum[j];
-        int64_t negative = (int64_t)(sum >> 63), none = not(s->any[j]);
-        int64_t of_zero = pick_signed(down, not(none & not(s->any_neg[j])), none & s->all_neg[j]);
+        int64_t negative = (int64_t)(sum >> 63);
         x->m[j] = signed_word(sum, negative);
-        x->neg[j] = pick_signed(nonzero(x->m[j]), negative, of_zero & ieee);
+        x->neg[j] = pick_signed(nonzero(x->m[j]), negative, (s->alike[j] ^ down) & ieee);
         x->q[j] = s->q[j];
         x->e[j] = s->e[j];
     }
@@ -141,7 +161,7 @@ static void choose_exponent(const cemu_level *l, block *const *terms, int64_t co
 LANE void cut_lanes(work *w, const cemu_level *l, const block *restrict x, const int64_t *restrict em,
                     const int64_t *restrict least, int64_t terms, sums *restrict s, uint64_t up, int kind, int jams,
                     uint64_t *restrict truncated) {
-    int64_t bits = l->align_bits, *restrict marks = w->bad;
+    int64_t bits = l->align_bits, *restrict marks = w->bad, down = l->toward_negative != 0;
     uint64_t room = WIDEST / (uint64_t)terms;
     for EACH(j) {
         uint64_t m = x->m[j];
@@ -151,7 +171,7 @@ LANE void cut_lanes(work *w, const cemu_level *l, const block *restrict x, const
         uint64_t n = rounded(wide & WIDEST, shift_of(by), neg, kind, up, jams, &lost) & (uint64_t)(gone - 1);
         truncated[j] += (uint64_t)((lost & some) | gone);
         s->sum[j] += (int64_t)signed_word(n, neg);
-        see_sign(s, j, nonzero(n), neg);
+        s->alike[j] &= (neg ^ down) & not(nonzero(n));
     }
 }
 
@@ -165,7 +185,7 @@ static void sum_aligned(work *w, const cemu_level *l, const level_plan *how, blo
     sums s;
     int kind = rounding_kind(l->align_rounding), jams = l->align_rounding == CEMU_ROUNDING_JAMMING;
     choose_exponent(l, terms, count, acc, to, live, candidates);
-    start_sum(&s);
+    start_sum(&s, 0);
     for EACH(j) {
         int64_t cuts = candidates[j] > LIVE;
         em[j] = cuts ? to[j] : (acc ? acc->q[j] : 0) + l->align_bits;
