@@ -39,7 +39,7 @@ typedef struct {
     int64_t *events;  /* [stage][kind], added to: of elements that are not marked, without those of the planes */
 } cemu_plan_lanes_t;
 
-/* Fill the planes; operands that daz takes for zero are counted in `events`. */
+/* Fill the planes. events[0], events[1]: how many elements of a, of b daz took for zero. */
 CEMU_API int64_t cemu_plan_lanes_decode(cemu_plan_lanes_t *problem);
 
 CEMU_API int64_t cemu_plan_lanes(cemu_plan_lanes_t *problem, int64_t isa);

@@ -29,7 +29,7 @@ typedef struct {
     const cemu_plan_lanes_t *p;
     const cemu_operand *operand;
     const cemu_cast *casts;
-    int64_t cast_count, parts, stride, digits;
+    int64_t cast_count, parts, stride, *flushed;
     int64_t cells[CEMU_STAGE_FIRST_LEVEL * CEMU_EVENT_KINDS];
 } decoder;
 
@@ -44,7 +44,7 @@ static int element_parts(decoder *w, uint64_t code, const void *zeros, int64_t z
     }
     element one;
     decode_element(c, w->operand, code, &one, 1);
-    w->p->events[CEMU_EVENT_KIND_FLUSHED_IN] += w->cells[CEMU_EVENT_KIND_FLUSHED_IN];
+    *w->flushed += w->cells[CEMU_EVENT_KIND_FLUSHED_IN];
     w->cells[CEMU_EVENT_KIND_FLUSHED_IN] = 0;
     if (u->digit_width) {
         const cemu_format *f = c->t->formats + w->operand->format;
@@ -129,6 +129,7 @@ CEMU_API int64_t cemu_plan_lanes_decode(cemu_plan_lanes_t *p) {
     if (status) return status;
     w.s.problem.events = w.cells;
     w.operand = &u->a;
+    w.flushed = p->events;
     w.casts = p->tables->casts;
     w.cast_count = u->casts_a;
     w.parts = u->terms ? u->parts_a : 1;
@@ -137,6 +138,7 @@ CEMU_API int64_t cemu_plan_lanes_decode(cemu_plan_lanes_t *p) {
     p->plane_a.top = p->plane_b.top = INT32_MIN;
     int wide = decode_a(&w, &p->plane_a);
     w.operand = &u->b;
+    w.flushed = p->events + 1;
     w.casts += u->casts_a;
     w.cast_count = u->casts_b;
     w.parts = u->terms ? u->parts_b : 1;

@@ -187,15 +187,27 @@ def test_flushed_operands_count_once() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("most", [1 << 22, 1600])
 @pytest.mark.parametrize(
-    ("m", "k", "n"), [(1, 1, 1), (1, 40, 70), (35, 7, 1), (50, 33, 33), (7, 64, 64), (0, 3, 4), (3, 3, 0)]
+    ("m", "k", "n"), [(1, 1, 1), (1, 40, 70), (35, 7, 1), (50, 33, 33), (7, 64, 64), (70, 9, 129), (0, 3, 4), (3, 3, 0)]
 )
-def test_shapes_and_threads(m: int, k: int, n: int, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shapes_parts_and_threads(
+    m: int, k: int, n: int, most: int, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(running, "worker_count", lambda _: workers)
+    monkeypatch.setattr(running, "MOST_VALUES", most)
+    monkeypatch.setattr(running, "ROWS", 16)
     r = rng(m, k, n)
-    unit = load_unit("nnpi:acc16")
-    a, b, c = codes(r, unit.a, (m, k)), codes(r, unit.b, (k, n)), codes(r, unit.c, (m, n))
-    check(unit, a=a & 0xBFFF, b=b & 0xBFFF, c=c)
+    for name in ("nnpi:acc16", "nnpi:int8", "mxint8-aligned"):
+        unit = load_unit(name)
+        given = {"a": codes(r, unit.a, (m, k)), "b": codes(r, unit.b, (k, n)), "c": codes(r, unit.c, (m, n))}
+        if unit.form.scale_a is not None:
+            blocks = unit.form.scale_a.blocks(k)
+            given |= {"a_scale": codes(r, unit.form.scale_a.format, (m, blocks)) | 64}
+            given |= {"b_scale": codes(r, unit.form.scale_b.format, (blocks, n)) & 191}
+        if unit.form.a.zero is not None:
+            given |= {"a_zero": codes(r, unit.a, (m, 1)), "b_zero": codes(r, unit.b, (1, n))}
+        check(unit, **given)
 
 
 def test_casts_that_raise() -> None:

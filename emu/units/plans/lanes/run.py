@@ -1,15 +1,20 @@
-"""Runs plan "lanes": decoded planes, the kernel over rows in threads, marked elements again, the events of all."""
+"""Runs plan "lanes": decoded planes, the kernel over rows in threads, marked elements again, the events of all.
+
+Large problems are cut into parts, so that the planes of operands stay in bounds.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.backend import Backend
+from emu.formats.enums import EventKind
 from emu.formats.native import pointer
 from emu.units.backends import runner
 from emu.units.c_backend import c_tables as as_c
@@ -22,8 +27,13 @@ from emu.units.stages import KINDS, OPERAND
 from emu.units.tables import tables_of
 from emu.units.tiling import worker_count
 
-ROWS = 16
-"""of one call, so that threads are busy to the end"""
+ROWS = 64
+"""of one call, where there are several threads"""
+BLOCK = 32
+"""Columns of d that the kernel computes at a time (CEMU_LANES)."""
+MOST_VALUES = 1 << 22
+"""Decoded values of an operand that exist at once: 48 MB."""
+Result = tuple[int, NDArray[np.int64]]
 _ISAS = {None: -1, Isa.BASE: 0, Isa.V3: 1, Isa.V4: 2}
 
 
@@ -54,71 +64,124 @@ class _Plane:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Computed:
+    """What the kernel says of one part of a problem, whose d it has written."""
+
+    marks: NDArray[np.bool_]
+    """[m, n]: what it did not compute"""
+    events: NDArray[np.int64]
+    """[stage, kind]: of all other elements"""
+    flushed: NDArray[np.int64]
+    """elements of a, and of b, that daz takes for zero"""
+
+
 def run(form: UnitForm, problem: Problem, isa: Isa | None) -> None:
     """Compute a problem in place, and count its events."""
+    rows, columns = _sizes(form, problem)
+    marks, events = np.zeros((problem.m, problem.n), bool), np.zeros_like(problem.events)
+    for row in range(0, problem.m, rows):
+        for column in range(0, problem.n, columns):
+            part = _part(problem, slice(row, row + rows), slice(column, column + columns))
+            done = _compute(form, part, isa)
+            if done is None:
+                runner(Backend.C)(problem)
+                return
+            if part is not problem:
+                problem.d[row : row + rows, column : column + columns] = part.d
+            marks[row : row + rows, column : column + columns] = done.marks
+            events += done.events
+            events[OPERAND, EventKind.FLUSHED_IN.code] += done.flushed @ np.array([column == 0, row == 0])
+    if not count_again(problem, marks):  # else all of it was computed, and counted, by the general kernel
+        problem.events[...] += events
+
+
+def _sizes(form: UnitForm, problem: Problem) -> tuple[int, int]:
+    """Rows and columns of a part: all of them, or as many as keep the planes of operands in bounds."""
+    parts = form.product.parts
+    in_a, in_b = (1, 1) if parts is None else (parts.a, parts.b)
+    rows = max(1, MOST_VALUES // max(problem.k * in_a, 1))
+    columns = max(1, MOST_VALUES // max(problem.k * in_b * BLOCK, 1)) * BLOCK
+    return min(rows, max(problem.m, 1)), min(columns, max(problem.n, 1))
+
+
+def _part(problem: Problem, rows: slice, columns: slice) -> Problem:
+    """The product of some rows and columns, with a d of its own; the problem itself if that is all."""
+    if rows.stop - rows.start >= problem.m and columns.stop - columns.start >= problem.n:
+        return problem
+
+    def some(array: Codes | None, row: slice, column: slice) -> Codes | None:
+        return None if array is None else np.ascontiguousarray(array[row, column])
+
+    every = slice(None)
+    a, b = some(problem.a, rows, every), some(problem.b, every, columns)
+    assert a is not None
+    assert b is not None
+    return replace(
+        problem, a=a, b=b, c=some(problem.c, rows, columns), d=np.empty((a.shape[0], b.shape[1]), problem.d.dtype),
+        a_scale=some(problem.a_scale, rows, every), b_scale=some(problem.b_scale, every, columns),
+        a_zero=some(problem.a_zero, rows, every), b_zero=some(problem.b_zero, every, columns),
+    )  # fmt: skip
+
+
+def _compute(form: UnitForm, problem: Problem, isa: Isa | None) -> _Computed | None:
+    """Run the kernel; None: significands of the operands are too wide for it."""
     from cemu import ffi, lib
 
-    if not problem.m or not problem.n:
-        runner(Backend.C)(problem)
-        return
-    lanes = int(lib.CEMU_LANES)
-    blocks = -(-problem.n // lanes)
+    blocks = -(-problem.n // BLOCK)
     parts = form.product.parts
     in_a, in_b = (1, 1) if parts is None else (parts.a, parts.b)
     planes = {
         "plane_a": _Plane.of(problem.m * problem.k * in_a, problem.m),
-        "plane_b": _Plane.of(blocks * lanes * problem.k * in_b, problem.n),
+        "plane_b": _Plane.of(blocks * BLOCK * problem.k * in_b, problem.n),
         "scales_a": _Plane.of(0 if problem.a_scale is None else problem.a_scale.size, 0),
-        "scales_b": _Plane.of(0 if problem.b_scale is None else problem.b_scale.shape[0] * blocks * lanes, 0),
+        "scales_b": _Plane.of(0 if problem.b_scale is None else problem.b_scale.shape[0] * blocks * BLOCK, 0),
     }
     tables = tables_of(form)
     c_tables = as_c(tables)
-    marks = np.zeros((problem.m, problem.n), np.uint8)
-    flushed = np.zeros(KINDS, np.int64)
+    marks, flushed = np.zeros((problem.m, problem.n), np.uint8), np.zeros(2, np.int64)
     fields = {
         "tables": c_tables, "m": problem.m, "n": problem.n, "k": problem.k, "limbs": limbs_of(form, problem.k),
         "a_blocks": _length(problem.a_scale, 1), "b_blocks": _length(problem.b_scale, 0),
         "a_zero_blocks": _length(problem.a_zero, 1), "b_zero_blocks": _length(problem.b_zero, 0),
         **_codes(problem), **{name: plane.fields for name, plane in planes.items()},
-        "counting": 1, "marks": pointer("uint8_t *", marks),
+        "counting": 1, "marks": pointer("uint8_t *", marks), "events": pointer("int64_t *", flushed),
     }  # fmt: skip
-    whole = ffi.new("cemu_plan_lanes_t *", fields | {"events": pointer("int64_t *", flushed)})
-    status = int(lib.cemu_plan_lanes_decode(whole))
-    events: list[NDArray[np.int64]] = []
+    whole = ffi.new("cemu_plan_lanes_t *", fields)
 
-    def part(first: int) -> int:
+    def rows_of(first: int, end: int) -> tuple[int, NDArray[np.int64]]:
         counts = np.zeros_like(problem.events)
-        events.append(counts)
         one = ffi.new("cemu_plan_lanes_t *", whole[0])
-        one.row, one.row_end, one.block, one.block_end = first, min(first + rows, problem.m), 0, blocks
+        one.row, one.row_end, one.block, one.block_end = first, end, 0, blocks
         one.events = pointer("int64_t *", counts)
-        return int(lib.cemu_plan_lanes(one, _ISAS[isa]))
+        return int(lib.cemu_plan_lanes(one, _ISAS[isa])), counts
 
-    workers = worker_count(problem)
-    rows = max(1, min(ROWS if workers == 1 else -(-problem.m // workers), ROWS * 16))
+    assert lib.CEMU_LANES == BLOCK
+    status = int(lib.cemu_plan_lanes_decode(whole))
+    events = np.zeros_like(problem.events)
     if status == lib.CEMU_OK:
-        if workers == 1:
-            rows = problem.m
-            statuses = [part(0)]
-        else:
-            with ThreadPoolExecutor(workers) as pool:
-                statuses = list(pool.map(part, range(0, problem.m, rows)))
-        status = max(statuses)
+        results = _in_threads(problem, rows_of)
+        status = max(one for one, _ in results)
+        events += sum(counts for _, counts in results)
     if status == lib.CEMU_LANES_WIDE:
-        runner(Backend.C)(problem)
-        return
+        return None
     if status == lib.CEMU_NO_MEMORY:
         raise MemoryError(f"{form.name}: no memory for K = {problem.k}")
     assert status == lib.CEMU_OK, f"cemu_plan_lanes: status {status}"
-    again = marks.astype(bool)
-    if count_again(problem, again):
-        return  # all of it was computed, and counted, by the general kernel
-    problem.events[OPERAND] += flushed
-    for counts in events:
-        problem.events[...] += counts
-    good = ~again
-    problem.events[OPERAND] += good.sum(axis=1) @ planes["plane_a"].events
-    problem.events[OPERAND] += good.sum(axis=0) @ planes["plane_b"].events
+    good = marks == 0
+    events[OPERAND] += good.sum(axis=1) @ planes["plane_a"].events + good.sum(axis=0) @ planes["plane_b"].events
+    return _Computed(marks=~good, events=events, flushed=flushed)
+
+
+def _in_threads(problem: Problem, rows_of: Callable[[int, int], Result]) -> list[Result]:
+    """All rows, in pieces over the cores."""
+    workers = worker_count(problem)
+    if workers == 1:
+        return [rows_of(0, problem.m)]
+    size = max(1, min(-(-problem.m // workers), ROWS))
+    with ThreadPoolExecutor(workers) as pool:
+        made = [pool.submit(rows_of, at, min(at + size, problem.m)) for at in range(0, problem.m, size)]
+        return [one.result() for one in made]
 
 
 def _length(array: Codes | None, axis: int) -> int:
