@@ -33,6 +33,7 @@ typedef struct {
     int64_t a_bytes, b_bytes, c_bytes, a_scale_bytes, b_scale_bytes, a_zero_bytes, b_zero_bytes, d_bytes; /* of a code */
     cemu_lanes_plane plane_a, plane_b, scales_a, scales_b;
     int64_t row, row_end, block, block_end; /* what a call computes: rows, blocks of columns */
+    int64_t first_column; /* of the whole result, for lists in `output` */
     int64_t counting;
     void *d;          /* [m][n] */
     uint8_t *marks;   /* [m][n]: set where an element must be computed again */

@@ -164,7 +164,7 @@ static void write_d(work *w, block *x, uint64_t *codes) {
     for (int64_t j = 0; j < w->columns; j++) {
         if (w->bad[j]) continue;
         if (p->b_scale) w->scale_b = code_at(p->b_scale, p->b_scale_bytes, w->column + j);
-        place at = {0, w->column + j, 0, 0};
+        place at = {0, p->first_column + w->column + j, 0, 0};
         w->s.problem.events = w->counting ? w->rare + j * w->stages * CEMU_EVENT_KINDS : NULL;
         load_lane(x, (int)j, v);
         run_pipe(c, &w->u->output, v, &at, w->stages - 1);

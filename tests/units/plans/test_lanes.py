@@ -210,6 +210,14 @@ def test_shapes_parts_and_threads(
         check(unit, **given)
 
 
+def test_lists_go_by_the_column_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "MOST_VALUES", 256)
+    r, n = rng(), 100
+    output = [{"multiply": [float(x) for x in r.integers(1, 99, n)], "add": [float(x) for x in r.integers(1, 99, n)]}]
+    unit = small("int8 int8 int32 int32", {"result": {"format": "int32"}}, output=output)
+    check(unit, a=codes(r, unit.a, (40, 8)), b=codes(r, unit.b, (8, n)), c=codes(r, unit.c, (40, n), "normal"))
+
+
 def test_casts_that_raise() -> None:
     unit = small("int4 int4 int8 int8", {"result": {"format": "int8", "overflow": "raise"}})
     r = rng()

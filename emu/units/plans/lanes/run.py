@@ -83,7 +83,7 @@ def run(form: UnitForm, problem: Problem, isa: Isa | None) -> None:
     for row in range(0, problem.m, rows):
         for column in range(0, problem.n, columns):
             part = _part(problem, slice(row, row + rows), slice(column, column + columns))
-            done = _compute(form, part, isa)
+            done = _compute(form, part, column, isa)
             if done is None:
                 runner(Backend.C)(problem)
                 return
@@ -124,7 +124,7 @@ def _part(problem: Problem, rows: slice, columns: slice) -> Problem:
     )  # fmt: skip
 
 
-def _compute(form: UnitForm, problem: Problem, isa: Isa | None) -> _Computed | None:
+def _compute(form: UnitForm, problem: Problem, first_column: int, isa: Isa | None) -> _Computed | None:
     """Run the kernel; None: significands of the operands are too wide for it."""
     from cemu import ffi, lib
 
@@ -145,7 +145,7 @@ def _compute(form: UnitForm, problem: Problem, isa: Isa | None) -> _Computed | N
         "a_blocks": _length(problem.a_scale, 1), "b_blocks": _length(problem.b_scale, 0),
         "a_zero_blocks": _length(problem.a_zero, 1), "b_zero_blocks": _length(problem.b_zero, 0),
         **_codes(problem), **{name: plane.fields for name, plane in planes.items()},
-        "counting": 1, "marks": pointer("uint8_t *", marks), "events": pointer("int64_t *", flushed),
+        "first_column": first_column, "counting": 1, "marks": pointer("uint8_t *", marks), "events": pointer("int64_t *", flushed),
     }  # fmt: skip
     whole = ffi.new("cemu_plan_lanes_t *", fields)
 
