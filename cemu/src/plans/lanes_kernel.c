@@ -124,7 +124,7 @@ static void make_run(work *w, int64_t number, int64_t run, block *x) {
         } else if (count == 1 && has_acc) {
             make_input(w, number, s->index[i], how->term);
             step_of_two(w, l, how, x, how->term);
-        } else if (count == 2 && !has_acc && how->sticky) {
+        } else if (count == 2 && !has_acc && how->sticky && !(w->need_e && l->align_to == CEMU_ALIGN_TO_TERMS)) {
             make_input(w, number, s->index[i], x);
             make_input(w, number, s->index[i + 1], how->term);
             step_of_two(w, l, how, x, how->term);

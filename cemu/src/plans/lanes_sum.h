@@ -71,7 +71,8 @@ static void add_far(work *w, block *restrict x, const block *restrict y, int64_t
 /* A sum of many addends on its way. `alike`: all addends are zeros of the sign that decides a sum of nothing but zeros:
  * -0, or +0 if the rounding that follows is toward_negative. */
 typedef struct {
-    int64_t sum[LANES], q[LANES], e[LANES], alike[LANES];
+    uint64_t sum[LANES]; /* two's complement */
+    int64_t q[LANES], e[LANES], alike[LANES];
 } __attribute__((aligned(64))) sums;
 
 static void start_sum(sums *s, int64_t q) {
@@ -86,13 +87,13 @@ static void start_sum(sums *s, int64_t q) {
 static void add_to_sum(work *w, const cemu_level *l, sums *restrict s, const block *restrict x) {
     int64_t *restrict bad = w->bad, down = l->toward_negative != 0;
     for EACH(j) {
-        uint64_t m = x->m[j], old = (uint64_t)s->sum[j];
+        uint64_t m = x->m[j], old = s->sum[j];
         int64_t neg = x->neg[j], sign = (int64_t)(old >> 63), some = nonzero(m);
         uint64_t have = signed_word(old, sign);
         int64_t qs = pick_signed(nonzero(have), s->q[j], x->q[j]), qx = pick_signed(some, x->q[j], qs), q = smaller(qs, qx);
         uint64_t ws = have << shift_of(qs - q), wx = m << shift_of(qx - q);
         bad[j] |= outgrows(have, qs - q, ws, WIDEST >> 1) | outgrows(m, qx - q, wx, WIDEST >> 1);
-        s->sum[j] = (int64_t)(signed_word(ws, sign) + signed_word(wx, neg));
+        s->sum[j] = signed_word(ws, sign) + signed_word(wx, neg);
         s->q[j] = q;
         s->e[j] = larger(s->e[j], x->e[j]);
         s->alike[j] &= (neg ^ down) & not(some);
@@ -105,7 +106,7 @@ static void add_on_grid(const cemu_level *l, sums *restrict s, const block *rest
     for EACH(j) {
         uint64_t m = x->m[j];
         int64_t neg = x->neg[j];
-        s->sum[j] += (int64_t)signed_word(m << ((x->q[j] - grid) & 63), neg);
+        s->sum[j] += signed_word(m << ((x->q[j] - grid) & 63), neg);
         s->alike[j] &= (neg ^ down) & not(nonzero(m));
     }
 }
@@ -128,7 +129,7 @@ static void join_sum(sums *restrict s, const block *restrict x) {
 static void end_sum(const cemu_level *l, const sums *restrict s, block *restrict x) {
     int64_t ieee = l->zero_sign == CEMU_ZERO_SIGN_IEEE, down = l->toward_negative != 0;
     for EACH(j) {
-        uint64_t sum = (uint64_t)s->sum[j];
+        uint64_t sum = s->sum[j];
         int64_t negative = (int64_t)(sum >> 63);
         x->m[j] = signed_word(sum, negative);
         x->neg[j] = pick_signed(nonzero(x->m[j]), negative, (s->alike[j] ^ down) & ieee);
@@ -170,7 +171,7 @@ LANE void cut_lanes(work *w, const cemu_level *l, const block *restrict x, const
         marks[j] |= outgrows(m, -by, wide, room) & not(gone);
         uint64_t n = rounded(wide & WIDEST, shift_of(by), neg, kind, up, jams, &lost) & (uint64_t)(gone - 1);
         truncated[j] += (uint64_t)((lost & some) | gone);
-        s->sum[j] += (int64_t)signed_word(n, neg);
+        s->sum[j] += signed_word(n, neg);
         s->alike[j] &= (neg ^ down) & not(nonzero(n));
     }
 }

@@ -28,6 +28,9 @@ WORD = 62
 """Bits that a significand has at most."""
 OPERAND_BITS = 32
 MOST_TERMS = 4096
+"""Of a step of an aligned adder: a block of values each."""
+MOST_EVENTS = 1 << 31
+"""What a counter of the kernel holds."""
 RATE = "a few hundred times the time of a float32 product, counting events or not"
 
 
@@ -51,6 +54,9 @@ def _proved(form: UnitForm, k: int) -> tuple[str, ...]:
         a, b = _bits(form.a, "a"), _bits(form.b, "b")
         if form.product.parts is None and a + b > WORD:
             raise UnprovedError(f"products have {a + b} bits, more than {WORD}")
+    casts = 1 + max(len(pipe) for pipe in form.pipes().values())
+    if k * form.terms_per_k * casts >= MOST_EVENTS:
+        raise UnprovedError(f"an element may have {MOST_EVENTS} events of a kind at one stage")
     for index, level in enumerate(form.levels):
         _check_level(index, level, k * form.terms_per_k)
     return (
