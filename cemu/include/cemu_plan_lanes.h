@@ -1,4 +1,4 @@
-/* The plan `lanes`: any unit, CEMU_LANES columns of d at a time, counting events (emu/units/plans/lanes). */
+/* The plan `lanes`: any unit, CEMU_LANES_COLUMNS columns of d at a time, counting events (emu/units/plans/lanes). */
 #ifndef CEMU_PLAN_LANES_H
 #define CEMU_PLAN_LANES_H
 
@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /* cdef-begin */
-enum { CEMU_LANES = 32 };                /* columns that a block of b has */
-enum { CEMU_LANES_WIDE = 7 };            /* status: significands of the operands, or products, are too wide */
+enum { CEMU_LANES_COLUMNS = 32 };          /* columns that a block of b has */
+enum { CEMU_LANES_WIDE = 7 };              /* status: significands of the operands, or products, are too wide */
 enum { CEMU_LANES_NOT_LIVE = -(1 << 29) }; /* alignment exponent of a dead operand */
 
 /* Decoded significands and, in one word, 2 * q + sign; with `e`, alignment exponents. For a and its scales a row is
@@ -34,7 +34,6 @@ typedef struct {
     cemu_lanes_plane plane_a, plane_b, scales_a, scales_b;
     int64_t row, row_end, block, block_end; /* what a call computes: rows, blocks of columns */
     int64_t first_column; /* of the whole result, for lists in `output` */
-    int64_t counting;
     void *d;          /* [m][n] */
     uint8_t *marks;   /* [m][n]: set where an element must be computed again */
     int64_t *events;  /* [stage][kind], added to: of elements that are not marked, without those of the planes */

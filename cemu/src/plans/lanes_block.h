@@ -1,5 +1,5 @@
-/* Blocks of the plan `lanes`: a value of CEMU_LANES columns, as arrays. Loops over lanes have no branch, so that the
- * compiler makes vectors of them.
+/* Blocks of the plan `lanes`: a value of CEMU_LANES_COLUMNS columns, as arrays. Loops over lanes have no branch, so that
+ * the compiler makes vectors of them.
  *
  * A lane is (-1)^neg * m * 2^q with m < 2^62, and alignment exponent e (not live: below LIVE). Where a lane leaves what
  * this holds (a NaN, an infinity, more bits), or a cast raises, it is marked `bad`, computes on with anything, and the
@@ -10,7 +10,7 @@
 #include "lanes_scalar.h"
 #include "../schedule.h"
 
-#define LANES CEMU_LANES
+#define LANES CEMU_LANES_COLUMNS
 #define LANE static inline __attribute__((always_inline))
 #define EACH(j) (int j = 0; j < LANES; j++)
 #define NOT_LIVE (-(INT64_C(1) << 40))
@@ -49,7 +49,7 @@ typedef struct {
     schedule whole, tail, *now;
     int64_t **run_k[2]; /* of a whole piece and the tail, [level][run]: k of its first product in the piece */
     uint64_t scale_a, scale_b; /* codes that `output` looks up */
-    int64_t stages, row, column, columns, first_k, counting, need_e, any_rare, cast_of_d, hands_on;
+    int64_t stages, row, column, columns, first_k, need_e, any_rare, cast_of_d, hands_on;
     int64_t bad[LANES] __attribute__((aligned(64)));
     uint64_t (*rounded)[LANES];   /* [stage]: inexact, and underflow times 2^32 */
     uint64_t (*exceeded)[LANES];  /* [stage]: saturated, and wrapped times 2^32; all of them overflow */
@@ -123,7 +123,7 @@ static inline void store_lane(work *w, block *x, int j, const value *v) {
 }
 
 static inline void note(work *w, int j, int64_t stage, uint32_t mask) {
-    if (!mask || !w->counting) return;
+    if (!mask) return;
     w->any_rare = 1;
     int64_t *cells = w->rare + (j * w->stages + stage) * CEMU_EVENT_KINDS;
     for (; mask; mask &= mask - 1) cells[__builtin_ctz(mask)]++;

@@ -91,7 +91,7 @@ static void cast_alone(work *w, const cast_plan *f, block *x, const int64_t *fix
     }
 }
 
-LANE void cast_float_lanes(work *w, const cast_plan *f, block *restrict x, int64_t stage, int kind, int jams, int counting) {
+LANE void cast_float_lanes(work *w, const cast_plan *f, block *restrict x, int64_t stage, int kind, int jams) {
     int64_t man = f->man, emin = f->emin, low = f->low_limit, largest_q = f->largest_q, any = 0;
     int64_t is_unsigned = !f->is_signed, negative_zero = f->negative_zero;
     uint64_t largest = f->largest, up = f->up, *restrict count = w->rounded[stage];
@@ -104,7 +104,7 @@ LANE void cast_float_lanes(work *w, const cast_plan *f, block *restrict x, int64
         int64_t at_end = not(below(lsb, largest_q)), over = below(largest_q, lsb) | (at_end & above(n, largest));
         int64_t odd = over | below(top, low) | (neg & is_unsigned);
         inexact &= some;
-        if (counting) odd |= inexact & not(nonzero((uint64_t)(top - emin + 1)));
+        odd |= inexact & not(nonzero((uint64_t)(top - emin + 1)));
         odd &= some;
         fix[j] = odd;
         any |= odd;
@@ -112,15 +112,13 @@ LANE void cast_float_lanes(work *w, const cast_plan *f, block *restrict x, int64
         x->q[j] = pick_signed(odd, q, lsb);
         x->neg[j] = neg & (odd | nonzero(n) | negative_zero);
         x->e[j] = pick_signed(nonzero(n), lsb + man + (int64_t)(n >> (man + 1)), NOT_LIVE);
-        if (counting) {
-            uint64_t kept = (uint64_t)(inexact & not(odd));
-            count[j] += kept | (kept & (uint64_t)below(top, emin - 1)) << 32;
-        }
+        uint64_t kept = (uint64_t)(inexact & not(odd));
+        count[j] += kept | (kept & (uint64_t)below(top, emin - 1)) << 32;
     }
     if (any) cast_alone(w, f, x, fix, stage);
 }
 
-LANE void cast_integral_lanes(work *w, const cast_plan *f, block *restrict x, int64_t stage, int kind, int jams, int counting) {
+LANE void cast_integral_lanes(work *w, const cast_plan *f, block *restrict x, int64_t stage, int kind, int jams) {
     int64_t frac = f->frac, raises = f->raises, wraps = f->wraps, any = 0, any_over = 0;
     uint64_t up = f->up, most = f->most[0], least = f->most[1], *restrict count = w->rounded[stage];
     uint64_t mask = low_bits(f->bits), sign = f->is_signed ? UINT64_C(1) << (f->bits - 1) : 0;
@@ -147,9 +145,9 @@ LANE void cast_integral_lanes(work *w, const cast_plan *f, block *restrict x, in
         x->neg[j] = pick_signed(odd, x->neg[j], neg);
         x->q[j] = pick_signed(odd, q, -frac);
         x->e[j] = pick_signed(odd, e, pick_signed(is_live(e), 0, NOT_LIVE));
-        if (counting) count[j] += (uint64_t)((inexact | over) & not(odd));
+        count[j] += (uint64_t)((inexact | over) & not(odd));
     }
-    if (counting && any_over)
+    if (any_over)
         for EACH(j) w->exceeded[stage][j] += (uint64_t)beyond[j] << (wraps ? 32 : 0);
     if (any) cast_alone(w, f, x, fix, stage);
 }
@@ -165,26 +163,20 @@ static void check_range(work *w, const cast_plan *f, block *x, int64_t stage) {
     if (any) cast_alone(w, f, x, fix, stage);
 }
 
-#define CAST_BY(lanes, kind, jams)                                   \
-    do {                                                             \
-        if (w->counting) lanes(w, f, x, stage, kind, jams, 1);       \
-        else lanes(w, f, x, stage, kind, jams, 0);                   \
-    } while (0)
-
 static void cast_float_even(work *w, const cast_plan *f, block *x, int64_t stage) {
-    CAST_BY(cast_float_lanes, NEAREST_EVEN, 0);
+    cast_float_lanes(w, f, x, stage, NEAREST_EVEN, 0);
 }
 static void cast_float_truncating(work *w, const cast_plan *f, block *x, int64_t stage) {
-    CAST_BY(cast_float_lanes, TRUNCATING, 0);
+    cast_float_lanes(w, f, x, stage, TRUNCATING, 0);
 }
 static void cast_float_any(work *w, const cast_plan *f, block *x, int64_t stage) {
-    CAST_BY(cast_float_lanes, BY_TABLE, f->how->rounding == CEMU_ROUNDING_JAMMING);
+    cast_float_lanes(w, f, x, stage, BY_TABLE, f->how->rounding == CEMU_ROUNDING_JAMMING);
 }
 static void cast_integral_even(work *w, const cast_plan *f, block *x, int64_t stage) {
-    CAST_BY(cast_integral_lanes, NEAREST_EVEN, 0);
+    cast_integral_lanes(w, f, x, stage, NEAREST_EVEN, 0);
 }
 static void cast_integral_any(work *w, const cast_plan *f, block *x, int64_t stage) {
-    CAST_BY(cast_integral_lanes, BY_TABLE, f->how->rounding == CEMU_ROUNDING_JAMMING);
+    cast_integral_lanes(w, f, x, stage, BY_TABLE, f->how->rounding == CEMU_ROUNDING_JAMMING);
 }
 
 static void cast_block(work *w, const cast_plan *f, block *x, int64_t stage) {

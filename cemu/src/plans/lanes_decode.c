@@ -94,7 +94,7 @@ static int decode_b(decoder *w, cemu_lanes_plane *to) {
     int64_t block = w->operand->zero.block;
     for (int64_t k = 0; k < p->k; k++)
         for (int64_t n = 0; n < p->n; n++) {
-            int64_t at = ((n / CEMU_LANES * p->k + k) * w->parts) * CEMU_LANES + n % CEMU_LANES;
+            int64_t at = ((n / CEMU_LANES_COLUMNS * p->k + k) * w->parts) * CEMU_LANES_COLUMNS + n % CEMU_LANES_COLUMNS;
             int64_t zero_at = (block ? k / block : 0) * p->n + n;
             uint64_t code = code_at(p->b, p->b_bytes, k * p->n + n);
             if (element_parts(w, code, p->b_zero, p->b_zero_bytes, zero_at, to, at, n)) return 1;
@@ -113,8 +113,9 @@ static int decode_scales(decoder *w) {
     }
     for (int64_t s = 0; p->b_scale && s < p->b_blocks; s++)
         for (int64_t n = 0; n < p->n; n++) {
-            decode(p->tables, p->tables->formats + u->scale_b.format, code_at(p->b_scale, p->b_scale_bytes, s * p->n + n), x);
-            int64_t at = (n / CEMU_LANES * p->b_blocks + s) * CEMU_LANES + n % CEMU_LANES;
+            uint64_t code = code_at(p->b_scale, p->b_scale_bytes, s * p->n + n);
+            decode(p->tables, p->tables->formats + u->scale_b.format, code, x);
+            int64_t at = (n / CEMU_LANES_COLUMNS * p->b_blocks + s) * CEMU_LANES_COLUMNS + n % CEMU_LANES_COLUMNS;
             if (put(x, &b, at, p->plane_b.marks + n)) return 1;
         }
     return 0;
@@ -142,7 +143,7 @@ CEMU_API int64_t cemu_plan_lanes_decode(cemu_plan_lanes_t *p) {
     w.casts += u->casts_a;
     w.cast_count = u->casts_b;
     w.parts = u->terms ? u->parts_b : 1;
-    w.stride = CEMU_LANES;
+    w.stride = CEMU_LANES_COLUMNS;
     wide = wide || decode_b(&w, &p->plane_b) || decode_scales(&w);
     if (!u->table_columns && p->plane_a.bits + p->plane_b.bits > 62) wide = 1;
     free(w.s.arena);

@@ -146,7 +146,7 @@ static void load_c(work *w, const uint64_t *codes, int count) {
     for (int64_t j = 0; j < w->columns; j++) {
         if (w->bad[j]) continue;
         element loaded;
-        w->s.problem.events = w->counting ? w->rare + j * w->stages * CEMU_EVENT_KINDS : NULL;
+        w->s.problem.events = w->rare + j * w->stages * CEMU_EVENT_KINDS;
         decode_element(c, &w->u->c, codes[j], &loaded, count);
         load_element(&loaded, x);
         run_pipe(c, &w->u->c.load, x, &at, CEMU_STAGE_OPERAND);
@@ -165,7 +165,7 @@ static void write_d(work *w, block *x, uint64_t *codes) {
         if (w->bad[j]) continue;
         if (p->b_scale) w->scale_b = code_at(p->b_scale, p->b_scale_bytes, w->column + j);
         place at = {0, p->first_column + w->column + j, 0, 0};
-        w->s.problem.events = w->counting ? w->rare + j * w->stages * CEMU_EVENT_KINDS : NULL;
+        w->s.problem.events = w->rare + j * w->stages * CEMU_EVENT_KINDS;
         load_lane(x, (int)j, v);
         run_pipe(c, &w->u->output, v, &at, w->stages - 1);
         count_events(c, w->stages - 1, draw_and_cast(c, &w->u->d, v));
@@ -226,7 +226,7 @@ static void run_row(work *w) {
         }
     }
     put_codes(w, codes);
-    if (w->counting) add_events(w);
+    add_events(w);
 }
 
 int64_t FOR_ISA(plan_lanes)(cemu_plan_lanes_t *p);

@@ -16,7 +16,8 @@ static int64_t bits_after(const work *w, const cemu_pipe *pipe, int64_t bits) {
         int64_t most = 0;
         for (int64_t j = 0; s->factor == CEMU_FACTOR_CONSTANTS && j < s->constants; j++)
             most = larger(most, bits_of((uint64_t)w->p->tables->constants[s->first_constant + j].sig));
-        if (s->factor == CEMU_FACTOR_A_SCALE || s->factor == CEMU_FACTOR_B_SCALE || s->factor == CEMU_FACTOR_SCALE) most = 62;
+        int by_scale = s->factor == CEMU_FACTOR_A_SCALE || s->factor == CEMU_FACTOR_B_SCALE || s->factor == CEMU_FACTOR_SCALE;
+        if (by_scale) most = 62;
         bits += most > 1 ? most : 0;
         if (s->addends) bits = 62;
         if (s->cast.format >= 0 && !f->alone && s->cast.rounding != CEMU_ROUNDING_EXACT)
@@ -78,7 +79,8 @@ static void plan_levels(work *w) {
     const cemu_tables *t = w->p->tables;
     const cemu_lanes_plane *a = &w->p->plane_a, *b = &w->p->plane_b;
     int64_t bits = t->unit->table_columns ? 62 : a->bits + b->bits, bits_c = 0;
-    range made = {!t->unit->table_columns && a->low <= a->top && b->low <= b->top, a->low + b->low, a->top + b->top}, c = {1, 0, 0};
+    int seen = !t->unit->table_columns && a->low <= a->top && b->low <= b->top;
+    range made = {seen, a->low + b->low, a->top + b->top}, c = {1, 0, 0};
     bits = bits_after(w, &w->u->product_result, bits);
     made = range_after(w, &w->u->product_result, made);
     if (w->u->c.format >= 0) {
@@ -190,7 +192,6 @@ static int64_t open_work(cemu_plan_lanes_t *p, work **out) {
     memset(w, 0, sizeof *w);
     w->p = p;
     w->u = u;
-    w->counting = p->counting;
     w->stages = CEMU_STAGE_FIRST_LEVEL + u->levels + 1;
     w->cast_of_d = count_steps(p->tables);
     size_t lanes = (size_t)w->stages * LANES, cells = lanes * CEMU_EVENT_KINDS;
@@ -201,8 +202,8 @@ static int64_t open_work(cemu_plan_lanes_t *p, work **out) {
     w->exceeded = aligned_alloc(64, lanes * 8);
     w->truncated = aligned_alloc(64, lanes * 8);
     w->rare = calloc(cells, sizeof *w->rare);
-    if (open_scalar(&w->s, p) || !w->casts || !w->levels || !w->run_k[0] || !w->run_k[1] || !w->rounded || !w->exceeded || !w->truncated || !w->rare)
-        return CEMU_NO_MEMORY;
+    int tables = w->casts && w->levels && w->run_k[0] && w->run_k[1];
+    if (open_scalar(&w->s, p) || !tables || !w->rounded || !w->exceeded || !w->truncated || !w->rare) return CEMU_NO_MEMORY;
     w->s.problem.a_scale = &w->scale_a;
     w->s.problem.b_scale = &w->scale_b;
     memset(w->rounded, 0, lanes * 8);

@@ -166,7 +166,8 @@ LANE void cut_lanes(work *w, const cemu_level *l, const block *restrict x, const
     uint64_t room = WIDEST / (uint64_t)terms;
     for EACH(j) {
         uint64_t m = x->m[j];
-        int64_t neg = x->neg[j], by = em[j] - bits - x->q[j], some = nonzero(m), gone = below(x->e[j], least[j]) & some, lost;
+        int64_t neg = x->neg[j], by = em[j] - bits - x->q[j], some = nonzero(m), lost;
+        int64_t gone = below(x->e[j], least[j]) & some;
         uint64_t wide = m << shift_of(-by);
         marks[j] |= outgrows(m, -by, wide, room) & not(gone);
         uint64_t n = rounded(wide & WIDEST, shift_of(by), neg, kind, up, jams, &lost) & (uint64_t)(gone - 1);

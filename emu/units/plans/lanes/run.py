@@ -30,7 +30,7 @@ from emu.units.tiling import worker_count
 ROWS = 64
 """of one call, where there are several threads"""
 BLOCK = 32
-"""Columns of d that the kernel computes at a time (CEMU_LANES)."""
+"""Columns of d that the kernel computes at a time (CEMU_LANES_COLUMNS)."""
 MOST_VALUES = 1 << 22
 """Decoded values of an operand that exist at once: 48 MB."""
 Result = tuple[int, NDArray[np.int64]]
@@ -145,7 +145,7 @@ def _compute(form: UnitForm, problem: Problem, first_column: int, isa: Isa | Non
         "a_blocks": _length(problem.a_scale, 1), "b_blocks": _length(problem.b_scale, 0),
         "a_zero_blocks": _length(problem.a_zero, 1), "b_zero_blocks": _length(problem.b_zero, 0),
         **_codes(problem), **{name: plane.fields for name, plane in planes.items()},
-        "first_column": first_column, "counting": 1, "marks": pointer("uint8_t *", marks), "events": pointer("int64_t *", flushed),
+        "first_column": first_column, "marks": pointer("uint8_t *", marks), "events": pointer("int64_t *", flushed),
     }  # fmt: skip
     whole = ffi.new("cemu_plan_lanes_t *", fields)
 
@@ -156,7 +156,7 @@ def _compute(form: UnitForm, problem: Problem, first_column: int, isa: Isa | Non
         one.events = pointer("int64_t *", counts)
         return int(lib.cemu_plan_lanes(one, _ISAS[isa])), counts
 
-    assert lib.CEMU_LANES == BLOCK
+    assert lib.CEMU_LANES_COLUMNS == BLOCK
     status = int(lib.cemu_plan_lanes_decode(whole))
     events = np.zeros_like(problem.events)
     if status == lib.CEMU_OK:
