@@ -41,6 +41,10 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     help="What deviations are measured against.",
 )
 @options.CALIBRATION
+@click.option(
+    "--no-events", "events", is_flag=True, default=True, flag_value=False,
+    help="Do not count what happens inside the units: much faster.",
+)  # fmt: skip
 @options.BACKEND
 @click.option("--out", type=FOLDER, help="Store the run: layers.parquet, run.json and the bits of every layer.")
 @click.option("--report", type=FILE, help="Write a self-contained HTML report.")
@@ -50,7 +54,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.pass_context
 def command(
     ctx: click.Context, model: Path, inputs: Path, accelerator: str, layers: str, mode: str, truth: str,
-    calibration: Path | None, backend: str, out: Path | None, report: Path | None, expect: Path | None,
+    calibration: Path | None, events: bool, backend: str, out: Path | None, report: Path | None, expect: Path | None,
 ) -> int:  # fmt: skip
     """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE."""
     del ctx
@@ -64,7 +68,7 @@ def command(
     with LayerProgress(console) as bar:
         done = replay(
             model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
-            calibration=calibration, progress=bar,
+            calibration=calibration, events=events, progress=bar,
         )  # fmt: skip
     # what was asked for is done before anything is printed: a reader that goes away loses none of it
     difference = None if expected is None else done.difference(expected)
