@@ -8,24 +8,45 @@ from functools import lru_cache
 from emu.formats.backend import Backend
 from emu.units.backends import runner
 from emu.units.form import UnitForm
-from emu.units.plans import aligned, chain, exact, fma, groups, integers
+from emu.units.plans import aligned, chain, exact, fma, groups, integers, lanes
 from emu.units.plans.plan import GENERAL, Plan, Refusal
 from emu.units.plans.raising import raises
 from emu.units.problem import Problem
 
 Matcher = Callable[[UnitForm, int], Plan | Refusal]
-MATCHERS: tuple[Matcher, ...] = (integers.match, exact.match, fma.match, chain.match, groups.match, aligned.match)
+MATCHERS: tuple[Matcher, ...] = (
+    integers.match, exact.match, fma.match, groups.match, chain.match, aligned.match, lanes.match
+)  # fmt: skip
 """In the order of speed."""
 
 
 @lru_cache(maxsize=4096)
-def plan_of(form: UnitForm, k: int, backend: Backend) -> Plan:
-    """The plan that runs a unit for this K on a backend."""
+def plan_of(form: UnitForm, k: int, backend: Backend, *, counts: bool = False) -> Plan:
+    """The plan that runs a unit for this K on a backend; with `counts`, the fastest one that counts events."""
     if backend is Backend.C:
-        for found in considered(form, k):
-            if isinstance(found, Plan):
+        matchers = (lanes.match,) if counts else MATCHERS  # the one that counts: the others need not be asked
+        for found in considered(form, k, matchers):
+            if isinstance(found, Plan) and found.counts >= counts:
                 return found
     return general(backend)
+
+
+def plan_named(form: UnitForm, k: int, backend: Backend, name: str) -> Plan:
+    """One plan.
+
+    Raises:
+        ValueError: there is none of this name, or it does not run the unit; says why.
+    """
+    if name == GENERAL:
+        return general(backend)
+    reasons = []
+    for found in considered(form, k) if backend is Backend.C else ():
+        if isinstance(found, Plan) and found.name == name:
+            return found
+        if isinstance(found, Refusal) and found.plan in (name, "any"):
+            reasons.append(found.reason)
+    reason = reasons[0] if reasons else f"there is no such plan on backend {backend.value}"
+    raise ValueError(f"{form.name}: plan {name!r}: {reason}")
 
 
 def refusals(form: UnitForm, k: int) -> list[Refusal]:
@@ -33,10 +54,10 @@ def refusals(form: UnitForm, k: int) -> list[Refusal]:
     return list(dict.fromkeys(found for found in considered(form, k) if isinstance(found, Refusal)))
 
 
-def considered(form: UnitForm, k: int) -> Iterator[Plan | Refusal]:
+def considered(form: UnitForm, k: int, matchers: tuple[Matcher, ...] = MATCHERS) -> Iterator[Plan | Refusal]:
     """What the matchers say, in order; each is asked only when its answer is taken, because a proof may be dear."""
     bar = barred(form)
-    yield from [bar] if bar is not None else (_asked(match, form, k) for match in MATCHERS)
+    yield from [bar] if bar is not None else (_asked(match, form, k) for match in matchers)
 
 
 def _asked(match: Matcher, form: UnitForm, k: int) -> Plan | Refusal:
