@@ -14,17 +14,19 @@ from emu.units.plans.raising import raises
 from emu.units.problem import Problem
 
 Matcher = Callable[[UnitForm, int], Plan | Refusal]
-MATCHERS: tuple[Matcher, ...] = (
-    integers.match, exact.match, fma.match, groups.match, chain.match, aligned.match, lanes.match
-)  # fmt: skip
-"""In the order of speed."""
+FIRST: tuple[Matcher, ...] = (integers.match, exact.match, fma.match)
+"""Whatever the unit: in the order of speed."""
+ONE_BY_ONE: tuple[Matcher, ...] = (chain.match, groups.match, aligned.match, lanes.match)
+"""In the order of speed for units whose inner level adds one product after the other."""
+MANY: tuple[Matcher, ...] = (groups.match, chain.match, aligned.match, lanes.match)
+"""And for those that add several at once."""
 
 
 @lru_cache(maxsize=4096)
 def plan_of(form: UnitForm, k: int, backend: Backend, *, counts: bool = False) -> Plan:
     """The plan that runs a unit for this K on a backend; with `counts`, the fastest one that counts events."""
     if backend is Backend.C:
-        matchers = (lanes.match,) if counts else MATCHERS  # the one that counts: the others need not be asked
+        matchers = (lanes.match,) if counts else None  # the one that counts: the others need not be asked
         for found in considered(form, k, matchers):
             if isinstance(found, Plan) and found.counts >= counts:
                 return found
@@ -54,9 +56,11 @@ def refusals(form: UnitForm, k: int) -> list[Refusal]:
     return list(dict.fromkeys(found for found in considered(form, k) if isinstance(found, Refusal)))
 
 
-def considered(form: UnitForm, k: int, matchers: tuple[Matcher, ...] = MATCHERS) -> Iterator[Plan | Refusal]:
+def considered(form: UnitForm, k: int, matchers: tuple[Matcher, ...] | None = None) -> Iterator[Plan | Refusal]:
     """What the matchers say, in order; each is asked only when its answer is taken, because a proof may be dear."""
     bar = barred(form)
+    if matchers is None:
+        matchers = (*FIRST, *(MANY if form.levels[0].group > 1 else ONE_BY_ONE))
     yield from [bar] if bar is not None else (_asked(match, form, k) for match in matchers)
 
 

@@ -15,6 +15,7 @@ from emu.units.plans.exact.grid import Grid, grid_of_values
 from emu.units.plans.exact.slices import cut, slices_of
 from emu.units.plans.plan import Isa, Plan
 from tests.compare import assert_same_bits
+from tests.golden import recordings
 from tests.units.test_builtin import builtin_units
 
 from . import exact_fma as forced
@@ -212,3 +213,33 @@ def test_builtin_units():
 
 def test_drawn_units():
     assert forced.check_draws(exact, range(600)) > 5
+
+
+@pytest.mark.parametrize(("name", "ends"), [("bfloat16", (-80, -70, 60, 66)), ("e11m4", (-560, -530, 505, 520))])
+@pytest.mark.parametrize("wide", [False, True])
+def test_few_bits_at_the_ends_of_a_carrier(name, ends, wide):
+    """Operands of one binade each: their products have few bits, and lie where the carrier underflows or overflows."""
+    unit = load_unit(kulisch(name, name, c=None))
+    plan = exact.match(unit.form, 3)
+    assert isinstance(plan, Plan), plan
+    fmt, rng = unit.a, np.random.default_rng(int(wide))
+    for low in ends:
+        for high in ends:
+            sides = []
+            for end, shape in ((low, (4, 3)), (high, (3, 20))):
+                exponents = end + (rng.integers(0, 4, shape) if wide else np.zeros(shape))
+                values = np.ldexp(rng.choice([1.0, 1.5, -1.25], shape), exponents.astype(int))
+                sides.append(fmt.encode(values))
+            forced.check(unit, plan, a=sides[0], b=sides[1])
+
+
+def test_recorded_instructions():
+    """What real matrix units gave, for every instruction that the plan takes."""
+    seen = 0
+    for entry in recordings.index():
+        if not entry.file.startswith("mma"):
+            continue
+        form = load_unit(entry.name).form
+        if isinstance(exact.match(form, form.k or 32), Plan):
+            seen += recordings.check(entry, "c")
+    assert seen > 200

@@ -89,7 +89,6 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     outer = form.levels[-1]
     inner = form.levels[0] if len(form.levels) > 1 else None
     if inner is None:
-        need(outer.group > 1, "the only level adds one product after the other")
         need(not outer.input and outer.align_bits is None, "terms of the only level are scaled or cut")
     else:
         need(not inner.input and inner.align_bits is None, "terms of the inner level are scaled or cut")
