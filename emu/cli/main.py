@@ -24,6 +24,7 @@ EXIT_INPUT, EXIT_DIFFERENT, EXIT_INTERRUPTED = 1, 3, 130
 COMMANDS = {
     "demo": "Run a small network on real digits under three accelerators.",
     "replay": "Replay an ONNX model, layer by layer, under an accelerator.",
+    "workload": "Run real models with real inputs and a task metric under accelerators.",
     "report": "Write the HTML report of a stored replay.",
     "list": "List the built-in formats, functions, units, schemes or accelerators.",
     "show": "Show a format's codes, a unit's datapath, a scheme or an accelerator.",

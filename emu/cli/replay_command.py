@@ -9,6 +9,7 @@ import click
 
 from emu.cli import options
 from emu.cli.main import EXIT_DIFFERENT
+from emu.cli.progress import Bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +80,7 @@ def command(
 
     expected = _check_places(out, report, expect)
     console = messages()
-    with _progress(console) as bar:
+    with Bar(console) as bar:
         done = replay(
             model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
             calibration=calibration, events=events, progress=bar,
@@ -131,27 +132,3 @@ def _remarks(console: Console, done: Replay) -> None:
         console.print(
             f"{nodes} of the truth ran in float32, widened: the engine has no double kernel there", soft_wrap=True
         )
-
-
-class _progress:  # noqa: N801 (a context manager that reads as a function)
-    """A progress bar over layers, to standard error."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=console, transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task("reading", total=None)
-
-    def __enter__(self) -> _progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, done: int, total: int, name: str) -> None:
-        """Called by the replay when a layer starts."""
-        self._bar.update(self._task, completed=done, total=total, description=name[-40:] or "done")

@@ -10,10 +10,12 @@ The model is loaded once, and planned and its weights quantised once per acceler
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from emu.replaying.session import LoadedModel, ReplaySession
 from emu.workloads.fetch import fetch
 from emu.workloads.kinds import build, task_of
 from emu.workloads.load import Workload
+from emu.workloads.tasks.base import Forward
 
 if TYPE_CHECKING:
     from emu.deviation.run import Replay
@@ -97,10 +100,8 @@ class Opened:
                 raise _EnoughError
             return self.parts[part].run(inputs)
 
-        try:
+        with contextlib.suppress(_EnoughError):
             self.task.answer(forward, _silent)
-        except _EnoughError:
-            pass
         return seen
 
 
@@ -136,26 +137,16 @@ def run_propagated(
         return opened.parts[part].run(inputs)
 
     start = time.perf_counter()
-    ieee = task.answer(reference, lambda done, total: report(IEEE, done, total))
+    ieee = task.answer(reference, partial(report, IEEE))
     rows = [Row(name=IEEE, accelerator_hash=None, scores=task.score(ieee, ieee), seconds=time.perf_counter() - start)]
     for accelerator in chosen:
         start = time.perf_counter()
-        sessions = opened.sessions(accelerator, backend, events=False)
-
-        def forward(
-            part: str, inputs: Mapping[str, Any], sessions: dict[str, ReplaySession] = sessions
-        ) -> dict[str, NDArray[Any]]:
-            return sessions[part].outputs(inputs)
-
-        answer = task.answer(forward, lambda done, total, name=accelerator.name: report(name, done, total))
-        rows.append(
-            Row(
-                name=accelerator.name,
-                accelerator_hash=accelerator.spec_hash,
-                scores=task.score(answer, ieee),
-                seconds=time.perf_counter() - start,
-            )
+        answer = task.answer(
+            _under(opened.sessions(accelerator, backend, events=False)), partial(report, accelerator.name)
         )
+        seconds = time.perf_counter() - start
+        scores = task.score(answer, ieee)
+        rows.append(Row(name=accelerator.name, accelerator_hash=accelerator.spec_hash, scores=scores, seconds=seconds))
     workload = opened.workload
     return WorkloadResult(
         workload=workload.name, licence=workload.licence, package=workload.package, inputs=task.inputs,
@@ -191,9 +182,18 @@ def run_isolated(
     first = opened.first_inputs()
     out = {}
     for part, session in opened.sessions(chosen, backend, events).items():
-        done = session.run(first[part], progress=lambda i, n, _, part=part: report(f"{chosen.name} {part}", i, n))
+
+        def layers(done: int, total: int, name: str, part: str = part) -> None:
+            report(f"{chosen.name} {part} {name}", done, total)
+
+        done = session.run(first[part], progress=layers)
         out[part] = judged(done, chosen)
     return out
+
+
+def _under(sessions: dict[str, ReplaySession]) -> Forward:
+    """The model under an accelerator."""
+    return lambda part, inputs: sessions[part].outputs(inputs)
 
 
 def _typed(source: Any, fixed: Mapping[str, int]) -> dict[str, NDArray[Any]]:

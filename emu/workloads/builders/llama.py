@@ -116,9 +116,7 @@ class _Llama:
         g, (cos, sin) = self.graph, turns
         pairs = g.reshape(x, 0, heads, -1, self.size // 2, 2)
         last = g.constant([-1], dtype=np.int64)
-        even, odd = (
-            g.node("Gather", pairs, g.constant(which, dtype=np.int64), axis=-1) for which in (0, 1)
-        )
+        even, odd = (g.node("Gather", pairs, g.constant(which, dtype=np.int64), axis=-1) for which in (0, 1))
         left = g.node("Sub", g.node("Mul", even, cos), g.node("Mul", odd, sin))
         right = g.node("Add", g.node("Mul", even, sin), g.node("Mul", odd, cos))
         both = g.node("Concat", g.node("Unsqueeze", left, last), g.node("Unsqueeze", right, last), axis=-1)

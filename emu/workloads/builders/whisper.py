@@ -86,10 +86,6 @@ class _Part:
         shares = g.node("Softmax", scores, axis=-1, name=f"{name}/softmax")
         return g.join_heads(g.node("MatMul", shares, v, name=f"{name}/context"), self.width)
 
-    def _split(self, x: str, parts: int) -> list[str]:
-        made: list[str] = self.graph.node("Split", x, outputs=parts, axis=-1, num_outputs=parts)
-        return made
-
 
 class _Encoder(_Part):
     name = "encoder"
@@ -102,16 +98,16 @@ class _Encoder(_Part):
         x = g.node("Add", x, g.weight("encoder/positions", w["encoder/position_encodings/encodings"]))
         for index in range(self.layers):
             name = f"encoder/layer_{index}"
-            parts = self._split(self._linear(self._norm(x, f"{name}/self_attention/layer_norm"),
+            parts = g.split(self._linear(self._norm(x, f"{name}/self_attention/layer_norm"),
                                              f"{name}/self_attention/linear_0"), 3)  # fmt: skip
             y = self._attended(f"{name}/self_attention", *parts)
             x = g.node("Add", x, self._linear(y, f"{name}/self_attention/linear_1"))
             x = self._feed_forward(x, f"{name}/ffn")
         x = self._norm(x, "encoder/layer_norm")
-        outputs = {}
+        outputs: dict[str, tuple[str, list[Any]]] = {}
         axes = [1, None, self.width]
         for index in range(self._count("decoder")):
-            keys, values = self._split(self._linear(x, f"decoder/layer_{index}/attention/linear_1"), 2)
+            keys, values = g.split(self._linear(x, f"decoder/layer_{index}/attention/linear_1"), 2)
             outputs |= {f"keys_{index}": (keys, axes), f"values_{index}": (values, axes)}
         bands = w["encoder/conv1/weight"].shape[1]
         frames = 2 * w["encoder/position_encodings/encodings"].shape[0]
@@ -143,7 +139,7 @@ class _Decoder(_Part):
         outputs: dict[str, tuple[str, list[Any]]] = {}
         for index in range(self.layers):
             sources = [f"{what}_{index}" for what in ("keys", "values", "past_keys", "past_values")]
-            inputs |= {source: (np.float32, axes) for source in sources}
+            inputs |= dict.fromkeys(sources, (np.float32, axes))
             x, keys, values = self._layer(x, f"decoder/layer_{index}", sources, allowed)
             outputs |= {f"all_keys_{index}": (keys, axes), f"all_values_{index}": (values, axes)}
         x = g.node("Gather", self._norm(x, "decoder/layer_norm"), g.constant(-1, dtype=np.int64), axis=1)
@@ -154,7 +150,7 @@ class _Decoder(_Part):
         """The layer's output, and the keys and values of all tokens."""
         g, (keys, values, past_keys, past_values) = self.graph, sources
         own = f"{name}/self_attention"
-        q, k, v = self._split(self._linear(self._norm(x, f"{own}/layer_norm"), f"{own}/linear_0"), 3)
+        q, k, v = g.split(self._linear(self._norm(x, f"{own}/layer_norm"), f"{own}/linear_0"), 3)
         k, v = g.node("Concat", past_keys, k, axis=1), g.node("Concat", past_values, v, axis=1)
         x = g.node("Add", x, self._linear(self._attended(own, q, k, v, allowed), f"{own}/linear_1"))
         cross = f"{name}/attention"

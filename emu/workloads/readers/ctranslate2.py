@@ -1,6 +1,6 @@
 """CTranslate2's model.bin, version 6, little-endian, as float32 arrays by name.
 
-version u32, specification (text), revision u32, count u32; for each variable: name (text), rank u8, that many sizes u32,
+version u32, specification (text), revision u32, count u32; for each variable: name (text), rank u8, as many sizes u32,
 type u8, bytes u32, content; then count u32 of aliases: new name, name (texts). A text is a length u16 with its closing
 zero, then that many bytes. Types: 0 float32, 1 int8, 2 int16, 3 int32, 4 float16, 5 bfloat16.
 

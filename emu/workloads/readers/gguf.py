@@ -127,7 +127,8 @@ class Gguf:
             raise ModelError(f"{self.path}: tensor {name!r} lies outside the file")
         raw = np.array(self._data[begin : begin + size])
         if entry.kind in _PLAIN:
-            return raw.view(_PLAIN[entry.kind]).astype(np.float32).reshape(entry.shape)
+            values: NDArray[np.float32] = raw.view(_PLAIN[entry.kind]).astype(np.float32).reshape(entry.shape)
+            return values
         return dequantise(raw.reshape(-1, _BLOCKED[entry.kind]), entry.kind).reshape(entry.shape)
 
 

@@ -66,9 +66,13 @@ def features(content: bytes) -> NDArray[np.int32]:
 
 def samples() -> dict[str, bytes]:
     """Files by type, in a fixed order."""
-    table = [["name", "bits", "exponent", "fraction"], ["float32", 32, 8, 23], ["bfloat16", 16, 8, 7]] * 8
+    table: list[list[object]] = [
+        ["name", "bits", "exponent", "fraction"],
+        ["float32", 32, 8, 23],
+        ["bfloat16", 16, 8, 7],
+    ] * 8
     source = Path(json.__file__).read_bytes()
-    rows = [dict(zip(table[0], line, strict=True)) for line in table[1:]]
+    rows = [dict(zip(map(str, table[0]), line, strict=True)) for line in table[1:]]
     return {
         "python": source,
         "json": json.dumps({"formats": rows}, indent=2).encode(),

@@ -3,9 +3,9 @@
 * 30 s of sound at 16 kHz, silence behind the recording. Spectrogram: frames of 400 samples every 160 under a periodic
   Hann window, mirrored at both ends; power; 80 bands on Slaney's mel scale, each triangle of area 1; log10, not below
   1e-10 nor 8 below the largest; (x + 4) / 4. In float64, rounded to float32 at the end.
-* Decoding starts with the tokens start and no-timestamps, takes the best token each time, and ends with the end token or
-  after `MAX_TOKENS`. Tokens that the model's config suppresses (`suppress_ids`, and `suppress_ids_begin` at first) are
-  never taken.
+* Decoding starts with the tokens start and no-timestamps, takes the best token each time, and ends with the end token
+  or after `MAX_TOKENS`. Tokens that the model's config suppresses (`suppress_ids`, and `suppress_ids_begin` at first)
+  are never taken.
 * Words are compared in lower case, letters, digits and apostrophes only.
 
 Source: Radford et al., arXiv:2212.04356, and openai/whisper's audio.py and decoding.py.
@@ -75,7 +75,8 @@ class Transcription(Task[list[str]]):
             for layer in range(layers)
             for what in ("keys", "values")
         }
-        tokens, written = [self._start, self._no_times], []
+        tokens: list[int] = [self._start, self._no_times]
+        written: list[int] = []
         while len(written) < MAX_TOKENS:
             made = forward("decoder", {"tokens": np.array([tokens], np.int64), **heard, **past})
             past = {f"past_{name[4:]}": value for name, value in made.items() if name != "logits"}
