@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emu.workloads.run import proto_of
+
 if TYPE_CHECKING:
     from emu.workloads.run import Opened
 
@@ -25,8 +27,9 @@ def export(opened: Opened, folder: Path) -> list[tuple[Path, Path]]:
     for part, loaded in opened.parts.items():
         graph = loaded.graph
         model = graph.submodel(graph.nodes, graph.inputs, graph.outputs)
-        for value in model.graph.output:  # the checker wants types of a whole model's outputs
-            value.type.tensor_type.elem_type = loaded.reference.types[value.name]
+        declared = {value.name: value for value in proto_of(opened.sources[part]).graph.output}
+        for value in model.graph.output:  # a whole model's outputs have types
+            value.CopyFrom(declared[value.name])
         path, inputs = folder / f"{part}.onnx", folder / f"{part}.npz"
         path.write_bytes(model.SerializeToString())
         np.savez(inputs, **{name: np.asarray(value) for name, value in first[part].items()})  # type: ignore[arg-type]

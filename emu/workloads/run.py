@@ -27,9 +27,11 @@ from emu.replaying.session import LoadedModel, ReplaySession
 from emu.workloads.fetch import fetch
 from emu.workloads.kinds import build, task_of
 from emu.workloads.load import Workload
-from emu.workloads.tasks.base import Forward
+from emu.workloads.tasks.base import Forward, optional
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from emu.deviation.run import Replay
 
 IEEE = "IEEE float32"
@@ -76,6 +78,8 @@ class Opened:
         Raises:
             EmuError: no files in reach, a package that is missing, or a file that is not what it should be.
         """
+        for package in workload.needs:  # before anything is downloaded
+            optional(package)
         files = fetch(workload, folder=folder, download=download).files
         self.workload = workload
         self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
@@ -196,17 +200,22 @@ def _under(sessions: dict[str, ReplaySession]) -> Forward:
     return lambda part, inputs: sessions[part].outputs(inputs)
 
 
-def _typed(source: Any, fixed: Mapping[str, int]) -> dict[str, NDArray[Any]]:
-    """The fixed inputs in the types that the model gives them."""
-    if not fixed:
-        return {}
-    import numpy as np
+def proto_of(source: Path | ModelProto) -> ModelProto:
+    """A part of a model as protobuf."""
     import onnx
+
+    return onnx.load(source, load_external_data=False) if isinstance(source, Path) else source
+
+
+def _typed(source: Path | ModelProto, fixed: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """The fixed inputs in the types that the model gives them."""
+    import numpy as np
 
     from emu.replaying.engine import numpy_type
 
-    model = onnx.load(source, load_external_data=False) if isinstance(source, Path) else source
-    types = {value.name: numpy_type(value.type.tensor_type.elem_type) for value in model.graph.input}
+    if not fixed:
+        return {}
+    types = {value.name: numpy_type(value.type.tensor_type.elem_type) for value in proto_of(source).graph.input}
     return {name: np.array(value, types.get(name, np.dtype(np.int64))) for name, value in fixed.items()}
 
 

@@ -14,6 +14,7 @@ import lzma
 import pickle
 import plistlib
 import tarfile
+import time
 import wave
 import zipfile
 from bz2 import compress
@@ -129,5 +130,7 @@ def _picture(name: str) -> bytes:
     image = optional("PIL.Image")
     x, y = np.meshgrid(np.arange(64), np.arange(64))
     out = io.BytesIO()
-    image.fromarray(np.stack([4 * x, 4 * y, x ^ y], -1).astype(np.uint8)).save(out, name)
+    picture = image.fromarray(np.stack([4 * x, 4 * y, x ^ y], -1).astype(np.uint8))
+    dates = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0)} if name == "pdf" else {}  # the same every time
+    picture.save(out, name, **dates)
     return out.getvalue()
