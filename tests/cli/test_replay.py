@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from emu.cli.consoles import PlainConsole, messages
 from emu.cli.main import run
-from emu.cli.replay_command import _progress, _remarks
+from emu.cli.progress import Bar
+from emu.cli.replay_command import _remarks
 from emu.demo.demo import DATA, MODEL
 
 
@@ -52,6 +54,22 @@ def test_table_store_and_report(inputs, tmp_path, capsys):
     again = tmp_path / "again.html"
     assert run(["report", str(out), "-o", str(again)]) == 0
     assert again.read_bytes() == page.read_bytes()
+
+
+def test_without_events_the_bits_are_the_same_and_no_count_is_shown(inputs, tmp_path, capsys):
+    out, page = tmp_path / "run", tmp_path / "report.html"
+    assert replay(inputs, "--no-events", "--out", str(out), "--report", str(page)) == 0
+    table = capsys.readouterr().out
+    assert "SQNR dB" in table
+    assert not [heading for heading in ("saturated", "flushed", "NaN made", "overflowed") if heading in table]
+    rows = json.loads((out / "run.json").read_text())["result"]["rows"]
+    assert all(row["inexact"] is None and row["quantiser_saturated"] is not None for row in rows)
+    assert parquet.read_table(out / "layers.parquet")["saturated"].null_count == len(rows)
+    assert "events of the units were not counted" in page.read_text()
+    again = tmp_path / "again.html"
+    assert run(["report", str(out), "-o", str(again)]) == 0
+    assert again.read_bytes() == page.read_bytes()
+    assert replay(inputs, "--expect", str(out)) == 0  # with events: the same bits
 
 
 def test_expect_passes_on_equal_bits_and_fails_on_a_perturbed_one(inputs, tmp_path, capsys):
@@ -136,7 +154,7 @@ def test_brackets_and_colons_in_paths_are_text(inputs, tmp_path, capsys, name):
 
 def test_brackets_in_the_name_of_a_layer_are_text():
     console = PlainConsole(width=200)
-    bar = _progress(console)
+    bar = Bar(console)
     bar(1, 2, "[/]layer[bold]")
     with console.capture() as captured:
         console.print(bar._bar.get_renderable())
