@@ -1,4 +1,4 @@
-"""The progress bar of commands that take long, on standard error."""
+"""The progress bar of commands that go through the layers of a model, or the inputs of a workload."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-class Bar:
-    """A progress bar over layers or inputs; nothing where the console is no terminal."""
+class LayerProgress:
+    """A progress bar over layers, to standard error."""
 
     def __init__(self, console: Console) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,7 +20,7 @@ class Bar:
         )  # fmt: skip
         self._task = self._bar.add_task("reading", total=None)
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> LayerProgress:
         self._bar.start()
         return self
 
@@ -28,5 +28,5 @@ class Bar:
         self._bar.stop()
 
     def __call__(self, done: int, total: int, name: str) -> None:
-        """Called when something starts, with how much is done."""
+        """Called by the replay when a layer starts."""
         self._bar.update(self._task, completed=done, total=total, description=name[-40:] or "done")

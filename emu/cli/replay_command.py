@@ -9,7 +9,6 @@ import click
 
 from emu.cli import options
 from emu.cli.main import EXIT_DIFFERENT
-from emu.cli.progress import Bar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,18 +22,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command(name="replay")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "--inputs",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="An .npz file with one array for each input of the model.",
-)
-@click.option(
-    "--accelerator",
-    required=True,
-    metavar="NAME|FILE.toml",
-    help="A built-in name (see `emu list accelerators`) or a file.",
-)
+@options.INPUTS
+@options.ACCELERATOR
 @click.option(
     "--layers",
     default="*",
@@ -51,12 +40,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="What deviations are measured against.",
 )
-@click.option(
-    "--calibration",
-    type=click.Path(path_type=Path),
-    metavar="X.npz",
-    help="Inputs from which static activation scales are chosen.",
-)
+@options.CALIBRATION
 @click.option(
     "--no-events", "events", is_flag=True, default=True, flag_value=False,
     help="Do not count what happens inside the units: much faster.",
@@ -75,12 +59,13 @@ def command(
     """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE."""
     del ctx
     from emu.cli.consoles import messages, output
+    from emu.cli.progress import LayerProgress
     from emu.deviation.run import replay
     from emu.deviation.table import print_layers
 
     expected = _check_places(out, report, expect)
     console = messages()
-    with Bar(console) as bar:
+    with LayerProgress(console) as bar:
         done = replay(
             model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
             calibration=calibration, events=events, progress=bar,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emu.cli import options
-from emu.cli.progress import Bar
+from emu.cli.progress import LayerProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,7 +119,7 @@ def run(
         check_folder(out)
     console = messages()
     console.print(f"{one.name}: {one.package}, licence {one.licence}", soft_wrap=True)
-    with Bar(console) as bar:
+    with LayerProgress(console) as bar:
         bar(0, 1, "fetching and building")
         opened = Opened(one, limit=limit)
         if mode == "isolated":
@@ -155,7 +155,7 @@ def export(name: str, limit: int | None, out: Path) -> None:
 
 
 def _isolated(
-    opened: Opened, accelerators: Sequence[Accelerator], backend: str, out: Path | None, bar: Bar
+    opened: Opened, accelerators: Sequence[Accelerator], backend: str, out: Path | None, bar: LayerProgress
 ) -> tuple[list[dict[str, Any]], Table]:
     """Replay the first inputs under each accelerator: a record and a line for each part."""
     from emu.deviation import numbers

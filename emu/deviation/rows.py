@@ -24,6 +24,7 @@ import numpy as np
 
 from emu.deviation import metrics, ulp
 from emu.formats.enums import EventKind
+from emu.replaying.result import Kind
 
 if TYPE_CHECKING:
     from emu.replaying.result import LayerRun, OutputPair
@@ -42,6 +43,8 @@ class LayerRow:
 
     index: int
     """position in the graph's node list"""
+    kind: str = "matrix"
+    """`matrix` or `vector`"""
     layer: str
     op: str
     shape: tuple[int, ...]
@@ -142,6 +145,7 @@ def layer_row(run: LayerRun) -> LayerRow:
     distances = ulp.ulp_distances(pairs, run.output_format)
     return LayerRow(
         index=run.node_index,
+        kind=run.kind.value,
         layer=run.name,
         op=run.op,
         shape=tuple(run.output_shape),
@@ -198,7 +202,13 @@ def worst(rows: Iterable[LayerRow]) -> LayerRow | None:
 
 def totals(rows: Sequence[LayerRow]) -> dict[str, int | None]:
     """The integer counts that add up over layers: MACs, elements and every event that was counted."""
-    return {name: known_sum(getattr(row, name) for row in rows) for name in ADDITIVE}
+    in_units = of_units(rows)
+    return {name: known_sum(getattr(row, name) for row in (in_units if name in EVENTS else rows)) for name in ADDITIVE}
+
+
+def of_units(rows: Iterable[LayerRow]) -> list[LayerRow]:
+    """The rows of layers that a unit ran: vector units count no events."""
+    return [row for row in rows if row.kind == Kind.MATRIX.value]
 
 
 def known_sum(counts: Iterable[int | None]) -> int | None:

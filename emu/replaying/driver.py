@@ -40,6 +40,7 @@ def run(
     on_layer: OnLayer | None = None,
     keep: bool = True,
     events: bool = True,
+    attribution: int = 0,
     limits: Limits | None = None,
 ) -> ReplayRun:
     """Replay a model.
@@ -57,6 +58,7 @@ def run(
         on_layer: called with each layer when it is done.
         keep: put the layers into the result; False drops their tensors after `on_layer`.
         events: count what happens inside the units; without, they are as fast as they can be.
+        attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
         limits: bounds on what is read.
 
     Raises:
@@ -69,7 +71,7 @@ def run(
     chosen = load_accelerator(accelerator)
     session = ReplaySession(
         LoadedModel(model, limits=limits), chosen, layers=layers, backend=backend, events=events,
-        calibration=calibration, keep_weights=False,
+        attribution=attribution,        calibration=calibration, keep_weights=False,
     )  # fmt: skip
     done = session.run(inputs, mode=mode, truth=truth, progress=progress, on_layer=on_layer, keep=keep)
     return replace(done, elapsed=time.perf_counter() - started)

@@ -29,6 +29,7 @@ from emu.replaying.layers import plan_layers
 from emu.replaying.limits import Limits
 from emu.replaying.reference import Reference
 from emu.replaying.result import Mode, ReplayRun, Truth
+from emu.replaying.vectors import find_vector_nodes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -83,6 +84,7 @@ class ReplaySession:
         layers: str = "*",
         backend: str | None = None,
         events: bool = True,
+        attribution: int = 0,
         calibration: Inputs | None = None,
         keep_weights: bool = True,
     ) -> None:
@@ -94,6 +96,7 @@ class ReplaySession:
             layers: a glob over layer names; the others run in reference arithmetic.
             backend: as for `Unit.matmul`.
             events: count them in runs that record layers.
+            attribution: elements of each layer whose error is charged to stages of the datapath, in runs that record.
             calibration: inputs from which static activation scales are chosen.
             keep_weights: quantise each layer's weights once; costs the memory of their codes.
 
@@ -103,20 +106,21 @@ class ReplaySession:
         """
         backend_of(backend)
         self.accelerator = load_accelerator(accelerator)
-        self._model, self._backend, self._events = model, backend, events
+        self._model, self._backend, self._events, self._attribution = model, backend, events, attribution
         self._weights: dict[str, Quantised] = {}
         self._keep_weights = keep_weights
         graph, reference = model.graph, model.reference
-        self._planned = plan_layers(graph, reference.types, self.accelerator, layers)
+        self._vectors = find_vector_nodes(graph, reference.types, self.accelerator, layers)
+        self._planned = plan_layers(graph, reference.types, self.accelerator, layers, needed=not self._vectors)
         names = frozenset(entry.layer.name for entry in self._planned)
-        self.fallback = find_fallbacks(graph, reference.types, names)
+        self.fallback = find_fallbacks(graph, reference.types, names, frozenset(one.index for one in self._vectors))
         refuse(graph, self.accelerator, self.fallback)
         samples = None if calibration is None else read_inputs(calibration, graph, model.limits)
         self._scales = calibrate(graph, reference, self._planned, samples)
 
     @cached_property
     def _route(self) -> Route:
-        return Route.of(self._model.graph, self._model.reference, self._planned)
+        return Route.of(self._model.graph, self._model.reference, self._planned, self._vectors)
 
     def outputs(self, inputs: Inputs) -> dict[str, Array]:
         """The model's outputs under the accelerator: a propagated run without truth, records and events.
@@ -147,9 +151,17 @@ class ReplaySession:
         mode, truth = member(Mode, mode), member(Truth, truth)
         graph = self._model.graph
         given = read_inputs(inputs, graph, self._model.limits)
-        job = self._job(given, truth, events=self._events, progress=progress, on_layer=on_layer, keep=keep)
+        job = self._job(
+            given,
+            truth,
+            events=self._events,
+            attribution=self._attribution,
+            progress=progress,
+            on_layer=on_layer,
+            keep=keep,
+        )
         outputs, widened = (job.isolated(), []) if mode is Mode.ISOLATED else job.propagated()
-        job.progress(len(self._planned), len(self._planned), "")
+        job.progress(job.total, job.total, "")
         return ReplayRun(
             model=graph.path, model_sha256=graph.sha256, inputs_sha256=inputs_hash(given),
             accelerator=self.accelerator.name, accelerator_hash=self.accelerator.spec_hash, mode=mode, truth=truth,
@@ -164,14 +176,16 @@ class ReplaySession:
         truth: Truth,
         *,
         events: bool,
+        attribution: int = 0,
         progress: Progress | None = None,
         on_layer: OnLayer | None = None,
         keep: bool = True,
     ) -> Job:
         return Job(
-            graph=self._model.graph, reference=self._model.reference, planned=self._planned, scales=self._scales,
+            graph=self._model.graph, reference=self._model.reference, planned=self._planned,
+            vectors=self._vectors, scales=self._scales,
             inputs=given, truth=truth, backend=self._backend, progress=progress or _silent,
-            on_layer=on_layer or _silent, keep=keep, events=events, weights=self._weights,
+            on_layer=on_layer or _silent, keep=keep, events=events, attribution=attribution, weights=self._weights,
             keep_weights=self._keep_weights, route=lambda: self._route,
         )  # fmt: skip
 
