@@ -5,9 +5,12 @@ Packages come from the index that pip uses; without one (and without the files i
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from emu.errors import ModelError
+from emu.replaying.session import LoadedModel
+from emu.workloads.export import export
 from emu.workloads.fetch import fetch
 from emu.workloads.load import load_workload
 from emu.workloads.run import IEEE, Opened, run_propagated
@@ -15,7 +18,7 @@ from emu.workloads.run import IEEE, Opened, run_propagated
 pytestmark = pytest.mark.slow
 
 
-def scores(name: str, accelerators: list[str], limit: int) -> dict[str, dict[str, float]]:
+def opened(name: str, limit: int) -> Opened:
     workload = load_workload(name)
     try:
         fetch(workload)
@@ -23,7 +26,11 @@ def scores(name: str, accelerators: list[str], limit: int) -> dict[str, dict[str
         if "could not be downloaded" in str(error):
             pytest.skip("package index not reachable")
         raise
-    result = run_propagated(Opened(workload, limit=limit, download=False), accelerators)
+    return Opened(workload, limit=limit, download=False)
+
+
+def scores(name: str, accelerators: list[str], limit: int) -> dict[str, dict[str, float]]:
+    result = run_propagated(opened(name, limit), accelerators)
     return {row.name: row.scores for row in result.rows}
 
 
@@ -44,6 +51,15 @@ def test_silero_vad():
     assert found[IEEE]["frame agreement"] == 1
     assert 0.3 < found[IEEE]["speech"] < 0.9
     assert found["bf16-fma-f32"]["frame agreement"] >= 0.85
+
+
+def test_an_exported_model_has_its_fixed_input_inside(tmp_path):
+    whole = opened("silero-vad", 8)
+    ((model, inputs),) = export(whole, tmp_path)
+    alone = LoadedModel(model)
+    assert [value.name for value in alone.graph.inputs] == ["input", "state"]
+    for name, value in whole.parts["model"].run(inputs).items():
+        assert np.array_equal(alone.run(inputs)[name], value)
 
 
 def test_minilm():
