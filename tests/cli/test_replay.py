@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from emu.cli.consoles import PlainConsole, messages
 from emu.cli.main import run
@@ -53,6 +54,22 @@ def test_table_store_and_report(inputs, tmp_path, capsys):
     again = tmp_path / "again.html"
     assert run(["report", str(out), "-o", str(again)]) == 0
     assert again.read_bytes() == page.read_bytes()
+
+
+def test_without_events_the_bits_are_the_same_and_no_count_is_shown(inputs, tmp_path, capsys):
+    out, page = tmp_path / "run", tmp_path / "report.html"
+    assert replay(inputs, "--no-events", "--out", str(out), "--report", str(page)) == 0
+    table = capsys.readouterr().out
+    assert "SQNR dB" in table
+    assert not [heading for heading in ("saturated", "flushed", "NaN made", "overflowed") if heading in table]
+    rows = json.loads((out / "run.json").read_text())["result"]["rows"]
+    assert all(row["inexact"] is None and row["quantiser_saturated"] is not None for row in rows)
+    assert parquet.read_table(out / "layers.parquet")["saturated"].null_count == len(rows)
+    assert "events of the units were not counted" in page.read_text()
+    again = tmp_path / "again.html"
+    assert run(["report", str(out), "-o", str(again)]) == 0
+    assert again.read_bytes() == page.read_bytes()
+    assert replay(inputs, "--expect", str(out)) == 0  # with events: the same bits
 
 
 def test_expect_passes_on_equal_bits_and_fails_on_a_perturbed_one(inputs, tmp_path, capsys):
