@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 HIDDEN_MACS = frozenset(
     {
-        "Attention", "CausalConvWithState", "ConvInteger", "ConvTranspose", "DFT", "DeformConv", "Einsum", "GRU",
+        "Attention", "CausalConvWithState", "ConvInteger", "DFT", "DeformConv", "Einsum", "GRU",
         "LSTM", "LinearAttention", "MatMulInteger", "QLinearConv", "QLinearMatMul", "RNN", "STFT",
     }
 )  # fmt: skip

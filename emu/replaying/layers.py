@@ -1,6 +1,6 @@
 """Which nodes are layers that a unit can run, what they are called, and how the accelerator would run them.
 
-* A layer is a MatMul, Gemm or Conv at the top level of the graph whose operands are float32 or float16.
+* A layer is a MatMul, Gemm, Conv or ConvTranspose at the top level of the graph whose operands are float32 or float16.
 * Its name is the node's name, else the name of its first output; a name that several layers share gets the first
   output appended.
 * `layers` selects by glob; what it leaves out runs in reference arithmetic. A glob that selects nothing is an error.
@@ -43,7 +43,7 @@ class Layer:
 
     @property
     def op(self) -> str:
-        """`MatMul`, `Gemm` or `Conv`."""
+        """`MatMul`, `Gemm`, `Conv` or `ConvTranspose`."""
         return str(self.node.op_type)
 
     @property
@@ -92,7 +92,7 @@ class PlannedLayer:
 
 
 def find_layers(graph: Graph) -> tuple[Layer, ...]:
-    """Every MatMul, Gemm and Conv at the top level, whatever its types, in graph order."""
+    """Every MatMul, Gemm, Conv and ConvTranspose at the top level, whatever its types, in graph order."""
     nodes = [(index, node) for index, node in enumerate(graph.nodes) if is_mac(node)]
     count = Counter(node_label(node) for _, node in nodes)
     return tuple(
@@ -144,7 +144,7 @@ def plan_layers(
     """
     candidates = [layer for layer in find_layers(graph) if runs_in_unit(layer, types)]
     if not candidates and needed:
-        raise ModelError(f"{graph.path}: has no float MatMul, Gemm or Conv at its top level to emulate")
+        raise ModelError(f"{graph.path}: has no float MatMul, Gemm, Conv or ConvTranspose at its top level to emulate")
     chosen = [layer for layer in candidates if fnmatchcase(layer.name, glob)]
     if not chosen and needed:
         names = [layer.name for layer in candidates]

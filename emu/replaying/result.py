@@ -47,7 +47,7 @@ class FallbackReason(enum.Enum):
     HIDDEN_MACS = "hidden_macs"
     """it multiplies and accumulates inside (LSTM, Einsum, a layer inside a loop, ...) where no unit is put in"""
     UNSUPPORTED_TYPE = "unsupported_type"
-    """a MatMul, Gemm or Conv on tensors that are neither float32 nor float16"""
+    """a MatMul, Gemm, Conv or ConvTranspose on tensors that are neither float32 nor float16"""
     NOT_SELECTED = "not_selected"
     """a layer that `layers` left out"""
     VECTOR = "vector"
