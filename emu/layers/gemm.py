@@ -23,7 +23,7 @@ TILE_ELEMENTS = 1 << 22
 
 
 class Geometry(Protocol):
-    """Where elements stand; see `ConvGeometry`, `TransposedGeometry` and `MatMulGeometry`."""
+    """Where elements stand; see `ConvGeometry`, `TransposedGeometry`, `MatMulGeometry` and `EinsumGeometry`."""
 
     @property
     def groups(self) -> int:

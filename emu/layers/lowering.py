@@ -1,7 +1,7 @@
 """From an ONNX operator and its operands to a `Lowered` product: the one place that reads the operators' attributes.
 
 * `MatMul` with NumPy's batch rules, `Gemm` with transA, transB, alpha, beta, `Conv` with everything in `ConvGeometry`,
-  `ConvTranspose` with everything in `TransposedGeometry`.
+  `ConvTranspose` with everything in `TransposedGeometry`; `Einsum` where it is a matrix product (`emu.layers.einsum`).
 * The operand that is a constant of the model is the weights; if neither is (attention), both are activations.
 * Missing attributes have ONNX's defaults.
 
@@ -20,12 +20,18 @@ import numpy as np
 
 from emu.accelerators import KOrder
 from emu.layers.conv import AutoPad, ConvGeometry, resolve_pads
+from emu.layers.einsum import EinsumGeometry, EinsumPlan, is_product, read_terms
 from emu.layers.gemm import Array, Lowered
-from emu.layers.matmul import matmul_geometry
+from emu.layers.matmul import MatMulGeometry, matmul_geometry
 from emu.layers.transposed import TransposedGeometry, transposed_axes
 
-MAC_OPS = ("MatMul", "Gemm", "Conv", "ConvTranspose")
-"""The operators that are lowered."""
+MAC_OPS = ("MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum")
+"""The operators that are lowered, if `lowers` says so."""
+
+
+def lowers(op: str, attributes: Mapping[str, Any], operands: int) -> bool:
+    """Whether an operator of so many operands is lowered."""
+    return op in MAC_OPS and (op != "Einsum" or is_product(str(attributes.get("equation", "")), operands))
 
 
 def lower(
@@ -40,7 +46,7 @@ def lower(
     """Lower one layer.
 
     Args:
-        op: one of `MAC_OPS`.
+        op: one that `lowers` takes.
         operands: the operator's inputs; the third (bias) may be missing or None.
         attributes: the operator's attributes.
         constant: for the first two operands, whether they are constants of the model.
@@ -62,6 +68,8 @@ def lower(
         return _gemm(first, second, bias, attributes, constant, names)
     if op == "MatMul":
         return _matmul(first, second, constant, names)
+    if op == "Einsum" and lowers(op, attributes, len(operands)):
+        return _einsum(first, second, str(attributes["equation"]), constant, names)
     raise ValueError(f"{op} is not lowered: allowed are {', '.join(MAC_OPS)}")
 
 
@@ -180,6 +188,16 @@ def _matmul(a: Array, b: Array, constant: Sequence[bool], names: Sequence[str]) 
     if column:
         del shape[-1]
     return _with_shape(lowered, tuple(shape))
+
+
+def _einsum(a: Array, b: Array, equation: str, constant: Sequence[bool], names: Sequence[str]) -> Lowered:
+    terms = read_terms(equation)
+    assert terms is not None
+    plan = EinsumPlan(terms=terms, first=a.shape, second=b.shape)
+    lowered = _product("Einsum", *plan.matrices(a, b), constant, names)
+    assert isinstance(lowered.geometry, MatMulGeometry)
+    shape = plan.output(np.empty(lowered.output_shape, np.bool_)).shape
+    return replace(lowered, geometry=EinsumGeometry(product=lowered.geometry, plan=plan), output_shape=shape)
 
 
 def _with_shape(lowered: Lowered, shape: tuple[int, ...]) -> Lowered:

@@ -111,7 +111,12 @@ class TransposedGeometry:
     @property
     def k(self) -> int:
         """Products per output element."""
-        return self.channels // self.channel_groups * math.prod(axis.taps.shape[1] for axis in self.axes)
+        return self.channels_per_group * self._taps
+
+    @property
+    def _taps(self) -> int:
+        """Taps of one phase."""
+        return math.prod(int(axis.taps.shape[1]) for axis in self.axes)
 
     @property
     def n(self) -> int:
@@ -137,9 +142,10 @@ class TransposedGeometry:
                 shape[number], shape[rank], shape[rank + 1 + number] = met.shape
                 at.append(met.reshape(shape))
             found = padded[tuple(at)]  # index arrays apart from each other put their axes first: channels are last
-            split = found.reshape(self.phases, stop - start, -1, self.channel_groups, self.channels_per_group)
+            split = found.reshape(self.phases, stop - start, self._taps, self.channel_groups, self.channels_per_group)
             order = (3, 0, 1, 2, 4) if self.k_order is KOrder.KH_KW_C else (3, 0, 1, 4, 2)
-            return split.transpose(order).reshape(self.groups, stop - start, self.k)
+            rows: Array = split.transpose(order).reshape(self.groups, stop - start, self.k)
+            return rows
 
         return take
 
@@ -166,9 +172,10 @@ class TransposedGeometry:
             shape = [1] * (2 * rank)
             shape[number], shape[rank + number] = axis.taps.shape
             at.append(axis.taps.reshape(shape))
-        split = w[tuple(at)].reshape(self.channel_groups, self.channels_per_group, self.n, self.phases, -1)
+        split = w[tuple(at)].reshape(self.channel_groups, self.channels_per_group, self.n, self.phases, self._taps)
         order = (0, 3, 4, 1, 2) if self.k_order is KOrder.KH_KW_C else (0, 3, 1, 4, 2)
-        return split.transpose(order).reshape(self.groups, self.k, self.n)
+        b: Array = split.transpose(order).reshape(self.groups, self.k, self.n)
+        return b
 
     def bias(self, b: Array) -> Array:
         """The bias [out_channels] as it is added to [groups, M, N]."""

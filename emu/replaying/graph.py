@@ -22,6 +22,7 @@ import numpy as np
 
 from emu.errors import ModelError
 from emu.layers.gemm import Array
+from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
 from emu.replaying.walk import all_nodes, reads
@@ -47,6 +48,8 @@ class Graph:
     inputs: tuple[ValueInfoProto, ...]
     """what the caller must give"""
     outputs: tuple[str, ...]
+    dequantised: frozenset[str] = frozenset()
+    """constants that were integers with a scale before they were folded"""
 
     def array(self, name: str) -> Array:
         """A constant as an array (a fresh one; ml_dtypes types where NumPy has none)."""
@@ -177,7 +180,12 @@ def _folded(graph: Graph, limits: Limits) -> Graph:
     if size > limits.folded:
         raise ModelError(f"{graph.path}: its constants fold to {size} bytes, and at most {limits.folded} are allowed")
     folded = {name: numpy_helper.from_array(value, name) for name, value in values.items()}
-    return replace(graph, nodes=tuple(rest), constants=graph.constants | folded)
+    return replace(
+        graph,
+        nodes=tuple(rest),
+        constants=graph.constants | folded,
+        dequantised=dequantised(foldable, graph.constants, graph.dequantised),
+    )
 
 
 def _is_random(node: NodeProto) -> bool:
