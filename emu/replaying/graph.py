@@ -7,6 +7,7 @@
 3. An input that the caller fixes is such a constant too.
 4. An If whose condition is a constant by now is replaced by the branch that it takes, and folding begins again.
 5. Nodes that no output needs are dropped.
+6. An LSTM or GRU of known length becomes the nodes that it is made of (`emu.replaying.decompose`).
 
 The nodes stay in the model's order, which ONNX requires to be topological.
 """
@@ -22,6 +23,7 @@ import numpy as np
 
 from emu.errors import ModelError
 from emu.layers.gemm import Array
+from emu.replaying.decompose import decomposed
 from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
@@ -127,7 +129,9 @@ def load_graph(
         inputs=tuple(value for value in model.graph.input if value.name not in constants),
         outputs=tuple(value.name for value in model.graph.output),
     )
-    return _pruned(_settled(_fixed(graph, fixed or {}), limits))
+    graph = _pruned(_settled(_fixed(graph, fixed or {}), limits))
+    apart = decomposed(graph)
+    return graph if apart is None else _pruned(_folded(apart, limits))
 
 
 def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:

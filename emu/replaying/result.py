@@ -45,7 +45,7 @@ class FallbackReason(enum.Enum):
     """Why an operator was not run as the accelerator would run it."""
 
     HIDDEN_MACS = "hidden_macs"
-    """it multiplies and accumulates inside (RNN, an Einsum that is no product of two matrices, a layer in a loop, ...)
+    """it multiplies and accumulates inside (Attention, an Einsum that is no matrix product, a layer in a loop, ...)
     where no unit is put in"""
     INTEGER_SEMANTICS = "integer_semantics"
     """the model states it in integers, with its own scales: it runs as stated"""
