@@ -21,10 +21,11 @@ MATCHERS: tuple[Matcher, ...] = (integers.match, exact.match, fma.match, chain.m
 @lru_cache(maxsize=4096)
 def plan_of(form: UnitForm, k: int, backend: Backend) -> Plan:
     """The plan that runs a unit for this K on a backend."""
-    if backend is Backend.C:
+    if backend is not Backend.REFERENCE:
         for found in considered(form, k):
-            if isinstance(found, Plan):
-                return found
+            made = found.on(backend) if isinstance(found, Plan) else None
+            if made is not None:
+                return made
     return general(backend)
 
 

@@ -9,9 +9,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+from emu.formats.backend import Backend
 from emu.formats.enums import Vocabulary
 from emu.units.problem import Problem
 
@@ -55,6 +56,15 @@ class Plan:
     """computes a problem in place; the instruction set is the best of this machine unless one is forced"""
     narrow: bool = False
     """whether `execute` reads and writes codes in their smallest dtypes; else they are all made uint64 for it"""
+
+    also: Mapping[Backend, Callable[[Problem, Isa | None], None]] = field(default_factory=dict)
+    """`execute` of backends other than C that have kernels for this plan; their instruction set is this machine's"""
+
+    def on(self, backend: Backend) -> Plan | None:
+        """The plan of a backend, if it has kernels for it: the same proof, the same bits."""
+        if backend is Backend.C:
+            return self
+        return replace(self, execute=self.also[backend]) if backend in self.also else None
 
     def run(self, problem: Problem, isa: Isa | None = None) -> None:
         """Compute a problem in place, with codes in dtypes of any width."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from emu.formats.backend import Backend
 from emu.units.form import UnitForm
+from emu.units.plans.chain import numba_run
 from emu.units.plans.chain.casts import DOUBLE, SINGLE
 from emu.units.plans.chain.codes import codes_of
 from emu.units.plans.chain.proof import Proof, prove
@@ -24,7 +26,10 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     chain = Chain(form=form, parts=parts, proof=proof, codes=codes)
     times = 4 if proof.half else 8 if proof.carrier is SINGLE else 16
     rate = f"about {times} times the time of a float32 product"
-    return Plan(name=NAME, proof=proof.lines, rate=rate, execute=chain.run)
+    also = {}
+    if numba_run.runs(form, proof, codes):
+        also[Backend.NUMBA] = numba_run.NumbaChain(form=form, parts=parts, proof=proof, codes=codes).run
+    return Plan(name=NAME, proof=proof.lines, rate=rate, execute=chain.run, also=also)
 
 
 def _prove(form: UnitForm, parts: Structure) -> Proof:

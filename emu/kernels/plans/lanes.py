@@ -1,0 +1,309 @@
+"""Vectors as values of Numba code: a type, its operators, and what processors do with whole vectors.
+
+`Lanes` of float32 or float64 have + - * and, on their codes, & |. A vector may be wider than a register: LLVM cuts it.
+"""
+
+from __future__ import annotations
+
+import operator
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+Context = Any
+Builder = Any
+Signature = Any
+Arguments = Any
+
+_LLVM = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.int32: ir.IntType(32)}
+REGISTERS = 4
+"""of a vector of AVX-512, which has 32 of them; other machines have 16, and get vectors of half so many bytes"""
+
+
+@cache
+def features() -> frozenset[str]:
+    """What this processor has, by LLVM's names."""
+    return frozenset(name for name, has in llvm.get_host_cpu_features().items() if has)
+
+
+def width(dtype: Any) -> int:
+    """Elements of the vectors that kernels compute with on this machine."""
+    size = 64 * REGISTERS if "avx512f" in features() else 64
+    return size // np.dtype(dtype).itemsize
+
+
+class Lanes(types.Type):  # type: ignore[misc]
+    """A vector."""
+
+    def __init__(self, scalar: Any, count: int) -> None:
+        self.scalar, self.count = scalar, count
+        super().__init__(name=f"lanes({scalar} x {count})")
+
+
+@register_model(Lanes)
+class _Model(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, lanes: Lanes) -> None:
+        super().__init__(manager, lanes, ir.VectorType(_LLVM[lanes.scalar], lanes.count))
+
+
+def _codes(builder: Builder, x: Any) -> Any:
+    """A vector's codes, as integers."""
+    element = x.type.element
+    if isinstance(element, ir.IntType):
+        return x
+    bits = 32 if isinstance(element, ir.FloatType) else 64
+    return builder.bitcast(x, ir.VectorType(ir.IntType(bits), x.type.count))
+
+
+def _all(builder: Builder, x: Any, count: int) -> Any:
+    """A scalar in every lane."""
+    kind = ir.VectorType(x.type, count)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), count), None)
+    return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), zeros)
+
+
+def _operator(function: Any, of_floats: str | None, of_integers: str) -> None:
+    @infer_global(function)
+    class _Typing(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, args: Any, kws: Any) -> Any:
+            del kws
+            if len(args) == 2 and isinstance(args[0], Lanes) and args[0] == args[1]:
+                return signature(args[0], *args)
+            return None
+
+    @lower_builtin(function, Lanes, Lanes)  # type: ignore[untyped-decorator]
+    def _lower(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context
+        x, y = args
+        if of_floats and sig.return_type.scalar in (types.float32, types.float64):
+            return getattr(builder, of_floats)(x, y)
+        return builder.bitcast(getattr(builder, of_integers)(_codes(builder, x), _codes(builder, y)), x.type)
+
+
+for _function, _of_floats, _of_integers in (
+    (operator.add, "fadd", "add"), (operator.sub, "fsub", "sub"), (operator.mul, "fmul", "mul"),
+    (operator.and_, None, "and_"), (operator.or_, None, "or_"),
+):  # fmt: skip
+    _operator(_function, _of_floats, _of_integers)
+
+
+def _address(context: Context, builder: Builder, kind: Any, array: Any, index: Any, vector: Any) -> Any:
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), vector.as_pointer())
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(typingctx: Any, array: Any, index: Any) -> Any:
+    """`width` elements of a one-dimensional array."""
+    del typingctx, index
+    made = Lanes(array.dtype, width(array.dtype.name))
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        address = _address(context, builder, sig.args[0], args[0], args[1], context.get_value_type(made))
+        return builder.load(address, align=array.dtype.bitwidth // 8)
+
+    return made(array, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def store(typingctx: Any, array: Any, index: Any, x: Any) -> Any:
+    """Write a vector to consecutive elements of a one-dimensional array."""
+    del typingctx, index
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        address = _address(context, builder, sig.args[0], args[0], args[1], args[2].type)
+        builder.store(args[2], address, align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def every(typingctx: Any, like: Any, x: Any) -> Any:
+    """A number in all lanes of a vector like another one."""
+    del typingctx, x
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        return _all(builder, args[1], like.count)
+
+    return like(like, like.scalar), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def pattern(typingctx: Any, like: Any, code: Any) -> Any:
+    """A code in all lanes of a vector like another one."""
+    del typingctx, code
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del sig
+        bits = like.scalar.bitwidth
+        word = builder.trunc(args[1], ir.IntType(bits)) if bits < 64 else args[1]
+        return builder.bitcast(_all(builder, word, like.count), context.get_value_type(like))
+
+    return like(like, types.int64), generate
+
+
+def _constant(of_single: int, of_double: int) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def constant(typingctx: Any, like: Any) -> Any:
+        del typingctx
+
+        def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+            del sig, args
+            single = like.scalar.bitwidth == 32
+            word = ir.Constant(ir.IntType(32 if single else 64), of_single if single else of_double)
+            return builder.bitcast(_all(builder, word, like.count), context.get_value_type(like))
+
+        return like(like), generate
+
+    return constant
+
+
+sign_bit = _constant(1 << 31, 1 << 63)
+magnitude_bits = _constant((1 << 31) - 1, (1 << 63) - 1)
+exponent_bits = _constant(0x7F800000, 0x7FF << 52)
+half_bit = _constant(0x00400000, 1 << 51)
+"""The first bit of the fraction."""
+last_bit = _constant(1, 1)
+largest = _constant(0x7F7FFFFF, (0x7FF << 52) - 1)
+minus_tiny_part = _constant(1 << 31 | (127 - 30) << 23, 1 << 63 | (1023 - 60) << 52)
+"""-2^-30, -2^-60: less than half a last bit of 1."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def add_codes(typingctx: Any, x: Any, y: Any) -> Any:
+    """The sums of codes."""
+    del typingctx
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        return builder.bitcast(builder.add(_codes(builder, args[0]), _codes(builder, args[1])), args[0].type)
+
+    return x(x, y), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def shift_codes(typingctx: Any, x: Any, count: Any) -> Any:
+    """Codes without their last bits, zeros above."""
+    del typingctx, count
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        codes = _codes(builder, args[0])
+        word = builder.trunc(args[1], codes.type.element) if x.scalar.bitwidth < 64 else args[1]
+        return builder.bitcast(builder.lshr(codes, _all(builder, word, x.count)), args[0].type)
+
+    return x(x, types.int64), generate
+
+
+def _chosen(compare: str) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def choose(typingctx: Any, x: Any, y: Any, then: Any, other: Any) -> Any:
+        del typingctx
+
+        def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+            del context, sig
+            return builder.select(builder.fcmp_ordered(compare, args[0], args[1]), args[2], args[3])
+
+        return then(x, y, then, other), generate
+
+    return choose
+
+
+if_greater = _chosen(">")
+"""if_greater(x, y, then, other): `then` where x > y; `other` where not, or where one is NaN."""
+if_less = _chosen("<")
+if_equal = _chosen("==")
+
+
+def _fused(*, always: bool) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def multiply_add(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
+        del typingctx
+
+        def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+            del context, sig
+            if not always and "fma" not in features() and "neon" not in features():
+                return builder.fadd(builder.fmul(args[0], args[1]), args[2])
+            kind = args[0].type
+            name = f"llvm.fma.v{x.count}f{x.scalar.bitwidth}"
+            function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 3), name)
+            return builder.call(function, args)
+
+        return x(x, y, z), generate
+
+    return multiply_add
+
+
+fma = _fused(always=True)
+"""x * y + z, rounded once."""
+exact_fma = _fused(always=False)
+"""x * y + z where the product is exact: the same whether it is fused or not."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def code_of(typingctx: Any, x: Any) -> Any:
+    """The code of one float64, as an int64."""
+    del typingctx, x
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        return builder.bitcast(args[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def through_half(typingctx: Any, x: Any) -> Any:
+    """float32 to binary16 in the direction of the moment, and back."""
+    del typingctx
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        half = builder.fptrunc(args[0], ir.VectorType(ir.HalfType(), x.count))
+        return builder.fpext(half, args[0].type)
+
+    return x(x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def set_control(typingctx: Any, word: Any) -> Any:
+    """Write the floating-point control word of this thread (MXCSR, FPCR); the one before.
+
+    Loads and stores do not move across it, nor does, then, any arithmetic between them.
+    """
+    del typingctx, word
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        llvm.initialize_native_asmparser()
+        long = ir.IntType(64)
+        if "neon" in features():
+            before = builder.asm(ir.FunctionType(long, []), "mrs $0, fpcr", "=r,~{memory}", [], True)
+            builder.asm(ir.FunctionType(ir.VoidType(), [long]), "msr fpcr, $0", "r,~{memory}", [args[0]], True)
+            return before
+        place = cgutils.alloca_once(builder, ir.IntType(32))
+        kind = ir.FunctionType(ir.VoidType(), [place.type])
+        builder.asm(kind, "stmxcsr ($0)", "r,~{memory}", [place], True)
+        before = builder.zext(builder.load(place), long)
+        builder.store(builder.trunc(args[0], ir.IntType(32)), place)
+        builder.asm(kind, "ldmxcsr ($0)", "r,~{memory}", [place], True)
+        return before
+
+    return types.int64(types.int64), generate
+
+
+def control_word(mode: int, *, flush: bool = False) -> int:
+    """The control word of a direction (to nearest, down, up, to zero: 0 … 3): exceptions masked; `flush`: tiny results."""
+    if "neon" in features():
+        return (0, 2, 1, 3)[mode] << 22 | int(flush) << 24
+    return 0x1F80 | mode << 13 | int(flush) << 15
