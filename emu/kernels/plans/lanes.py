@@ -232,7 +232,7 @@ def _fused(*, always: bool) -> Any:
 
         def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
             del context, sig
-            if not always and "fma" not in features() and "neon" not in features():
+            if not always and not has_fma():
                 return builder.fadd(builder.fmul(args[0], args[1]), args[2])
             kind = args[0].type
             name = f"llvm.fma.v{x.count}f{x.scalar.bitwidth}"
@@ -307,3 +307,13 @@ def control_word(mode: int, *, flush: bool = False) -> int:
     if "neon" in features():
         return (0, 2, 1, 3)[mode] << 22 | int(flush) << 24
     return 0x1F80 | mode << 13 | int(flush) << 15
+
+
+def has_control() -> bool:
+    """Whether `set_control` does anything here."""
+    return "sse2" in features() or "neon" in features()
+
+
+def has_fma() -> bool:
+    """Whether `fma` is an instruction here; LLVM would call a function for every lane else."""
+    return "fma" in features() or "neon" in features()

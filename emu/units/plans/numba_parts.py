@@ -51,3 +51,9 @@ def run_parts(parts: list[Part], run: Callable[[Part], None]) -> None:
 def signed(code: int) -> int:
     """64 bits as an int64, which Numba takes."""
     return code - (1 << 64) if code >> 63 else code
+
+
+def columns_of(panels: NDArray[Any], columns: int) -> NDArray[Any]:
+    """[panel, row, lane] as [row, column]."""
+    rows = panels.shape[1]
+    return np.ascontiguousarray(panels.transpose(1, 0, 2).reshape(rows, -1)[:, :columns])

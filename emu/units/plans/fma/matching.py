@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emu.formats.backend import Backend
 from emu.formats.cast import Cast, check_cast
 from emu.formats.enums import Daz, Ftz, Overflow, Rounding
 from emu.formats.load import load_format
@@ -25,6 +26,7 @@ from emu.formats.model import Format
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
 from emu.units.plans.exact.grid import Grid, casts_of, grid_of, identity
+from emu.units.plans.fma import numba_run
 from emu.units.plans.fma.order import Shape, shape_of
 from emu.units.plans.fma.run import Job, run
 from emu.units.plans.plan import Plan, Refusal, UnprovedError
@@ -74,6 +76,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
         proof=_proof(form, k, step, shape, clean),
         rate="up to three times the time of a matrix product in the same format",
         execute=lambda problem, isa: run(problem, isa, job),
+        also={Backend.NUMBA: lambda problem, _: numba_run.run(problem, job)} if numba_run.runs(job) else {},
     )
 
 

@@ -122,7 +122,7 @@ def _brought(problem: Problem, job: Job, a: _Panels, b: _Panels) -> NDArray[np.b
     if job.start is Start.C:
         assert problem.form.c is not None
         assert problem.c is not None
-        found |= np.isnan(_numbers(problem.form.c, problem.c, job.dtype))
+        found |= np.isnan(numbers(problem.form.c, problem.c, job.dtype))
     return found
 
 
@@ -179,16 +179,16 @@ def _start(problem: Problem, job: Job, rows: int, columns: int) -> Array:
     elif job.start is Start.C:
         assert problem.form.c is not None
         assert problem.c is not None
-        acc[: problem.m, : problem.n] = _numbers(problem.form.c, problem.c, job.dtype)
+        acc[: problem.m, : problem.n] = numbers(problem.form.c, problem.c, job.dtype)
     return acc
 
 
-def _numbers(operand: Operand, codes: NDArray[np.uint64], dtype: np.dtype[Any]) -> Array:
-    """c as numbers of the carrier."""
+def numbers(operand: Operand, codes: NDArray[np.uint64], dtype: np.dtype[Any]) -> Array:
+    """An operand as numbers of the carrier."""
     if operand.format.name != dtype.name:
-        numbers = plane(operand, codes, dtype)
-        assert numbers is not None
-        return numbers
+        found = plane(operand, codes, dtype)
+        assert found is not None
+        return found
     values = codes.astype(f"u{dtype.itemsize}").view(dtype)
     if operand.daz is not Daz.OFF:
         flushed = np.abs(values) < np.finfo(dtype).smallest_normal
