@@ -9,13 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numpy as np
 from numba import njit, types
 
 from emu.kernels.cache import kernel_cache, plan_sources_hash
 from emu.kernels.plans.lanes import (
     add_codes,
-    code_of,
     every,
     exact_fma,
     exponent_bits,
@@ -42,7 +40,6 @@ KEEP, DIRECTION, TRUNCATE, TIES_AWAY, TIES_ZERO, TIES_POSITIVE, TIES_NEGATIVE, A
 CLAMP, REPLACE, REPLACE_SIGNED, IN_RANGE = range(4)
 NUMBERS = ("scale", "lowest", "max", "over_positive", "over_negative", "below", "least")
 """Of a cast, in the order in which the kernel takes them."""
-LARGEST, MAGNITUDE = 1.7976931348623157e308, (1 << 63) - 1
 
 
 class Shape(NamedTuple):
@@ -252,49 +249,4 @@ def kernel(
             types.UniTuple(numbers, 4), types.UniTuple(scalar, 2), types.int64,
         ))  # fmt: skip
         run.disable_compile()
-    return run
-
-
-@lru_cache(maxsize=16)
-def encoder(dtype: str, codes: str) -> Any:
-    """What writes numbers of a carrier, [panel, row, lane], as codes, [row, column], of a float format."""
-    scalar, word = types.float32 if dtype == "float32" else types.float64, getattr(types, codes)
-    count = width(dtype)
-    with kernel_cache(plan_sources_hash):
-
-        @njit(nogil=True, cache=True, boundscheck=False, error_model="numpy")
-        def run(numbers: Any, out: Any, part: Any, shape: Any, factors: Any, special: Any) -> None:
-            """A part (from row, to row), of numbers times a power of two.
-
-            Args:
-                shape: of the format: fraction bits, bias.
-                factors: that power; 2^emin; 2^-lsb.
-                special: codes: the sign bit, of -0, infinity, -infinity, NaN.
-            """
-            m, n = out.shape
-            man_bits, bias = shape
-            shift, rebias = 52 - man_bits, (1023 - bias) << man_bits
-            factor, normal, quantum = factors
-            sign, negative_zero, infinity, negative_infinity, nan = special
-            for row in range(part[0], part[1]):
-                for column in range(n):
-                    x = np.float64(numbers[(column // count * m + row) * count + column % count]) * factor
-                    bits = code_of(x)
-                    size, negative = abs(x), bits < 0
-                    if size < normal:
-                        code = np.int64(size * quantum)
-                        code = (code | sign if negative else code) if code else (negative_zero if negative else 0)
-                    elif size <= LARGEST:
-                        code = ((bits & MAGNITUDE) >> shift) - rebias
-                        code = code | sign if negative else code
-                    elif x != x:
-                        code = nan
-                    else:
-                        code = negative_infinity if negative else infinity
-                    out[row, column] = word(code)
-
-        run.compile((
-            types.Array(scalar, 1, "C"), types.Array(word, 2, "C"), types.UniTuple(types.int64, 2),
-            types.UniTuple(types.int64, 2), types.UniTuple(types.float64, 3), types.UniTuple(types.int64, 5),
-        ))  # fmt: skip
     return run

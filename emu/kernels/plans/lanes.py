@@ -22,7 +22,11 @@ Builder = Any
 Signature = Any
 Arguments = Any
 
-_LLVM = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.int32: ir.IntType(32)}
+_LLVM = {
+    types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.int16: ir.IntType(16),
+    types.int32: ir.IntType(32), types.int64: ir.IntType(64), types.uint8: ir.IntType(8),
+}  # fmt: skip
+_FLOATS = (types.float32, types.float64)
 REGISTERS = 4
 """of a vector of AVX-512, which has 32 of them; other machines have 16, and get vectors of half so many bytes"""
 
@@ -83,7 +87,7 @@ def _operator(function: Any, of_floats: str | None, of_integers: str) -> None:
     def _lower(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
         del context
         x, y = args
-        if of_floats and sig.return_type.scalar in (types.float32, types.float64):
+        if of_floats and sig.return_type.scalar in _FLOATS:
             return getattr(builder, of_floats)(x, y)
         return builder.bitcast(getattr(builder, of_integers)(_codes(builder, x), _codes(builder, y)), x.type)
 
@@ -114,6 +118,19 @@ def load(typingctx: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def load_like(typingctx: Any, like: Any, array: Any, index: Any) -> Any:
+    """As many elements of a one-dimensional array as another vector has."""
+    del typingctx, index
+    made = Lanes(array.dtype, like.count)
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        address = _address(context, builder, sig.args[1], args[1], args[2], context.get_value_type(made))
+        return builder.load(address, align=array.dtype.bitwidth // 8)
+
+    return made(like, array, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def store(typingctx: Any, array: Any, index: Any, x: Any) -> Any:
     """Write a vector to consecutive elements of a one-dimensional array."""
     del typingctx, index
@@ -124,6 +141,26 @@ def store(typingctx: Any, array: Any, index: Any, x: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.int64, x), generate
+
+
+def _zeros(scalar: Any, count: int) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def zeros(typingctx: Any) -> Any:
+        del typingctx
+        made = Lanes(scalar, count)
+
+        def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+            del builder, sig, args
+            return ir.Constant(context.get_value_type(made), None)
+
+        return made(), generate
+
+    return zeros
+
+
+singles_64 = _zeros(types.float32, 64)
+"""64 zeros."""
+doubles_64 = _zeros(types.float64, 64)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -192,6 +229,75 @@ def add_codes(typingctx: Any, x: Any, y: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def subtract_codes(typingctx: Any, x: Any, y: Any) -> Any:
+    """The differences of codes."""
+    del typingctx
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        return builder.bitcast(builder.sub(_codes(builder, args[0]), _codes(builder, args[1])), args[0].type)
+
+    return x(x, y), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def shift_up(typingctx: Any, x: Any, count: Any) -> Any:
+    """Integers times 2^count."""
+    del typingctx, count
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        word = args[1] if x.scalar.bitwidth == 64 else builder.trunc(args[1], args[0].type.element)
+        return builder.shl(args[0], _all(builder, word, x.count))
+
+    return x(x, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def any_set(typingctx: Any, x: Any) -> Any:
+    """Whether an integer of a vector is not 0."""
+    del typingctx
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        seen = builder.icmp_signed("!=", args[0], ir.Constant(args[0].type, None))
+        word = builder.bitcast(seen, ir.IntType(x.count))
+        return builder.icmp_signed("!=", word, ir.Constant(word.type, 0))
+
+    return types.boolean(x), generate
+
+
+def _converted(scalar: Any, instructions: dict[Any, str]) -> Any:
+    """A vector of another type. instructions: LLVM's, by the type that is given."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def convert(typingctx: Any, x: Any) -> Any:
+        del typingctx
+        made = Lanes(scalar, x.count)
+
+        def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+            del sig
+            return getattr(builder, instructions[x.scalar])(args[0], context.get_value_type(made))
+
+        return made(x), generate
+
+    return convert
+
+
+to_double = _converted(types.float64, {types.float32: "fpext", types.int32: "sitofp"})
+to_single = _converted(types.float32, {types.float64: "fptrunc", types.int32: "sitofp"})
+cut_to_int = _converted(types.int32, {types.float32: "fptosi"})
+"""Toward zero; it must fit."""
+to_int = _converted(types.int32, {types.int16: "sext"})
+to_long = _converted(types.int64, {types.int32: "sext", types.int16: "sext"})
+to_byte = _converted(types.uint8, {types.int64: "trunc", types.int32: "trunc"})
+as_int = _converted(types.int32, {types.float32: "bitcast"})
+as_single = _converted(types.float32, {types.int32: "bitcast"})
+as_double = _converted(types.float64, {types.int64: "bitcast"})
+as_long = _converted(types.int64, {types.float64: "bitcast"})
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def shift_codes(typingctx: Any, x: Any, count: Any) -> Any:
     """Codes without their last bits, zeros above."""
     del typingctx, count
@@ -212,7 +318,8 @@ def _chosen(compare: str) -> Any:
 
         def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
             del context, sig
-            return builder.select(builder.fcmp_ordered(compare, args[0], args[1]), args[2], args[3])
+            ask = builder.fcmp_ordered if x.scalar in _FLOATS else builder.icmp_signed
+            return builder.select(ask(compare, args[0], args[1]), args[2], args[3])
 
         return then(x, y, then, other), generate
 
@@ -260,6 +367,18 @@ def code_of(typingctx: Any, x: Any) -> Any:
         return builder.bitcast(args[0], ir.IntType(64))
 
     return types.int64(types.float64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def double_of(typingctx: Any, code: Any) -> Any:
+    """The float64 of one code."""
+    del typingctx, code
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]

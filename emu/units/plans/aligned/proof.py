@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from emu.arithmetic.pipe import Factor, Pipe
+from emu.formats.backend import Backend
 from emu.formats.cast import Cast
 from emu.formats.enums import Daz, FormatKind, Ftz, Rounding
 from emu.formats.model import Format
@@ -15,7 +16,7 @@ from emu.units.form import Level, Operand, UnitForm
 from emu.units.plans.plan import Plan, Refusal, UnprovedError
 from emu.units.ranges import Analysis
 
-from . import operands, run
+from . import numba_run, operands, run
 from .casts import MARK, MOST_EXPONENT, KernelCast, holds, kernel_cast
 from .operands import Bounds
 from .shape import Steps, one_block, plain_level, steps_of
@@ -73,8 +74,9 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
         shape, proof = _proved(form, k)
     except UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
+    also = {Backend.NUMBA: partial(numba_run.run, shape)}
     rate = "4 to 15 times the time of a float32 product" if shape.terms else "15 to 40 times that of a float32 product"
-    return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape))
+    return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape), also=also)
 
 
 def _need(holds: bool, reason: str) -> None:

@@ -26,15 +26,30 @@ if TYPE_CHECKING:
 LANES = 64
 ROWS = 16
 NO_MINIMUM = 0.0
-_ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
+ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
 _ISAS = {None: -1, Isa.BASE: 0, Isa.V3: 1, Isa.V4: 2}
 Plane = NDArray[Any]
+Mask = NDArray[np.bool_]
 
 
 def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
     """Compute a problem, in place."""
     if not problem.m or not problem.n:
         return
+    arrays, rows, columns, elements = arrays_of(shape, problem)
+    arrays |= {"d": problem.d, "marks": np.empty((problem.m, problem.n), np.uint8)}
+    _call(shape, problem, isa, -(-problem.n // LANES), arrays)
+    marks = arrays["marks"]
+    assert marks is not None
+    elements |= marks.astype(bool)
+    elements[rows] = False
+    elements[:, columns] = False
+    if rows.any() or columns.any() or elements.any():
+        again(problem, rows, columns, elements)
+
+
+def arrays_of(shape: Shape, problem: Problem) -> tuple[dict[str, Plane | None], Mask, Mask, Mask]:
+    """What kernels read; rows, columns and elements that they cannot compute."""
     blocks = -(-problem.n // LANES)
     order = shape.steps.order
     a_codes = problem.a if order is None else problem.a[:, order]
@@ -45,19 +60,12 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
     arrays: dict[str, Plane | None] = {
         "a": a, "a_e": a_e, "b": _packed(b, blocks), "b_e": _packed(b_e, blocks), "c": c,
         "a_power": None, "b_power": None, "a_scale": None, "b_scale": None,
-        "steps": _steps(shape), "d": problem.d, "marks": np.empty((problem.m, problem.n), np.uint8),
+        "steps": _steps(shape),
     }  # fmt: skip
     if shape.powers or shape.scales:
         more_rows, more_columns = _scales(shape, problem, blocks, arrays)
         rows, columns = rows | more_rows, columns | more_columns
-    _call(shape, problem, isa, blocks, arrays)
-    marks = arrays["marks"]
-    assert marks is not None
-    elements |= marks.astype(bool)
-    elements[rows] = False
-    elements[:, columns] = False
-    if rows.any() or columns.any() or elements.any():
-        again(problem, rows, columns, elements)
+    return arrays, rows, columns, elements
 
 
 def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
@@ -140,7 +148,7 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         "align_bits": shape.align_bits, "floor": int(shape.floor), "terms": shape.terms,
         "low": shape.low, "high": shape.high,
         "min_exponent": NO_MINIMUM if shape.min_exponent is None else 2.0**shape.min_exponent,
-        "least_c": shape.least_c, "zero_sign": _ZERO_SIGNS[shape.zero_sign], "inner": int(shape.outer is not None),
+        "least_c": shape.least_c, "zero_sign": ZERO_SIGNS[shape.zero_sign], "inner": int(shape.outer is not None),
         "result": _cast_fields(shape.result), "outer": _cast_fields(shape.outer or shape.result),
         "d_man_bits": d.man_bits, "d_bias": d.bias, "d_field_bits": d.field_bits, "d_ignored": d.ignored_low_bits,
         "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
@@ -156,13 +164,13 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         parts = {"row": first, "row_end": end, "block": block, "block_end": block_end}
         return int(lib.cemu_plan_aligned(ffi.new("cemu_plan_aligned_t *", fields | parts), _ISAS[isa]))
 
-    for status in _parts(problem, blocks, part):
+    for status in parts(problem, blocks, part):
         if status == lib.CEMU_NO_MEMORY:
             raise MemoryError(f"{shape.form.name}: no memory for a tile")
         assert status == lib.CEMU_OK, f"cemu_plan_aligned: status {status}"
 
 
-def _parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], int]) -> list[int]:
+def parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], int]) -> list[int]:
     """Rows, or blocks of columns where there are few rows, over the cores."""
     workers = worker_count(problem)
     if workers == 1:

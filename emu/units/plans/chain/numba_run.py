@@ -65,7 +65,7 @@ class NumbaChain:
         return found
 
     def _piece(self, a: Plane, b: Plane, c: Plane | None, problem: Problem) -> None:
-        from emu.kernels.plans import chain, lanes
+        from emu.kernels.plans import chain, codes, lanes
 
         parts, proof, fields = self.parts, self.proof, self.codes.fields
         scalar = self.dtype.type
@@ -86,12 +86,13 @@ class NumbaChain:
         run_parts(parts_of(problem, packed.shape[0]), lambda part: kernel(
             flat_a, flat_b, flat_d, part, sizes, numbers, more, control
         ))  # fmt: skip
-        encode = chain.encoder(self.dtype.name, problem.d.dtype.name)
-        shape, factors = (fields["man_bits"], fields["bias"]), tuple(fields[x] for x in ("factor", "normal", "quantum"))
+        encode = codes.encoder(self.dtype.name, problem.d.dtype.name)
+        shape, factors = (fields["man_bits"], fields["bias"], 0), tuple(fields[x] for x in ("factor", "normal", "quantum"))
         names = ("sign", "code_negative_zero", "code_infinity", "code_negative_infinity", "code_nan")
+        layout = (count, problem.m * count, count)
         special = tuple(signed(fields[x]) for x in names)
         run_parts(parts_of(problem, 1), lambda part: encode(
-            flat_d, problem.d, part[:2], shape, factors, special
+            flat_d, problem.d, part[:2], layout, shape, factors, special
         ))  # fmt: skip
 
     def _signs(self, c: Plane | None) -> bool:
