@@ -254,6 +254,54 @@ def shift_up(typingctx: Any, x: Any, count: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def shift_down(typingctx: Any, x: Any, count: Any) -> Any:
+    """Integers divided by 2^count, rounded down."""
+    del typingctx, count
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        word = args[1] if x.scalar.bitwidth == 64 else builder.trunc(args[1], args[0].type.element)
+        return builder.ashr(args[0], _all(builder, word, x.count))
+
+    return x(x, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def add_pairs(typingctx: Any, s: Any, x: Any, y: Any) -> Any:
+    """s + the products of the 16-bit halves of words; modulo 2^32."""
+    del typingctx
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        count = s.count
+        halves, wide = (ir.VectorType(ir.IntType(bits), 2 * count) for bits in (16, 32))
+        left, right = (builder.sext(builder.bitcast(word, halves), wide) for word in args[1:])
+        products = builder.mul(left, right)
+        parts = []
+        for first in (0, 1):
+            lanes = ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(first, 2 * count, 2)))
+            parts.append(builder.shuffle_vector(products, ir.Constant(wide, ir.Undefined), lanes))
+        return builder.add(args[0], builder.add(*parts))
+
+    return s(s, x, y), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def add_saturating(typingctx: Any, x: Any, y: Any) -> Any:
+    """The sums of signed integers, clamped to their type."""
+    del typingctx
+
+    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
+        del context, sig
+        kind = args[0].type
+        name = f"llvm.sadd.sat.v{x.count}i{x.scalar.bitwidth}"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 2), name)
+        return builder.call(function, args)
+
+    return x(x, y), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def any_set(typingctx: Any, x: Any) -> Any:
     """Whether an integer of a vector is not 0."""
     del typingctx

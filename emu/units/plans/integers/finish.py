@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emu.arithmetic.pipe import Factor, Step
 from emu.formats.backend import Backend
@@ -113,9 +114,14 @@ def run_output(finish: Finish, problem: Problem, isa: Isa | None) -> None:
         finish.output.run(problem, isa)
     if finish.tail is None:
         return
-    part = replace(
-        problem, form=finish.tail, a=np.empty((problem.m, 0), np.uint64), b=np.empty((0, problem.n), np.uint64),
-        c=problem.d, a_zero=None, b_zero=None, d=np.empty_like(problem.d), events=np.zeros_like(problem.events[:5]),
-    )  # fmt: skip
+    part = tail_problem(finish.tail, problem, problem.d)
     runner(Backend.C)(part)
     problem.d[...] = part.d
+
+
+def tail_problem(tail: UnitForm, problem: Problem, sums: NDArray[np.uint64]) -> Problem:
+    """The output of the sums of a problem, as a problem without products."""
+    return replace(
+        problem, form=tail, a=np.empty((problem.m, 0), np.uint64), b=np.empty((0, problem.n), np.uint64),
+        c=sums, a_zero=None, b_zero=None, d=np.empty_like(sums), events=np.zeros_like(problem.events[:5]),
+    )  # fmt: skip

@@ -139,14 +139,14 @@ def _cut(count: int, workers: int, multiple: int) -> list[tuple[int, int]]:
 def slices(numbers: Integers, low_bits: int | None = None) -> list[tuple[int, NDArray[np.int16]]]:
     """Numbers as sums of 2^shift times 16-bit integers: (shift, integers). low_bits: cut there in any case."""
     out, shift = [], 0
-    while low_bits is not None or not _fits16(numbers):
+    while low_bits is not None or not fits16(numbers):
         out.append((shift, (numbers & 0xFF).astype(np.int16)))
         numbers, shift, low_bits = numbers >> 8, shift + 8, None
     out.append((shift, np.ascontiguousarray(numbers, np.int16)))
     return out
 
 
-def _fits16(numbers: Integers) -> bool:
+def fits16(numbers: Integers) -> bool:
     return not numbers.size or (int(numbers.min()) >= -(1 << 15) and int(numbers.max()) < 1 << 15)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
+from emu.formats.backend import Backend
 from emu.units.form import UnitForm
 from emu.units.plans.integers import layout
 from emu.units.plans.integers.casts import INT16, INT32, INT64, Change, Span
 from emu.units.plans.integers.finish import Finish, finish_of
+from emu.units.plans.integers.numba_run import NumbaIntegers, runs
 from emu.units.plans.integers.program import Folds, change, folds_of, program_of
 from emu.units.plans.integers.run import Steps, Whole, offset_of
 from emu.units.plans.integers.structure import Structure, structure_of
-from emu.units.plans.plan import Plan, Refusal, UnprovedError
+from emu.units.plans.plan import Isa, Plan, Refusal, UnprovedError
+from emu.units.problem import Problem
 
 NAME = "integers"
 SCAN_FROM = 1 << 20
@@ -61,7 +65,12 @@ def _whole(found: Structure) -> Plan:
     else:
         proof = (f"no cast on the way changes its range: |c| + sum |p| lies in {found.total}",)
     made = Whole(found=found, finish=finish, low_32=low_32)
-    return Plan(name=NAME, proof=proof + _ending(finish), rate="about 0.4 (16-bit operands: 0.8)", execute=made.run)
+    return Plan(name=NAME, proof=proof + _ending(finish), rate="about 0.4 (16-bit operands: 0.8)", execute=made.run, also=_also(made))
+
+
+def _also(made: Whole | Steps) -> dict[Backend, Callable[[Problem, Isa | None], None]]:
+    """The same in Numba."""
+    return {Backend.NUMBA: NumbaIntegers(made=made).run} if runs(made.found) else {}
 
 
 def _ending(finish: Finish) -> tuple[str, ...]:
@@ -99,7 +108,7 @@ def _steps(found: Structure) -> Plan:
         *(("operands that cannot reach a clamp are summed at once",) if scan else ()),
     )
     rate = {layout.SINGLES: "about 1", layout.PAIRS: "2 to 5", layout.WIDE: "10 to 60"}[words]
-    return Plan(name=NAME, proof=proof + _ending(finish), rate=rate, execute=made.run)
+    return Plan(name=NAME, proof=proof + _ending(finish), rate=rate, execute=made.run, also=_also(made))
 
 
 def _worth(changes: list[Change]) -> bool:

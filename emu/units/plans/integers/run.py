@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emu.formats.native import pointer
 from emu.units.plans.integers import layout
@@ -75,12 +76,7 @@ class Whole:
     ) -> tuple[int, list[tuple[int, layout.Data, Integers]], list[tuple[int, layout.Data, Integers]]]:
         """Operands wider than 16 bits, or whose products are too wide to be summed in 32."""
         x, y = a.array(problem.a, problem.a_zero, 1), b.array(problem.b, problem.b_zero, 0)
-        block = self._block(_seen(x), _seen(y))
-        of_x = layout.slices(x)
-        of_y = layout.slices(y, 8 if block < 32 else None)
-        if len(of_x) * len(of_y) > 1:
-            largest = [Span(low=-n, high=n) for n in (max(_seen(s).largest for _, s in part) for part in (of_x, of_y))]
-            block = self._block(*largest)
+        block, of_x, of_y = slices_of(x, y, low_32=self.low_32)
         xs, ys = ([(at, layout.halves_data(s), s) for at, s in part] for part in (of_x, of_y))
         return block, xs, ys
 
@@ -106,7 +102,24 @@ def _fits_byte(numbers: Numbers) -> bool:
     return span.within(Span(low=-128, high=127)) or span.within(Span(low=0, high=255))
 
 
-def _seen(x: Integers) -> Span:
+Sliced = list[tuple[int, NDArray[np.int16]]]
+
+
+def slices_of(x: Integers, y: Integers, *, low_32: bool) -> tuple[int, Sliced, Sliced]:
+    """Numbers in 16-bit slices (shift, integers), and how many words of them are summed in 32 bits."""
+
+    def block_of(x: Span, y: Span) -> int:
+        return 512 if low_32 else layout.block_of(x, y)
+
+    block = block_of(seen(x), seen(y))
+    of_x, of_y = layout.slices(x), layout.slices(y, 8 if block < 32 else None)
+    if len(of_x) * len(of_y) > 1:
+        largest = [Span(low=-n, high=n) for n in (max(seen(s).largest for _, s in part) for part in (of_x, of_y))]
+        block = block_of(*largest)
+    return block, of_x, of_y
+
+
+def seen(x: Integers) -> Span:
     return Span(low=int(x.min()), high=int(x.max())) if x.size else Span(low=0, high=0)
 
 
@@ -125,7 +138,7 @@ class Steps:
 
     def run(self, problem: Problem, isa: Isa | None) -> None:
         """Compute a problem."""
-        if self.scan is not None and self._cannot_reach(problem):
+        if self.scan is not None and self.cannot_reach(problem):
             self.scan.run(problem, isa)
             return
         data: layout.Data = {"words": self.words, **layout.program_data(self.program)}
@@ -168,16 +181,16 @@ class Steps:
                 alive.append(halves)
         return alive
 
-    def _cannot_reach(self, problem: Problem) -> bool:
+    def cannot_reach(self, problem: Problem) -> bool:
         """Whether |c| + sum of |products| stays below every clamp, by the rows of a and the largest |b|."""
         a, b = self.found.a, self.found.b
         assert a is not None
         assert b is not None
         x, y = a.array(problem.a, problem.a_zero, 1), b.array(problem.b, problem.b_zero, 0)
-        most = int(np.abs(x).sum(axis=1).max(initial=0)) * _seen(y).largest
+        most = int(np.abs(x).sum(axis=1).max(initial=0)) * seen(y).largest
         if problem.c is not None and problem.form.c is not None:
             c = Numbers(operand=problem.form.c, unit=0, span=self.found.c, table=None).array(problem.c, None, 0)
-            most += _seen(c).largest << self.found.c_shift
+            most += seen(c).largest << self.found.c_shift
         return all(
             -most >= change.span.low and most <= change.span.high for made in self.found.sums for change in made.changes
         )
