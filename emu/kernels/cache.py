@@ -30,7 +30,8 @@ def sources_hash() -> str:
 
 def plan_sources_hash() -> str:
     """The same of the kernels of plans (emu/kernels/plans), which call into no others: an edited one does not cost a
-    minute for the general kernel."""
+    minute for the general kernel.
+    """
     here = Path(__file__).parent
     return _hash([*sorted((here / "plans").glob("*.py")), here.parent / "formats" / "enums.py"])
 

@@ -1,7 +1,7 @@
 """The kernel of plan "aligned": cemu/src/plans/aligned_kernel.c and its headers, for one shape of a unit.
 
-LANES columns at once; rows by ROWS, so that the terms of a step stay in the nearest cache. A step is computed in float32
-and int32 (`quick`), with products in float32 and sums in float64 (`narrow`), or in float64.
+LANES columns at once; rows by ROWS, so that the terms of a step stay in the nearest cache. A step is computed in
+float32 and int32 (`quick`), with products in float32 and sums in float64 (`narrow`), or in float64.
 """
 
 from __future__ import annotations
@@ -13,13 +13,20 @@ from typing import Any, NamedTuple
 from numba import njit, types
 
 from emu.kernels.cache import kernel_cache, plan_sources_hash
-from emu.kernels.plans.lanes import (
+from emu.kernels.plans.lane_types import (
     any_set,
     as_double,
     as_int,
     as_long,
     as_single,
     cut_to_int,
+    shift_up,
+    to_double,
+    to_int,
+    to_long,
+    to_single,
+)
+from emu.kernels.plans.lanes import (
     double_of,
     doubles_64,
     every,
@@ -30,17 +37,12 @@ from emu.kernels.plans.lanes import (
     load_like,
     magnitude_bits,
     pattern,
-    set_control,
-    shift_up,
     sign_bit,
     singles_64,
     store,
     subtract_codes,
-    to_double,
-    to_int,
-    to_long,
-    to_single,
 )
+from emu.kernels.plans.machine import set_control
 
 LANES, ROWS, DEAD = 64, 16, -8192
 TOWARD_ZERO, TIES_TO_EVEN, OTHER = range(3)
@@ -296,7 +298,11 @@ def kernel(shape: Shape) -> Any:
                                 value = load_like(like, spare, (row - row_first) * LANES)
                             top = _top(a_e, at_a, b_e, at_b, count, like)
                             done = False
-                            if quick and (quick_pieces or not flags & PIECE) and not _outside(top, quick_low, quick_high):
+                            if (
+                                quick
+                                and (quick_pieces or not flags & PIECE)
+                                and not _outside(top, quick_low, quick_high)
+                            ):
                                 power_bits, outside = _quick_power(value, top, (field_low, field_high))
                                 if not outside:
                                     value = _quick_step(
@@ -314,7 +320,9 @@ def kernel(shape: Shape) -> Any:
                                     power = power * if_greater(power, every(power, 2.0**-1000), scale, one)
                                 infinite = value & magnitude_bits(value)
                                 x = if_equal(infinite, every(value, INFINITE), zero, value)
-                                own = _larger(x & exponent_bits(x), every(x, least[1] if flags & PIECE else of_result[1]))
+                                own = _larger(
+                                    x & exponent_bits(x), every(x, least[1] if flags & PIECE else of_result[1])
+                                )
                                 most = _larger(_larger(power, if_equal(x, zero, zero, own)), every(x, lowest))
                                 to_grid = _reciprocal(most) * every(x, unit)
                                 total = _whole(x * to_grid, floor)

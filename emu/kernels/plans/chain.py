@@ -26,17 +26,18 @@ from emu.kernels.plans.lanes import (
     load,
     magnitude_bits,
     minus_tiny_part,
-    set_control,
     pattern,
     shift_codes,
     sign_bit,
     store,
     through_half,
-    width,
 )
+from emu.kernels.plans.machine import set_control, width
 
 ROWS = 2
-KEEP, DIRECTION, TRUNCATE, TIES_AWAY, TIES_ZERO, TIES_POSITIVE, TIES_NEGATIVE, AWAY, ODD, JAM, HALF, EVEN, CUT = range(13)
+KEEP, DIRECTION, TRUNCATE, TIES_AWAY, TIES_ZERO, TIES_POSITIVE, TIES_NEGATIVE, AWAY, ODD, JAM, HALF, EVEN, CUT = range(
+    13
+)
 CLAMP, REPLACE, REPLACE_SIGNED, IN_RANGE = range(4)
 NUMBERS = ("scale", "lowest", "max", "over_positive", "over_negative", "below", "least")
 """Of a cast, in the order in which the kernel takes them."""

@@ -55,6 +55,7 @@ def encoder(dtype: str, codes: str) -> Any:
 
         run.compile((
             types.Array(scalar, 1, "C"), types.Array(word, 2, "C"), types.UniTuple(types.int64, 2),
-            types.UniTuple(types.int64, 3), types.UniTuple(types.int64, 3), types.UniTuple(types.float64, 3), types.UniTuple(types.int64, 5),
+            types.UniTuple(types.int64, 3), types.UniTuple(types.int64, 3),
+            types.UniTuple(types.float64, 3), types.UniTuple(types.int64, 5),
         ))  # fmt: skip
     return run

@@ -12,7 +12,8 @@ from typing import Any
 from numba import njit, types
 
 from emu.kernels.cache import kernel_cache, plan_sources_hash
-from emu.kernels.plans.lanes import every, fma, load, set_control, store, width
+from emu.kernels.plans.lanes import every, fma, load, store
+from emu.kernels.plans.machine import set_control, width
 
 ROWS = 2
 MOST_WAITING = 20

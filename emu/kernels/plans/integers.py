@@ -14,20 +14,9 @@ from numba import njit, types
 
 from emu.formats.enums import Rounding
 from emu.kernels.cache import kernel_cache, plan_sources_hash
-from emu.kernels.plans.lanes import (
-    add_pairs,
-    add_saturating,
-    every,
-    if_greater,
-    if_less,
-    load,
-    load_like,
-    shift_down,
-    shift_up,
-    store,
-    to_long,
-    width,
-)
+from emu.kernels.plans.lane_types import add_pairs, add_saturating, shift_down, shift_up, to_long
+from emu.kernels.plans.lanes import every, if_greater, if_less, load, load_like, store
+from emu.kernels.plans.machine import width
 
 ROWS = 2
 KEEP, CLAMP, WRAP, MASK = range(4)

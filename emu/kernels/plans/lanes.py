@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import operator
-from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
+
+from emu.kernels.plans.machine import has_fma, width
 
 Context = Any
 Builder = Any
@@ -27,20 +26,6 @@ _LLVM = {
     types.int32: ir.IntType(32), types.int64: ir.IntType(64), types.uint8: ir.IntType(8),
 }  # fmt: skip
 _FLOATS = (types.float32, types.float64)
-REGISTERS = 4
-"""of a vector of AVX-512, which has 32 of them; other machines have 16, and get vectors of half so many bytes"""
-
-
-@cache
-def features() -> frozenset[str]:
-    """What this processor has, by LLVM's names."""
-    return frozenset(name for name, has in llvm.get_host_cpu_features().items() if has)
-
-
-def width(dtype: Any) -> int:
-    """Elements of the vectors that kernels compute with on this machine."""
-    size = 64 * REGISTERS if "avx512f" in features() else 64
-    return size // np.dtype(dtype).itemsize
 
 
 class Lanes(types.Type):  # type: ignore[misc]
@@ -66,7 +51,7 @@ def _codes(builder: Builder, x: Any) -> Any:
     return builder.bitcast(x, ir.VectorType(ir.IntType(bits), x.type.count))
 
 
-def _all(builder: Builder, x: Any, count: int) -> Any:
+def in_all(builder: Builder, x: Any, count: int) -> Any:
     """A scalar in every lane."""
     kind = ir.VectorType(x.type, count)
     first = builder.insert_element(ir.Constant(kind, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
@@ -170,7 +155,7 @@ def every(typingctx: Any, like: Any, x: Any) -> Any:
 
     def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
         del context, sig
-        return _all(builder, args[1], like.count)
+        return in_all(builder, args[1], like.count)
 
     return like(like, like.scalar), generate
 
@@ -184,7 +169,7 @@ def pattern(typingctx: Any, like: Any, code: Any) -> Any:
         del sig
         bits = like.scalar.bitwidth
         word = builder.trunc(args[1], ir.IntType(bits)) if bits < 64 else args[1]
-        return builder.bitcast(_all(builder, word, like.count), context.get_value_type(like))
+        return builder.bitcast(in_all(builder, word, like.count), context.get_value_type(like))
 
     return like(like, types.int64), generate
 
@@ -198,7 +183,7 @@ def _constant(of_single: int, of_double: int) -> Any:
             del sig, args
             single = like.scalar.bitwidth == 32
             word = ir.Constant(ir.IntType(32 if single else 64), of_single if single else of_double)
-            return builder.bitcast(_all(builder, word, like.count), context.get_value_type(like))
+            return builder.bitcast(in_all(builder, word, like.count), context.get_value_type(like))
 
         return like(like), generate
 
@@ -241,111 +226,6 @@ def subtract_codes(typingctx: Any, x: Any, y: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def shift_up(typingctx: Any, x: Any, count: Any) -> Any:
-    """Integers times 2^count."""
-    del typingctx, count
-
-    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
-        del context, sig
-        word = args[1] if x.scalar.bitwidth == 64 else builder.trunc(args[1], args[0].type.element)
-        return builder.shl(args[0], _all(builder, word, x.count))
-
-    return x(x, types.int64), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def shift_down(typingctx: Any, x: Any, count: Any) -> Any:
-    """Integers divided by 2^count, rounded down."""
-    del typingctx, count
-
-    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
-        del context, sig
-        word = args[1] if x.scalar.bitwidth == 64 else builder.trunc(args[1], args[0].type.element)
-        return builder.ashr(args[0], _all(builder, word, x.count))
-
-    return x(x, types.int64), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def add_pairs(typingctx: Any, s: Any, x: Any, y: Any) -> Any:
-    """s + the products of the 16-bit halves of words; modulo 2^32."""
-    del typingctx
-
-    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
-        del context, sig
-        count = s.count
-        halves, wide = (ir.VectorType(ir.IntType(bits), 2 * count) for bits in (16, 32))
-        left, right = (builder.sext(builder.bitcast(word, halves), wide) for word in args[1:])
-        products = builder.mul(left, right)
-        parts = []
-        for first in (0, 1):
-            lanes = ir.Constant(ir.VectorType(ir.IntType(32), count), list(range(first, 2 * count, 2)))
-            parts.append(builder.shuffle_vector(products, ir.Constant(wide, ir.Undefined), lanes))
-        return builder.add(args[0], builder.add(*parts))
-
-    return s(s, x, y), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def add_saturating(typingctx: Any, x: Any, y: Any) -> Any:
-    """The sums of signed integers, clamped to their type."""
-    del typingctx
-
-    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
-        del context, sig
-        kind = args[0].type
-        name = f"llvm.sadd.sat.v{x.count}i{x.scalar.bitwidth}"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * 2), name)
-        return builder.call(function, args)
-
-    return x(x, y), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def any_set(typingctx: Any, x: Any) -> Any:
-    """Whether an integer of a vector is not 0."""
-    del typingctx
-
-    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
-        del context, sig
-        seen = builder.icmp_signed("!=", args[0], ir.Constant(args[0].type, None))
-        word = builder.bitcast(seen, ir.IntType(x.count))
-        return builder.icmp_signed("!=", word, ir.Constant(word.type, 0))
-
-    return types.boolean(x), generate
-
-
-def _converted(scalar: Any, instructions: dict[Any, str]) -> Any:
-    """A vector of another type. instructions: LLVM's, by the type that is given."""
-
-    @intrinsic  # type: ignore[untyped-decorator]
-    def convert(typingctx: Any, x: Any) -> Any:
-        del typingctx
-        made = Lanes(scalar, x.count)
-
-        def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
-            del sig
-            return getattr(builder, instructions[x.scalar])(args[0], context.get_value_type(made))
-
-        return made(x), generate
-
-    return convert
-
-
-to_double = _converted(types.float64, {types.float32: "fpext", types.int32: "sitofp"})
-to_single = _converted(types.float32, {types.float64: "fptrunc", types.int32: "sitofp"})
-cut_to_int = _converted(types.int32, {types.float32: "fptosi"})
-"""Toward zero; it must fit."""
-to_int = _converted(types.int32, {types.int16: "sext"})
-to_long = _converted(types.int64, {types.int32: "sext", types.int16: "sext"})
-to_byte = _converted(types.uint8, {types.int64: "trunc", types.int32: "trunc"})
-as_int = _converted(types.int32, {types.float32: "bitcast"})
-as_single = _converted(types.float32, {types.int32: "bitcast"})
-as_double = _converted(types.float64, {types.int64: "bitcast"})
-as_long = _converted(types.int64, {types.float64: "bitcast"})
-
-
-@intrinsic  # type: ignore[untyped-decorator]
 def shift_codes(typingctx: Any, x: Any, count: Any) -> Any:
     """Codes without their last bits, zeros above."""
     del typingctx, count
@@ -354,7 +234,7 @@ def shift_codes(typingctx: Any, x: Any, count: Any) -> Any:
         del context, sig
         codes = _codes(builder, args[0])
         word = builder.trunc(args[1], codes.type.element) if x.scalar.bitwidth < 64 else args[1]
-        return builder.bitcast(builder.lshr(codes, _all(builder, word, x.count)), args[0].type)
+        return builder.bitcast(builder.lshr(codes, in_all(builder, word, x.count)), args[0].type)
 
     return x(x, types.int64), generate
 
@@ -440,47 +320,3 @@ def through_half(typingctx: Any, x: Any) -> Any:
         return builder.fpext(half, args[0].type)
 
     return x(x), generate
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def set_control(typingctx: Any, word: Any) -> Any:
-    """Write the floating-point control word of this thread (MXCSR, FPCR); the one before.
-
-    Loads and stores do not move across it, nor does, then, any arithmetic between them.
-    """
-    del typingctx, word
-
-    def generate(context: Context, builder: Builder, sig: Signature, args: Arguments) -> Any:
-        del context, sig
-        llvm.initialize_native_asmparser()
-        long = ir.IntType(64)
-        if "neon" in features():
-            before = builder.asm(ir.FunctionType(long, []), "mrs $0, fpcr", "=r,~{memory}", [], True)
-            builder.asm(ir.FunctionType(ir.VoidType(), [long]), "msr fpcr, $0", "r,~{memory}", [args[0]], True)
-            return before
-        place = cgutils.alloca_once(builder, ir.IntType(32))
-        kind = ir.FunctionType(ir.VoidType(), [place.type])
-        builder.asm(kind, "stmxcsr ($0)", "r,~{memory}", [place], True)
-        before = builder.zext(builder.load(place), long)
-        builder.store(builder.trunc(args[0], ir.IntType(32)), place)
-        builder.asm(kind, "ldmxcsr ($0)", "r,~{memory}", [place], True)
-        return before
-
-    return types.int64(types.int64), generate
-
-
-def control_word(mode: int, *, flush: bool = False) -> int:
-    """The control word of a direction (to nearest, down, up, to zero: 0 … 3): exceptions masked; `flush`: tiny results."""
-    if "neon" in features():
-        return (0, 2, 1, 3)[mode] << 22 | int(flush) << 24
-    return 0x1F80 | mode << 13 | int(flush) << 15
-
-
-def has_control() -> bool:
-    """Whether `set_control` does anything here."""
-    return "sse2" in features() or "neon" in features()
-
-
-def has_fma() -> bool:
-    """Whether `fma` is an instruction here; LLVM would call a function for every lane else."""
-    return "fma" in features() or "neon" in features()

@@ -44,6 +44,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Other:
+    """A plan's kernel of another backend than C; its instruction set is this machine's."""
+
+    execute: Callable[[Problem], None]
+    narrow: bool
+    """as of a plan"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """One way to run a unit for one K."""
 
@@ -57,14 +66,17 @@ class Plan:
     narrow: bool = False
     """whether `execute` reads and writes codes in their smallest dtypes; else they are all made uint64 for it"""
 
-    also: Mapping[Backend, Callable[[Problem, Isa | None], None]] = field(default_factory=dict)
-    """`execute` of backends other than C that have kernels for this plan; their instruction set is this machine's"""
+    also: Mapping[Backend, Other] = field(default_factory=dict)
+    """the backends other than C that have kernels for this plan"""
 
     def on(self, backend: Backend) -> Plan | None:
         """The plan of a backend, if it has kernels for it: the same proof, the same bits."""
         if backend is Backend.C:
             return self
-        return replace(self, execute=self.also[backend]) if backend in self.also else None
+        other = self.also.get(backend)
+        if other is None:
+            return None
+        return replace(self, execute=lambda problem, _: other.execute(problem), narrow=other.narrow)
 
     def run(self, problem: Problem, isa: Isa | None = None) -> None:
         """Compute a problem in place, with codes in dtypes of any width."""

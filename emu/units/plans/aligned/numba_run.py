@@ -11,16 +11,14 @@ from emu.units.plans.again import again
 from emu.units.plans.aligned import run as of_c
 from emu.units.plans.aligned.casts import MARK, SATURATE, KernelCast
 from emu.units.plans.numba_parts import signed
-from emu.units.plans.plan import Isa
 from emu.units.problem import Problem
 
 if TYPE_CHECKING:
     from emu.units.plans.aligned.proof import Shape
 
 
-def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
+def run(shape: Shape, problem: Problem) -> None:
     """Compute a problem, in place."""
-    del isa
     if not problem.m or not problem.n:
         return
     arrays, rows, columns, elements = of_c.arrays_of(shape, problem)
@@ -34,7 +32,7 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
 
 def _call(shape: Shape, problem: Problem, arrays: dict[str, Any]) -> Any:
     """The last accumulators; d gets their codes."""
-    from emu.kernels.plans import aligned, codes, lanes
+    from emu.kernels.plans import aligned, codes, machine
 
     kernel = aligned.kernel(_shape(shape))
     quick = shape.quick
@@ -51,7 +49,7 @@ def _call(shape: Shape, problem: Problem, arrays: dict[str, Any]) -> Any:
     names = ("a", "a_e", "b", "b_e", "c", "a_power", "b_power", "a_scale", "b_scale", "steps")
     kinds = dict.fromkeys(names, np.int16) | {"a_scale": np.float32, "b_scale": np.float32}
     flat = [np.zeros(0, kinds[x]) if arrays[x] is None else np.ascontiguousarray(arrays[x]).reshape(-1) for x in names]
-    control = lanes.control_word(0)
+    control = machine.control_word(0)
 
     def part(*cut: int) -> int:
         spare = np.zeros((aligned.ROWS + 1) * aligned.LANES)

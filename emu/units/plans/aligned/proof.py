@@ -13,7 +13,7 @@ from emu.formats.enums import Daz, FormatKind, Ftz, Rounding
 from emu.formats.model import Format
 from emu.units.enums import AlignTo, ProductExponent, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
-from emu.units.plans.plan import Plan, Refusal, UnprovedError
+from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
 from emu.units.ranges import Analysis
 
 from . import numba_run, operands, run
@@ -74,7 +74,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
         shape, proof = _proved(form, k)
     except UnprovedError as why:
         return Refusal(plan=NAME, reason=str(why))
-    also = {Backend.NUMBA: partial(numba_run.run, shape)}
+    also = {Backend.NUMBA: Other(execute=partial(numba_run.run, shape), narrow=False)}
     rate = "4 to 15 times the time of a float32 product" if shape.terms else "15 to 40 times that of a float32 product"
     return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape), also=also)
 

@@ -10,7 +10,7 @@ from emu.units.plans.chain.codes import codes_of
 from emu.units.plans.chain.proof import Proof, prove
 from emu.units.plans.chain.run import Chain
 from emu.units.plans.chain.structure import Structure, structure
-from emu.units.plans.plan import Plan, Refusal, UnprovedError
+from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
 
 NAME = "chain"
 
@@ -28,7 +28,8 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     rate = f"about {times} times the time of a float32 product"
     also = {}
     if numba_run.runs(form, proof, codes):
-        also[Backend.NUMBA] = numba_run.NumbaChain(form=form, parts=parts, proof=proof, codes=codes).run
+        made = numba_run.NumbaChain(form=form, parts=parts, proof=proof, codes=codes)
+        also[Backend.NUMBA] = Other(execute=made.run, narrow=True)
     return Plan(name=NAME, proof=proof.lines, rate=rate, execute=chain.run, also=also)
 
 

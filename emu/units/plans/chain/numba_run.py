@@ -12,12 +12,11 @@ from emu.formats.backend import Backend
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import UnitForm
 from emu.units.plans.again import again
-from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, constants, is_half
+from emu.units.plans.chain.casts import DIRECTION, DOWN, HALF, constants, is_half
 from emu.units.plans.chain.codes import Codes
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
 from emu.units.plans.numba_parts import panels_of, parts_of, run_parts, signed
-from emu.units.plans.plan import Isa
 from emu.units.plans.planes import Plane, plane, special_rows
 from emu.units.problem import Problem
 
@@ -43,9 +42,8 @@ class NumbaChain:
         """Of the carrier."""
         return np.dtype(self.proof.carrier.name)
 
-    def run(self, problem: Problem, isa: Isa | None) -> None:
+    def run(self, problem: Problem) -> None:
         """Compute a problem in place."""
-        del isa
         a, b = self._plane("a", problem.a), self._plane("b", problem.b)
         if self.parts.shift:
             a = np.ldexp(a, self.parts.shift)
@@ -65,14 +63,14 @@ class NumbaChain:
         return found
 
     def _piece(self, a: Plane, b: Plane, c: Plane | None, problem: Problem) -> None:
-        from emu.kernels.plans import chain, codes, lanes
+        from emu.kernels.plans import chain, codes, machine
 
         parts, proof, fields = self.parts, self.proof, self.codes.fields
         scalar = self.dtype.type
         nothing = 0.0 if proof.mode == DOWN else -0.0
         starts = {Start.NONE: nothing}
         start = starts.get(parts.start_outer if parts.outer is not None else parts.start_inner, 0.0)
-        count = lanes.width(self.dtype.name)
+        count = machine.width(self.dtype.name)
         packed = panels_of(b, count)
         table = np.full((packed.shape[0], problem.m, count), start, self.dtype) if c is None else panels_of(c, count)
         shapes, numbers = zip(*self._casts(c), strict=True)
@@ -81,13 +79,16 @@ class NumbaChain:
         kernel = chain.kernel(self.dtype.name, *shapes, grouped, parts.length > 0, positive)
         sizes = (problem.m, a.shape[1], parts.group, parts.length)
         flat_a, flat_b, flat_d = a.reshape(-1), packed.reshape(-1), table.reshape(-1)
-        control = lanes.control_word(proof.mode)
+        control = machine.control_word(proof.mode)
         more = scalar(starts.get(parts.start_inner, 0.0)), scalar(nothing)
         run_parts(parts_of(problem, packed.shape[0]), lambda part: kernel(
             flat_a, flat_b, flat_d, part, sizes, numbers, more, control
         ))  # fmt: skip
         encode = codes.encoder(self.dtype.name, problem.d.dtype.name)
-        shape, factors = (fields["man_bits"], fields["bias"], 0), tuple(fields[x] for x in ("factor", "normal", "quantum"))
+        shape, factors = (
+            (fields["man_bits"], fields["bias"], 0),
+            tuple(fields[x] for x in ("factor", "normal", "quantum")),
+        )
         names = ("sign", "code_negative_zero", "code_infinity", "code_negative_infinity", "code_nan")
         layout = (count, problem.m * count, count)
         special = tuple(signed(fields[x]) for x in names)
@@ -96,18 +97,20 @@ class NumbaChain:
         ))  # fmt: skip
 
     def _signs(self, c: Plane | None) -> bool:
-        minus = c is not None and self.parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE
-        return self.proof.signs or (minus and bool(np.signbit(c[c == 0]).any()))
+        if self.proof.signs or c is None or self.parts.zero_sign is ZeroSign.ALWAYS_POSITIVE:
+            return self.proof.signs
+        return bool(np.signbit(c[c == 0]).any())
 
     def _casts(self, c: Plane | None) -> list[tuple[Any, tuple[Any, ...]]]:
         """The shape and the numbers of each cast."""
-        from emu.kernels.plans import chain, lanes
+        from emu.kernels.plans import chain, machine
 
         parts, proof, signs = self.parts, self.proof, self._signs(c)
-        half = proof.half and "f16c" in lanes.features()
+        half = proof.half and "f16c" in machine.features()
         of_product = half and parts.product is not None and is_half(parts.product)
         rows = (
-            (parts.product, HALF if of_product else proof.product, signs), (parts.inner, HALF if half else proof.inner, signs),
+            (parts.product, HALF if of_product else proof.product, signs),
+            (parts.inner, HALF if half else proof.inner, signs),
             (parts.outer, HALF if half else proof.outer, signs), (self.codes.last, self.codes.way, True),
         )  # fmt: skip
         out = []

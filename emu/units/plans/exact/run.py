@@ -46,7 +46,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Side:
+class Side:
     """One operand, decoded."""
 
     plane: Array
@@ -70,7 +70,7 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     sums = _sums(a, b, slices, level)
     flags = _finish(problem, job, sums, level)
     elements = _zeros(problem, job, flags, a, b) if flags is not None else None
-    rows, columns = _special(problem.form.a, problem.a, 1, a), _special(problem.form.b, problem.b, 0, b)
+    rows, columns = special_lines(problem.form.a, problem.a, 1, a), special_lines(problem.form.b, problem.b, 0, b)
     if problem.form.nan_rule is NanRule.FIRST and job.casts[-1].format.has_nan:
         made = is_nan(problem.d, job.casts[-1].format)
         elements = made if elements is None else elements | made
@@ -78,7 +78,7 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
 
 
 @lru_cache(maxsize=256)
-def _finite(operand: Operand) -> tuple[Array, Array]:
+def finite(operand: Operand) -> tuple[Array, Array]:
     """The values by code with 0 for what is not finite, in float64 and float32 (for where that holds them)."""
     table = table_of(operand)
     assert table is not None
@@ -99,18 +99,18 @@ def _decode(codes: NDArray[np.uint64], table: Array, level: int, used: NDArray[n
     return out
 
 
-def _side(operand: Operand, codes: NDArray[np.uint64], dtype: Any, level: int) -> _Side:
-    double, single = _finite(operand)
+def _side(operand: Operand, codes: NDArray[np.uint64], dtype: Any, level: int) -> Side:
+    double, single = finite(operand)
     used = np.zeros(double.size, np.uint8)
     values = _decode(codes, single if dtype == np.float32 else double, level, used)
     table = table_of(operand)
     assert table is not None
     seen = used.astype(bool)
     special = bool((seen & ~np.isfinite(table.values)).any())
-    return _Side(plane=values, values=double, codes=codes, grid=grid_of_values(double[seen]), special=special)
+    return Side(plane=values, values=double, codes=codes, grid=grid_of_values(double[seen]), special=special)
 
 
-def _sums(a: _Side, b: _Side, slices: Slices, level: int) -> list[Array]:
+def _sums(a: Side, b: Side, slices: Slices, level: int) -> list[Array]:
     """The partial sums, exact."""
     if slices.products == 1:
         return [a.plane @ b.plane]
@@ -127,22 +127,22 @@ def _finish(problem: Problem, job: Job, sums: list[Array], level: int) -> NDArra
     flags = np.empty(problem.d.shape, np.uint8)
     c, kind = _c(problem, job)
     how = job.casts[0]
-    native = _native(how)
+    rounds = native(how)
     pointers = [pointer("void *", each) for each in sums]
     fields: dict[str, Any] = {
         "count": problem.d.size, "sums": len(sums), "sum": pointers, "single_": int(sums[0].dtype == np.float32),
-        "c_kind": kind, "c": pointer("void *", c), "to_float": int(native), "out": pointer("uint64_t *", problem.d),
+        "c_kind": kind, "c": pointer("void *", c), "to_float": int(rounds), "out": pointer("uint64_t *", problem.d),
         "flags": pointer("uint8_t *", flags),
     }  # fmt: skip
-    if native:
+    if rounds:
         fmt = how.format
         fields |= {
             "man_bits": fmt.man_bits, "bias": fmt.bias, "exp_bits": fmt.exp_bits, "largest": fmt.max_finite,
-            "over_code": fmt.infinity_magnitude if _to_infinity(how) else fmt.max_magnitude,
+            "over_code": fmt.infinity_magnitude if to_infinity(how) else fmt.max_magnitude,
         }  # fmt: skip
     struct = ffi.new("cemu_plan_exact_finish_t *", fields)
     _check(lib.cemu_plan_exact_finish(struct, level))
-    if native:
+    if rounds:
         _casts(problem, how.format, job.casts[1:])
     else:
         _casts(problem, load_format("float64"), job.casts)
@@ -155,7 +155,7 @@ def _casts(problem: Problem, source: Any, casts: tuple[Cast, ...]) -> None:
         source = how.format
 
 
-def _native(how: Cast) -> bool:
+def native(how: Cast) -> bool:
     """Whether the kernel itself rounds to this format."""
     fmt = how.format
     shape = fmt.kind is FormatKind.FLOAT and fmt.signed and fmt.negative_zero and fmt.subnormals is Subnormals.GRADUAL
@@ -164,10 +164,11 @@ def _native(how: Cast) -> bool:
     if max(abs(fmt.bias), abs(fmt.msb), abs(fmt.lsb)) > LARGEST_EXPONENT:
         return False
     plain = how.rounding is Rounding.TIES_TO_EVEN and how.ftz is Ftz.OFF and fmt.nan is not NanEncoding.NEGATIVE_ZERO
-    return plain and (_to_infinity(how) or how.overflow in (Overflow.SATURATE, Overflow.SATURATE_PROPAGATE))
+    return plain and (to_infinity(how) or how.overflow in (Overflow.SATURATE, Overflow.SATURATE_PROPAGATE))
 
 
-def _to_infinity(how: Cast) -> bool:
+def to_infinity(how: Cast) -> bool:
+    """Whether what is beyond the range becomes infinite."""
     return how.overflow in (Overflow.INFINITY, Overflow.INFINITY_ALWAYS) and how.format.infinities
 
 
@@ -187,7 +188,7 @@ def _c(problem: Problem, job: Job) -> tuple[Array | None, int]:
     return np.ascontiguousarray(numbers), lib.CEMU_EXACT_C_DOUBLE
 
 
-def _special(operand: Operand, codes: NDArray[np.uint64], axis: int, side: _Side) -> NDArray[np.bool_]:
+def special_lines(operand: Operand, codes: NDArray[np.uint64], axis: int, side: Side) -> NDArray[np.bool_]:
     """Rows of a, or columns of b, with a code that is not finite."""
     if not side.special:
         return np.zeros(codes.shape[1 - axis], bool)
@@ -196,7 +197,7 @@ def _special(operand: Operand, codes: NDArray[np.uint64], axis: int, side: _Side
     return np.asarray((~np.isfinite(table.values))[codes].any(axis=axis))
 
 
-def _zeros(problem: Problem, job: Job, flags: NDArray[np.uint8], a: _Side, b: _Side) -> NDArray[np.bool_] | None:
+def _zeros(problem: Problem, job: Job, flags: NDArray[np.uint8], a: Side, b: Side) -> NDArray[np.bool_] | None:
     """Give exact zeros their sign; elements whose c is NaN or an infinity are left to the general kernel."""
     from cemu import lib
 
@@ -206,8 +207,8 @@ def _zeros(problem: Problem, job: Job, flags: NDArray[np.uint8], a: _Side, b: _S
     return special if bool(special.any()) else None
 
 
-def _sign_zeros(problem: Problem, job: Job, maybe: NDArray[np.bool_], a: _Side, b: _Side) -> None:
-    """-0 where every product is -0 (c, if any, is); most are ruled out by their first product."""
+def minus_zeros(problem: Problem, maybe: NDArray[np.bool_], a: Side, b: Side) -> tuple[Array, Array]:
+    """Rows and columns of the elements whose products are all -0; most are ruled out by their first product."""
     minus = _minus_zero(a.values[problem.a[:, :1]], b.values[problem.b[:1, :]])
     rows, columns = np.nonzero(maybe & minus)
     found = np.zeros(rows.size, bool)
@@ -216,12 +217,18 @@ def _sign_zeros(problem: Problem, job: Job, maybe: NDArray[np.bool_], a: _Side, 
         part = slice(first, first + step)
         left, right = a.values[problem.a[rows[part]]], b.values[problem.b[:, columns[part]].T]
         found[part] = _minus_zero(left, right).all(axis=1)
+    return rows[found], columns[found]
+
+
+def _sign_zeros(problem: Problem, job: Job, maybe: NDArray[np.bool_], a: Side, b: Side) -> None:
+    """-0 where every product is -0 (c, if any, is)."""
+    rows, columns = minus_zeros(problem, maybe, a, b)
     code = np.array([1 << 63], np.uint64)  # -0 of float64
     source = load_format("float64")
     for how in job.casts:
         code, _ = cast_codes(code, source, how)
         source = how.format
-    problem.d[rows[found], columns[found]] = code[0]
+    problem.d[rows, columns] = code[0]
 
 
 def _minus_zero(x: Array, y: Array) -> NDArray[np.bool_]:

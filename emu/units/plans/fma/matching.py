@@ -17,6 +17,7 @@ The obligations, each checked here:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from emu.formats.backend import Backend
 from emu.formats.cast import Cast, check_cast
@@ -29,7 +30,7 @@ from emu.units.plans.exact.grid import Grid, casts_of, grid_of, identity
 from emu.units.plans.fma import numba_run
 from emu.units.plans.fma.order import Shape, shape_of
 from emu.units.plans.fma.run import Job, run
-from emu.units.plans.plan import Plan, Refusal, UnprovedError
+from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
 
 NAME = "fma"
 CARRIERS = ("float32", "float64")
@@ -76,7 +77,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
         proof=_proof(form, k, step, shape, clean),
         rate="up to three times the time of a matrix product in the same format",
         execute=lambda problem, isa: run(problem, isa, job),
-        also={Backend.NUMBA: lambda problem, _: numba_run.run(problem, job)} if numba_run.runs(job) else {},
+        also={Backend.NUMBA: Other(execute=partial(numba_run.run, job), narrow=True)} if numba_run.runs(job) else {},
     )
 
 

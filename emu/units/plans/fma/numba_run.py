@@ -18,9 +18,9 @@ def runs(job: Job) -> bool:
     return not job.casts
 
 
-def run(problem: Problem, job: Job) -> None:
+def run(job: Job, problem: Problem) -> None:
     """Compute a problem in place."""
-    from emu.kernels.plans import fma, lanes
+    from emu.kernels.plans import fma, machine
 
     form, dtype = problem.form, job.dtype
     order = order_of(form, problem.k)
@@ -31,10 +31,10 @@ def run(problem: Problem, job: Job) -> None:
         assert form.c is not None
         assert problem.c is not None
         c = numbers(form.c, problem.c, dtype)
-    if not lanes.has_control() or not lanes.has_fma():
+    if not machine.has_control() or not machine.has_fma():
         again(problem, np.ones(problem.m, bool), np.zeros(problem.n, bool), None, Backend.NUMBA)
         return
-    count = lanes.width(dtype.name)
+    count = machine.width(dtype.name)
     packed = panels_of(y, count)
     start = job.neutral if job.start is Start.NONE else 0.0
     acc = np.full((packed.shape[0], problem.m, count), start, dtype) if c is None else panels_of(c, count)
@@ -42,7 +42,7 @@ def run(problem: Problem, job: Job) -> None:
     kernel = fma.kernel(dtype.name, job.fused, bool(order.run or job.depth))
     sizes = (problem.m, order.index.size, order.run, job.depth, order.piece if job.clean else 0)
     flat_a, flat_b, flat_d = np.ascontiguousarray(x).reshape(-1), packed.reshape(-1), acc.reshape(-1)
-    control = lanes.control_word(job.rounding, flush=job.flush)
+    control = machine.control_word(job.rounding, flush=job.flush)
     run_parts(parts_of(problem, packed.shape[0]), lambda part: kernel(
         flat_a, flat_b, flat_d, part, sizes, starts, np.empty(fma.waiting(dtype.name), dtype), control
     ))  # fmt: skip
@@ -54,7 +54,7 @@ def run(problem: Problem, job: Job) -> None:
     default = form.nan_rule is NanRule.DEFAULT
     problem.d[nan] = form.d.nan_code if default else job.nan_code
     if not default:
-        brought = np.isnan(a).any(axis=1)[:, None] | np.isnan(b).any(axis=0)[None, :]
+        brought = np.logical_or.outer(np.isnan(a).any(axis=1), np.isnan(b).any(axis=0))
         brought = brought if c is None else brought | np.isnan(c)
         again(problem, np.zeros(problem.m, bool), np.zeros(problem.n, bool), nan & brought, Backend.NUMBA)
 

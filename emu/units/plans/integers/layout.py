@@ -147,6 +147,7 @@ def slices(numbers: Integers, low_bits: int | None = None) -> list[tuple[int, ND
 
 
 def fits16(numbers: Integers) -> bool:
+    """Whether numbers are integers of 16 bits."""
     return not numbers.size or (int(numbers.min()) >= -(1 << 15) and int(numbers.max()) < 1 << 15)
 
 

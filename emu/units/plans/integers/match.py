@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 from emu.formats.backend import Backend
@@ -14,8 +13,7 @@ from emu.units.plans.integers.numba_run import NumbaIntegers, runs
 from emu.units.plans.integers.program import Folds, change, folds_of, program_of
 from emu.units.plans.integers.run import Steps, Whole, offset_of
 from emu.units.plans.integers.structure import Structure, structure_of
-from emu.units.plans.plan import Isa, Plan, Refusal, UnprovedError
-from emu.units.problem import Problem
+from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
 
 NAME = "integers"
 SCAN_FROM = 1 << 20
@@ -65,12 +63,18 @@ def _whole(found: Structure) -> Plan:
     else:
         proof = (f"no cast on the way changes its range: |c| + sum |p| lies in {found.total}",)
     made = Whole(found=found, finish=finish, low_32=low_32)
-    return Plan(name=NAME, proof=proof + _ending(finish), rate="about 0.4 (16-bit operands: 0.8)", execute=made.run, also=_also(made))
+    return Plan(
+        name=NAME,
+        proof=proof + _ending(finish),
+        rate="about 0.4 (16-bit operands: 0.8)",
+        execute=made.run,
+        also=_also(made),
+    )
 
 
-def _also(made: Whole | Steps) -> dict[Backend, Callable[[Problem, Isa | None], None]]:
+def _also(made: Whole | Steps) -> dict[Backend, Other]:
     """The same in Numba."""
-    return {Backend.NUMBA: NumbaIntegers(made=made).run} if runs(made.found) else {}
+    return {Backend.NUMBA: Other(execute=NumbaIntegers(made=made).run, narrow=True)} if runs(made.found) else {}
 
 
 def _ending(finish: Finish) -> tuple[str, ...]:

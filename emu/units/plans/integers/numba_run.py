@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from emu.formats.backend import Backend
+from emu.formats.model import Format
 from emu.units.backends import runner
 from emu.units.plans.integers.casts import Change
-from emu.units.plans.integers.finish import Finish, tail_problem
+from emu.units.plans.integers.finish import ALL, Finish, tail_problem
 from emu.units.plans.integers.layout import CLAMP, KEEP, MASK, PAIRS, SINGLES, WRAP, block_of, fits16
-from emu.units.plans.integers.numbers import Integers, signed as signed_codes
+from emu.units.plans.integers.numbers import Integers, Numbers
+from emu.units.plans.integers.numbers import signed as signed_codes
+from emu.units.plans.integers.output import Exact
 from emu.units.plans.integers.program import Program, change
 from emu.units.plans.integers.run import Steps, Whole, offset_of, seen, slices_of
 from emu.units.plans.integers.structure import Structure
 from emu.units.plans.numba_parts import columns_of, panels_of, parts_of, run_parts, signed
-from emu.units.plans.plan import Isa
 from emu.units.problem import Problem
 
 Cast = tuple[int, tuple[int, int, int]]
@@ -33,11 +36,10 @@ class NumbaIntegers:
 
     made: Whole | Steps
 
-    def run(self, problem: Problem, isa: Isa | None) -> None:
+    def run(self, problem: Problem) -> None:
         """Compute a problem."""
-        del isa
         made = self.made
-        if isinstance(made, Steps) and made.scan is not None and made.cannot_reach(problem):
+        if isinstance(made, Steps) and made.scan is not None and made.cannot_reach(problem.wide()):
             made = made.scan
         sums = _whole(made, problem) if isinstance(made, Whole) else _steps(made, problem)
         _finish(made.finish, problem, sums)
@@ -46,7 +48,24 @@ class NumbaIntegers:
 def _numbers(found: Structure, problem: Problem) -> tuple[Integers, Integers]:
     assert found.a is not None
     assert found.b is not None
-    return found.a.array(problem.a, problem.a_zero, 1), found.b.array(problem.b, problem.b_zero, 0)
+    given = ((found.a, problem.a, problem.a_zero, 1), (found.b, problem.b, problem.b_zero, 0))
+    x, y = (_array(numbers, codes, zeros, axis) for numbers, codes, zeros, axis in given)
+    return x, y
+
+
+def _array(numbers: Numbers, codes: Integers, zeros: Integers | None, axis: int) -> Integers:
+    """The integers of an operand; codes of whole bytes are a view."""
+    if numbers.direct and zeros is None:
+        return _codes(numbers.operand.format, codes)
+    points = None if zeros is None else zeros.astype(np.uint64, copy=False)
+    return numbers.array(codes.astype(np.uint64, copy=False), points, axis)
+
+
+def _codes(fmt: Format, codes: Integers) -> Integers:
+    """Two's complement codes as integers; a view where they are whole bytes."""
+    if fmt.bits != 8 * fmt.code_dtype.itemsize:
+        return signed_codes(codes.astype(np.uint64, copy=False), fmt)
+    return codes.astype(fmt.code_dtype, copy=False).view(f"{'i' if fmt.signed else 'u'}{fmt.bits // 8}")
 
 
 def _start(found: Structure, problem: Problem) -> Integers:
@@ -54,7 +73,7 @@ def _start(found: Structure, problem: Problem) -> Integers:
     form = problem.form
     if problem.c is None or form.c is None or not any(made.takes_c for made in found.sums):
         return np.zeros((problem.m, problem.n), np.int64)
-    return signed_codes(problem.c, form.c.format) << found.c_shift
+    return _codes(form.c.format, problem.c).astype(np.int64) << found.c_shift
 
 
 def _pairs(x: Integers) -> Integers:
@@ -73,9 +92,9 @@ def _rows_of_pairs(y: Integers) -> Integers:
 
 
 def _whole(made: Whole, problem: Problem) -> Integers:
-    from emu.kernels.plans import integers, lanes
+    from emu.kernels.plans import integers, machine
 
-    kernel, count = integers.whole(), lanes.width("int32")
+    kernel, count = integers.whole(), machine.width("int32")
     x, y = _numbers(made.found, problem)
     block = 512 if made.low_32 else block_of(seen(x), seen(y))
     if block >= 32 and fits16(x) and fits16(y):
@@ -83,16 +102,17 @@ def _whole(made: Whole, problem: Problem) -> Integers:
     else:
         block, of_x, of_y = slices_of(x, y, low_32=made.low_32)
     d = panels_of(_start(made.found, problem), count)
-    flat_d = d.reshape(-1)
-    right = [(shift, panels_of(_rows_of_pairs(part), count).reshape(-1)) for shift, part in of_y]
+    flat_d, parts = d.reshape(-1), parts_of(problem, d.shape[0])
+
+    def add(left: Integers, right: Integers, shift: int) -> None:
+        a, b, sizes = left.reshape(-1), right.reshape(-1), (problem.m, left.shape[1], block, shift)
+        run_parts(parts, lambda part: kernel(a, b, flat_d, part, sizes))
+
+    right = [(shift, panels_of(_rows_of_pairs(part), count)) for shift, part in of_y]
     for shift, part in of_x:
         left = _pairs(part)
-        for more, flat_b in right:
-            sizes = (problem.m, left.shape[1], block, shift + more)
-            flat_a = left.reshape(-1)
-            run_parts(parts_of(problem, d.shape[0]), lambda cut, a=flat_a, b=flat_b, s=sizes: kernel(
-                a, b, flat_d, cut, s
-            ))  # fmt: skip
+        for more, b in right:
+            add(left, b, shift + more)
     return columns_of(d, problem.n)
 
 
@@ -105,30 +125,29 @@ def _in_order(x: Integers, program: Program, axis: int) -> Integers:
 
 
 def _steps(made: Steps, problem: Problem) -> Integers:
-    from emu.kernels.plans import integers, lanes
+    from emu.kernels.plans import integers, machine
 
     x, y = _numbers(made.found, problem)
     x, y = _in_order(x, made.program, 1), _in_order(y, made.program, 0)
-    start = _start(made.found, problem)
+    start, off = _start(made.found, problem), 0
     inner, outer = change(made.folds.inner), change(made.folds.outer)
+    dtype = np.dtype({SINGLES: np.int16, PAIRS: np.int32}.get(made.words, np.int64))
+    flags: tuple[Any, ...] = (made.program.flags,)
+    more: tuple[Any, ...]
     if made.words == SINGLES:
         assert outer is not None
-        off = offset_of(outer)
+        off, flags = offset_of(outer), ()
         low, high = outer.span.low - off, outer.span.high - off
-        narrow = (low, high) != (-(1 << 15), (1 << 15) - 1)
-        dtype, left, right = np.int16, x.astype(np.int16), y.astype(np.int16)
-        kernel, more, start = integers.chain(narrow), ((low, high, 0),), start - off
+        kernel = integers.chain((low, high) != (-(1 << 15), (1 << 15) - 1))
+        more, start = ((low, high, 0),), start - off
     else:
-        pairs, off = made.words == PAIRS, 0
-        dtype = np.int32 if pairs else np.int64
-        (kind, of_inner), (last, of_outer) = (_cast(how, 32 if pairs else 64) for how in (inner, outer))
-        left, right = (_pairs(x), _rows_of_pairs(y)) if pairs else (x.astype(np.int64), y.astype(np.int64))
-        kernel, more = integers.steps(pairs, kind, last), (of_inner, of_outer)
-    count = lanes.width(np.dtype(dtype).name)
+        (kind, of_inner), (last, of_outer) = (_cast(how, 8 * dtype.itemsize) for how in (inner, outer))
+        kernel, more = integers.steps(made.words == PAIRS, kind, last), (of_inner, of_outer)
+    left, right = (_pairs(x), _rows_of_pairs(y)) if made.words == PAIRS else (x.astype(dtype), y.astype(dtype))
+    count = machine.width(dtype.name)
     d, b = panels_of(start.astype(dtype), count), panels_of(right, count).reshape(-1)
     a, flat_d, sizes = np.ascontiguousarray(left).reshape(-1), d.reshape(-1), (problem.m, left.shape[1])
-    flags = () if made.words == SINGLES else (made.program.flags,)
-    run_parts(parts_of(problem, d.shape[0]), lambda cut: kernel(a, b, flat_d, *flags, cut, sizes, *more))
+    run_parts(parts_of(problem, d.shape[0]), lambda part: kernel(a, b, flat_d, *flags, part, sizes, *more))
     return columns_of(d, problem.n).astype(np.int64) + off
 
 
@@ -146,18 +165,23 @@ def _finish(finish: Finish, problem: Problem, sums: Integers) -> None:
     """d of the sums."""
     from emu.kernels.plans import integers
 
-    parts = [(first, end, 0, 0) for first, end, *_ in parts_of(problem, 1)]
-    cast = integers.finish()
-    kind, numbers = _cast(finish.change, 64)
-    run_parts(parts, lambda cut: cast(sums, cut, kind, numbers, signed(finish.mask)))
+    parts = parts_of(problem, 1)
+    kernel, step = integers.finish(), integers.output_step()
+
+    def cast(how: Change | None, mask: int) -> None:
+        kind, numbers = _cast(how, 64)
+        run_parts(parts, lambda part: kernel(sums, part, kind, numbers, signed(mask)))
+
+    def one_step(how: Exact) -> None:
+        lists = [np.resize(np.array(x, np.int64), problem.n) for x in (how.factor, how.addend, how.shift)]
+        run_parts(parts, lambda part: step(sums, part, *lists, how.rounding.code))
+        cast(how.change, ALL)
+
+    cast(finish.change, finish.mask)
     if finish.output is not None:
-        step = integers.output_step()
-        for one in finish.output.steps:
-            lists = [np.resize(np.array(x, np.int64), problem.n) for x in (one.factor, one.addend, one.shift)]
-            run_parts(parts, lambda cut, of=lists, how=one.rounding.code: step(sums, cut, *of, how))
-            kind, numbers = _cast(one.change, 64)
-            run_parts(parts, lambda cut, what=kind, of=numbers: cast(sums, cut, what, of, -1))
-        run_parts(parts, lambda cut: cast(sums, cut, KEEP, (0, 0, 0), signed(finish.output.mask)))
+        for how in finish.output.steps:
+            one_step(how)
+        cast(None, finish.output.mask)
     if finish.tail is None:
         problem.d[...] = sums.view(np.uint64)
         return

@@ -120,6 +120,7 @@ def slices_of(x: Integers, y: Integers, *, low_32: bool) -> tuple[int, Sliced, S
 
 
 def seen(x: Integers) -> Span:
+    """The bounds of numbers."""
     return Span(low=int(x.min()), high=int(x.max())) if x.size else Span(low=0, high=0)
 
 
