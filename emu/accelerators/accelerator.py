@@ -2,18 +2,20 @@
 
 * The first rule whose globs match the layer's name and operator wins; its keys replace those of `[matrix]`.
 * Globs are those of `fnmatch`, with case: `*`, `?`, `[...]`.
-* Vector operations (`[vector]`) are validated but run in reference arithmetic for now; replay lists them.
+* Vector operations (`[vector]`) are run by `emu.vector`; without that table they run in reference arithmetic, listed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from emu.accelerators.keys import FallbackOps, SumOrder
 from emu.accelerators.plan import LayerPlan
 from emu.errors import SpecError
-from emu.formats import Format
+from emu.formats import Format, Rounding
+from emu.functions import Function, FunctionUnit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,11 @@ class Vector:
     """The formats of vector operations."""
 
     format: Format
+    rounding: Rounding
     sum: VectorSum | None
+    """None: a chain in `format`"""
+    functions: Mapping[Function, FunctionUnit]
+    """units that compute a function; others are correctly rounded"""
 
 
 @dataclass(frozen=True, kw_only=True)

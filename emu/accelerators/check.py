@@ -12,6 +12,7 @@ from emu.errors import OverflowRaised, SpecError
 from emu.formats import Format, Overflow
 from emu.formats.cast import check_cast
 from emu.formats.codec import fits_float64
+from emu.formats.enums import FormatKind
 from emu.schemes import Assignment
 from emu.units import Unit
 
@@ -77,3 +78,26 @@ def _code(fmt: Format, value: float) -> np.ndarray[tuple[int, ...], np.dtype[np.
         np.full((1, 1), value), overflow=Overflow.SATURATE
     )
     return codes
+
+
+VECTOR_BITS = 26
+"""Significand bits of a vector format: two of its values multiply exactly in float64."""
+VECTOR_EXPONENT = 300
+"""|exponents| of a vector format: products and quotients are normal float64."""
+
+
+def check_vector_format(fmt: Format, file: str | None = None, key: str | None = None) -> None:
+    """Refuse a format that vector operations cannot be exact in.
+
+    Raises:
+        SpecError: naming the key.
+    """
+    fits = (
+        fmt.kind is FormatKind.FLOAT
+        and fmt.man_bits < VECTOR_BITS
+        and max(abs(fmt.lsb), abs(fmt.msb)) < VECTOR_EXPONENT
+    )
+    if not fits:
+        bounds = f"of at most {VECTOR_BITS} significand bits, within 2^±{VECTOR_EXPONENT}"
+        reason = f"vector operations need a float format {bounds}"
+        raise SpecError(reason, file=file, key=key, value=fmt.name, allowed=("float32", "bfloat16", "float16"))

@@ -56,6 +56,8 @@ def _vector(vector: Vector) -> list[Any]:
     total = vector.sum
     return [
         _format(vector.format),
+        vector.rounding.value,
+        {name.value: unit.key for name, unit in vector.functions.items()},
         None if total is None else [total.order.value, _format(total.format), total.width],
     ]
 

@@ -31,6 +31,8 @@ class SumOrder(Vocabulary):
     """one after the other"""
     TREE = "tree"
     """pairwise inside each block of `width`, then block after block"""
+    LANES = "lanes"
+    """element i is added in lane i modulo `width`, one after the other; then the lanes pairwise"""
 
 
 class FallbackOps(Vocabulary):
@@ -110,14 +112,22 @@ class SumKeys(Keys, frozen=True, kw_only=True):
 
     order: Annotated[SumOrder, means("who is added to whom")]
     format: Annotated[FormatKeys, means("of the sum")]
-    width: Annotated[Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] | None, means("of the blocks of `tree`")] = None
+    width: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] | None,
+        means("of the blocks of `tree`, or the number of `lanes`"),
+    ] = None
 
 
 class VectorKeys(Keys, frozen=True, kw_only=True):
     """The formats of vector operations: norms, softmax, activations, residual adds."""
 
-    format: Annotated[FormatKeys, means("of the values")]
-    sum: Annotated[SumKeys | None, means("how sums are made")] = None
+    format: Annotated[FormatKeys, means("of the values; every elementary operation rounds into it once")]
+    rounding: Annotated[Rounding, means("of every operation")] = Rounding.TIES_TO_EVEN
+    sum: Annotated[SumKeys | None, means("how sums are made", default="a chain in `format`")] = None
+    functions: Annotated[
+        dict[str, Annotated[NamedKeys, word("function")]],
+        means("function units that compute `exp`, `tanh`, …; others are correctly rounded", values="`{ exp = NAME }`"),
+    ] = msgspec.field(default_factory=dict)
 
 
 class FallbackKeys(Keys, frozen=True, kw_only=True):

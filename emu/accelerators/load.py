@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emu.accelerators.accelerator import Accelerator, Rule, Vector, VectorSum
-from emu.accelerators.check import check_plan
+from emu.accelerators.check import check_plan, check_vector_format
 from emu.accelerators.identity import accelerator_hash
 from emu.accelerators.keys import (
     AcceleratorKeys,
@@ -22,15 +22,18 @@ from emu.accelerators.keys import (
     NamedKeys,
     OutputKeys,
     RuleKeys,
+    SumOrder,
     VectorKeys,
     WeightKeys,
 )
 from emu.accelerators.plan import BiasPlacement, LayerPlan, OutputCast
 from emu.errors import SpecError
-from emu.formats import load_format
+from emu.formats import Format, Rounding, load_format
 from emu.formats.cast import check_cast
+from emu.functions import Function, FunctionUnit, load_function
 from emu.schemes import Assignment, Granularity, Range, Scheme, load_scheme
 from emu.spec import Source, convert, load_mapping
+from emu.spec.about import FormatKeys
 from emu.spec.locate import is_path
 from emu.units import Unit, load_unit
 
@@ -153,8 +156,38 @@ class _Resolver:
 
     def vector(self, keys: VectorKeys) -> Vector:
         """The formats of vector operations."""
+        if keys.rounding in UNROUNDED:
+            allowed = tuple(mode.value for mode in Rounding if mode not in UNROUNDED)
+            raise self.error("vector.rounding", "vector operations do not round so", keys.rounding.value, allowed)
         total = None
         if keys.sum is not None:
-            fmt = load_format(keys.sum.format, file=self.source.label, key="vector.sum.format")
+            fmt = self.vector_format(keys.sum.format, "vector.sum.format")
+            wide = keys.sum.order is not SumOrder.CHAIN
+            if wide != (keys.sum.width is not None):
+                reason = "needs a width" if wide else "takes no width"
+                raise self.error("vector.sum.width", f"order {keys.sum.order.value!r} {reason}", keys.sum.width)
             total = VectorSum(order=keys.sum.order, format=fmt, width=keys.sum.width)
-        return Vector(format=load_format(keys.format, file=self.source.label, key="vector.format"), sum=total)
+        functions = dict(self.function(name, spec) for name, spec in keys.functions.items())
+        fmt = self.vector_format(keys.format, "vector.format")
+        return Vector(format=fmt, rounding=keys.rounding, sum=total, functions=functions)
+
+    def vector_format(self, spec: FormatKeys, key: str) -> Format:
+        """A format that vector operations are exact in."""
+        fmt = load_format(spec, file=self.source.label, key=key)
+        check_vector_format(fmt, self.source.label, key)
+        return fmt
+
+    def function(self, name: str, spec: NamedKeys) -> tuple[Function, FunctionUnit]:
+        """A function and the unit that computes it."""
+        key = f"vector.functions.{name}"
+        if name not in [function.value for function in Function]:
+            raise self.error(key, "no such function", name, tuple(function.value for function in Function))
+        with self.named_at(key):
+            unit = load_function(str(self.source.folder / spec) if isinstance(spec, str) and is_path(spec) else spec)
+        if unit.form.function is not Function(name):
+            raise self.error(key, f"{unit.name} computes {unit.form.function.value}", unit.name)
+        return Function(name), unit
+
+
+UNROUNDED = (Rounding.STOCHASTIC, Rounding.EXACT, Rounding.JAMMING)
+"""Roundings that vector operations do not have."""

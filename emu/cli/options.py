@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 BACKEND = click.option(
@@ -13,4 +15,22 @@ BACKEND = click.option(
 )
 FORMAT = click.option(
     "--format", "-f", "name", required=True, metavar="F", help="A format: name, alias, eXmY, intN or a .toml file."
+)
+INPUTS = click.option(
+    "--inputs",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="An .npz file with one array for each input of the model.",
+)
+ACCELERATOR = click.option(
+    "--accelerator",
+    required=True,
+    metavar="NAME|FILE.toml",
+    help="A built-in name (see `emu list accelerators`) or a file.",
+)
+CALIBRATION = click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    metavar="X.npz",
+    help="Inputs from which static activation scales are chosen.",
 )

@@ -22,18 +22,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command(name="replay")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option(
-    "--inputs",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="An .npz file with one array for each input of the model.",
-)
-@click.option(
-    "--accelerator",
-    required=True,
-    metavar="NAME|FILE.toml",
-    help="A built-in name (see `emu list accelerators`) or a file.",
-)
+@options.INPUTS
+@options.ACCELERATOR
 @click.option(
     "--layers",
     default="*",
@@ -50,12 +40,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
     show_default=True,
     help="What deviations are measured against.",
 )
+@options.CALIBRATION
 @click.option(
-    "--calibration",
-    type=click.Path(path_type=Path),
-    metavar="X.npz",
-    help="Inputs from which static activation scales are chosen.",
-)
+    "--no-events", "events", is_flag=True, default=True, flag_value=False,
+    help="Do not count what happens inside the units: much faster.",
+)  # fmt: skip
 @options.BACKEND
 @click.option("--out", type=FOLDER, help="Store the run: layers.parquet, run.json and the bits of every layer.")
 @click.option("--report", type=FILE, help="Write a self-contained HTML report.")
@@ -65,20 +54,21 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.pass_context
 def command(
     ctx: click.Context, model: Path, inputs: Path, accelerator: str, layers: str, mode: str, truth: str,
-    calibration: Path | None, backend: str, out: Path | None, report: Path | None, expect: Path | None,
+    calibration: Path | None, events: bool, backend: str, out: Path | None, report: Path | None, expect: Path | None,
 ) -> int:  # fmt: skip
     """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE."""
     del ctx
     from emu.cli.consoles import messages, output
+    from emu.cli.progress import LayerProgress
     from emu.deviation.run import replay
     from emu.deviation.table import print_layers
 
     expected = _check_places(out, report, expect)
     console = messages()
-    with _progress(console) as bar:
+    with LayerProgress(console) as bar:
         done = replay(
             model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
-            calibration=calibration, progress=bar,
+            calibration=calibration, events=events, progress=bar,
         )  # fmt: skip
     # what was asked for is done before anything is printed: a reader that goes away loses none of it
     difference = None if expected is None else done.difference(expected)
@@ -127,27 +117,3 @@ def _remarks(console: Console, done: Replay) -> None:
         console.print(
             f"{nodes} of the truth ran in float32, widened: the engine has no double kernel there", soft_wrap=True
         )
-
-
-class _progress:  # noqa: N801 (a context manager that reads as a function)
-    """A progress bar over layers, to standard error."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=console, transient=True, disable=not console.is_terminal,
-        )  # fmt: skip
-        self._task = self._bar.add_task("reading", total=None)
-
-    def __enter__(self) -> _progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, done: int, total: int, name: str) -> None:
-        """Called by the replay when a layer starts."""
-        self._bar.update(self._task, completed=done, total=total, description=name[-40:] or "done")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from emu.deviation import numbers
 from emu.deviation.atomic import check_file
-from emu.deviation.rows import LayerRow
+from emu.deviation.rows import LayerRow, known_sum, of_units
 from emu.deviation.table import not_shown, plain_table, print_table, table_width
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _run(
         images=len(labels),
         changed=int((said != ieee).sum()),
         worst=done.result.worst,
-        saturated=sum(layer.all_saturated for layer in done.rows),
+        saturated=known_sum(layer.all_saturated for layer in of_units(done.rows)),
         seconds=seconds,
     )
     return reference, row, done

@@ -16,6 +16,7 @@ from emu.units.words import unit_words
 
 if TYPE_CHECKING:
     from emu.accelerators import Accelerator, LayerPlan
+    from emu.accelerators.accelerator import Vector
     from emu.units import Unit
 
 FACTS = ("source", "maturity", "scope")
@@ -42,7 +43,7 @@ def describe_accelerator(accelerator: Accelerator) -> Description:
     for rule in accelerator.rules:
         lines += ["", f"layers {rule.layer}, operators {rule.op}", *_plan(rule.plan)]
     if accelerator.vector is not None:
-        lines += ["", f"vector operators: {accelerator.vector.format} (run in reference arithmetic for now)"]
+        lines += ["", f"vector operators: {accelerator.vector.format}", *_vector(accelerator.vector)]
     return Description(
         title=f"Accelerator {accelerator.name}",
         text=accelerator.doc,
@@ -53,6 +54,17 @@ def describe_accelerator(accelerator: Accelerator) -> Description:
 
 def _facts(about: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((name, about[name]) for name in FACTS if about.get(name))
+
+
+def _vector(vector: Vector) -> list[str]:
+    total = vector.sum
+    order = "chain" if total is None else total.order.value
+    width = "" if total is None or total.width is None else f" of {total.width}"
+    lines = [
+        f"  rounding     {vector.rounding.value}, after every elementary operation",
+        f"  sums         {order}{width}, in {vector.format if total is None else total.format}",
+    ]
+    return lines + [f"  {name.value:<12} {unit.name}" for name, unit in vector.functions.items()]
 
 
 def _plan(plan: LayerPlan) -> list[str]:

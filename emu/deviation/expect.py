@@ -1,8 +1,8 @@
 """Bit-for-bit comparison of a replay with a stored one (`emu replay --expect RUN`).
 
-* The question must be the same: model, inputs, mode and the layers' names. Else the two cannot be compared
-  (ModelError). Accelerator, backend, emu version, semantics version and machine may differ: that their bits
-  do not is what is being tested.
+* The question must be the same: model, inputs, mode and the layers' names, but for vector operations of a machine
+  without a vector unit. Else the two cannot be compared (ModelError). Accelerator, backend, emu version, semantics
+  version and machine may differ: that their bits do not is what is being tested.
 * Bits are compared as stored: -0 differs from +0, and NaNs differ if their bits do.
 * Layers come in graph order, then the model's outputs; the first difference is the first in that order, and
   within a tensor the first in C order.
@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.deviation.result import Result
+from emu.deviation.rows import LayerRow
 from emu.deviation.store import StoredRun, Tensors
 from emu.errors import ModelError
+from emu.replaying.result import Kind
+
+Named = tuple[tuple[str, NDArray[Any]], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +60,12 @@ def first_difference(expected: StoredRun, result: Result, tensors: Tensors) -> D
         there, here = getattr(expected.result, field), getattr(result, field)
         if there != here:
             raise ModelError(f"{expected.folder}: not comparable, its {word} was {there}, this run's is {here}")
+    vector = {row.layer for row in (*expected.result.rows, *result.rows) if _is_vector(row)}
     for word, stored, made in (
         ("layer", expected.tensors.layers, tensors.layers),
         ("output", expected.tensors.outputs, tensors.outputs),
     ):
+        stored, made = _comparable(stored, made, vector)
         for left, right in itertools.zip_longest(stored, made):
             if left is None or right is None or left[0] != right[0]:
                 there, here = ("none" if x is None else repr(x[0]) for x in (left, right))
@@ -67,6 +74,18 @@ def first_difference(expected: StoredRun, result: Result, tensors: Tensors) -> D
             if found is not None:
                 return found
     return None
+
+
+def _is_vector(row: LayerRow) -> bool:
+    return row.kind == Kind.VECTOR.value
+
+
+def _comparable(stored: Named, made: Named, vector: Collection[str]) -> tuple[Named, Named]:
+    """Without the vector operations that only one of the runs emulated: the other's machine has no vector unit."""
+    there, here = ({name for name, _ in tensors} for tensors in (stored, made))
+    alone = (there ^ here) & set(vector)
+    kept = [tuple(pair for pair in tensors if pair[0] not in alone) for tensors in (stored, made)]
+    return kept[0], kept[1]
 
 
 def tensor_difference(where: str, expected: NDArray[Any], got: NDArray[Any]) -> Difference | None:

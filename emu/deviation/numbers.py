@@ -2,7 +2,7 @@
 
 * SQNR in dB with one decimal, `exact` where no element differs, `−∞` where the truth is all zeros, `–` where
   there is nothing to judge.
-* Counts in full up to 99 999, then with three digits and k, M, G, T.
+* Counts in full up to 99 999, then with three digits and k, M, G, T; `–` for what was not counted.
 * Shares in percent, never `100 %` for less than all and never `0 %` for more than none.
 """
 
@@ -47,8 +47,10 @@ def cosine(x: float) -> str:
     return f"{math.trunc(x * 1e6) / 1e6:.6f}".replace("-", "−")
 
 
-def count(n: int) -> str:
+def count(n: int | None) -> str:
     """A count, thousands separated by a thin space."""
+    if n is None:
+        return "–"
     if abs(n) < 100_000:
         return f"{n:,}".replace(",", "\u202f")
     for power, unit in enumerate("kMGT", 1):

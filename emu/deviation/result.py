@@ -88,7 +88,7 @@ class Result:
     rows: tuple[LayerRow, ...]
     """in graph order"""
     stages: tuple[StageCount, ...]
-    """events of all layers, by stage"""
+    """events of all layers, by stage; empty also where they were not counted"""
     outputs: tuple[OutputRow, ...]
     """empty in isolated mode"""
     fallback: tuple[FallbackRow, ...]
@@ -144,6 +144,7 @@ def from_run(
         stages=tuple(
             StageCount(layer=layer.name, stage=stage, kind=kind, count=count)
             for layer in run.layers
+            if layer.events is not None
             for stage, kind, count in layer.events.table()
         ),
         outputs=tuple(row for row in outputs if row is not None),

@@ -8,6 +8,7 @@
   the quantisers and in the layer's last cast are fields of their own, because it happens outside the unit:
   *saturated* values were clamped to the largest finite one, *overflowed* ones became an infinity or a NaN, or
   wrapped.
+* A replay without events has None, not 0, for what the unit would have counted, and for every sum with it.
 * The *worst* layer is the one with the lowest SQNR; a layer whose SQNR is NaN (no finite pair at all) is
   worse than any other.
 """
@@ -23,6 +24,7 @@ import numpy as np
 
 from emu.deviation import metrics, ulp
 from emu.formats.enums import EventKind
+from emu.replaying.result import Kind
 
 if TYPE_CHECKING:
     from emu.replaying.result import LayerRun, OutputPair
@@ -41,6 +43,8 @@ class LayerRow:
 
     index: int
     """position in the graph's node list"""
+    kind: str = "matrix"
+    """`matrix` or `vector`"""
     layer: str
     op: str
     shape: tuple[int, ...]
@@ -83,31 +87,36 @@ class LayerRow:
     """output elements that the last cast clamped"""
     output_overflowed: int
     """output elements that became an infinity or a NaN (or wrapped) in the last cast"""
-    inexact: int
-    underflow: int
-    overflow: int
-    invalid: int
-    saturated: int
-    wrapped: int
-    flushed_in: int
-    flushed_out: int
-    nan_made: int
-    truncated: int
+    inexact: int | None
+    underflow: int | None
+    overflow: int | None
+    invalid: int | None
+    saturated: int | None
+    wrapped: int | None
+    flushed_in: int | None
+    flushed_out: int | None
+    nan_made: int | None
+    truncated: int | None
 
     @property
-    def all_saturated(self) -> int:
+    def counted(self) -> bool:
+        """Whether the events of the unit were counted."""
+        return self.inexact is not None
+
+    @property
+    def all_saturated(self) -> int | None:
         """Values clamped to a largest finite one anywhere: quantisers, unit, last cast."""
-        return self.quantiser_saturated + self.saturated + self.output_saturated
+        return known_sum((self.quantiser_saturated, self.saturated, self.output_saturated))
 
     @property
-    def all_overflowed(self) -> int:
+    def all_overflowed(self) -> int | None:
         """Values beyond the range of a format anywhere; what the unit clamped or wrapped is counted here too."""
-        return self.quantiser_overflowed + self.overflow + self.output_overflowed
+        return known_sum((self.quantiser_overflowed, self.overflow, self.output_overflowed))
 
     @property
-    def flushed(self) -> int:
+    def flushed(self) -> int | None:
         """Subnormals taken for zero, as operands or as results."""
-        return self.flushed_in + self.flushed_out
+        return known_sum((self.flushed_in, self.flushed_out))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +145,7 @@ def layer_row(run: LayerRun) -> LayerRow:
     distances = ulp.ulp_distances(pairs, run.output_format)
     return LayerRow(
         index=run.node_index,
+        kind=run.kind.value,
         layer=run.name,
         op=run.op,
         shape=tuple(run.output_shape),
@@ -164,7 +174,7 @@ def layer_row(run: LayerRun) -> LayerRow:
         quantiser_overflowed=run.quantiser_overflowed,
         output_saturated=run.output_saturated,
         output_overflowed=run.output_overflowed,
-        **{kind.value: int(run.events.total(kind)) for kind in EventKind},
+        **{kind.value: None if run.events is None else int(run.events.total(kind)) for kind in EventKind},
     )
 
 
@@ -190,6 +200,22 @@ def worst(rows: Iterable[LayerRow]) -> LayerRow | None:
     return min(rows, key=lambda row: (not math.isnan(row.sqnr_db), row.sqnr_db), default=None)
 
 
-def totals(rows: Sequence[LayerRow]) -> dict[str, int]:
-    """The integer counts that add up over layers: MACs, elements and every event."""
-    return {name: sum(int(getattr(row, name)) for row in rows) for name in ADDITIVE}
+def totals(rows: Sequence[LayerRow]) -> dict[str, int | None]:
+    """The integer counts that add up over layers: MACs, elements and every event that was counted."""
+    in_units = of_units(rows)
+    return {name: known_sum(getattr(row, name) for row in (in_units if name in EVENTS else rows)) for name in ADDITIVE}
+
+
+def of_units(rows: Iterable[LayerRow]) -> list[LayerRow]:
+    """The rows of layers that a unit ran: vector units count no events."""
+    return [row for row in rows if row.kind == Kind.MATRIX.value]
+
+
+def known_sum(counts: Iterable[int | None]) -> int | None:
+    """The sum; None if a part of it was not counted."""
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total

@@ -15,7 +15,7 @@ from emu.deviation.result import Result, from_run
 from emu.deviation.rows import LayerRow
 from emu.deviation.store import StoredRun, read_run, tensors_of, write_run
 from emu.replaying.driver import run
-from emu.replaying.result import Mode, ReplayRun, Truth
+from emu.replaying.result import Kind, Mode, ReplayRun, Truth
 
 if TYPE_CHECKING:
     from emu.replaying.driver import OnLayer, Progress
@@ -57,6 +57,8 @@ def replay(
     backend: str | None = None,
     truth: str | Truth = "float64",
     calibration: str | Path | Mapping[str, Any] | None = None,
+    events: bool = True,
+    attribution: int = 0,
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
 ) -> Replay:
@@ -71,6 +73,8 @@ def replay(
         backend: `reference`, `numba` or `c`; None is the default one. Bits do not depend on it.
         truth: `float64` or `float32`.
         calibration: inputs from which static activation scales are chosen.
+        events: count what happens inside the units; a replay without is faster, and its counts are None.
+        attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
         progress: called with (layers done, layers in all, name of the next one).
         on_layer: called with each layer's tensors when it is done.
 
@@ -81,13 +85,22 @@ def replay(
     chosen = load_accelerator(accelerator)
     done = run(
         model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
-        calibration=calibration, progress=progress, on_layer=on_layer,
+        calibration=calibration, events=events, attribution=attribution, progress=progress, on_layer=on_layer,
     )  # fmt: skip
-    descriptions = describe(chosen, ((layer.name, layer.op) for layer in done.layers))
+    return judged(done, chosen)
+
+
+def judged(run: ReplayRun, accelerator: Accelerator) -> Replay:
+    """A replay with what is to be said about it.
+
+    Args:
+        run: the replay, with its tensors.
+        accelerator: the one that it ran under.
+    """
     result = from_run(
-        done,
+        run,
         emu_version=emu_version(),
         semantics_version=SEMANTICS_VERSION,
-        descriptions=descriptions,
+        descriptions=describe(accelerator, ((one.name, one.op) for one in run.layers if one.kind is Kind.MATRIX)),
     )
-    return Replay(run=done, result=result)
+    return Replay(run=run, result=result)

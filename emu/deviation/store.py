@@ -205,12 +205,14 @@ def _arrow_fields(pa: Any) -> list[Any]:
     from emu.deviation.rows import LayerRow
 
     types = {
-        "int": pa.int64(),
-        "float": pa.float64(),
-        "str": pa.string(),
-        "tuple[int, ...]": pa.list_(pa.int64()),
+        "int": (pa.int64(), False),
+        "int | None": (pa.int64(), True),
+        "float": (pa.float64(), False),
+        "str": (pa.string(), False),
+        "tuple[int, ...]": (pa.list_(pa.int64()), False),
     }
-    return [pa.field(f.name, types[str(f.type)], nullable=False) for f in dataclasses.fields(LayerRow)]
+    columns = [(f.name, *types[str(f.type)]) for f in dataclasses.fields(LayerRow)]
+    return [pa.field(name, kind, nullable=nullable) for name, kind, nullable in columns]
 
 
 def _jsonable(x: Any) -> Any:

@@ -1,7 +1,7 @@
 """The per-layer table in a terminal.
 
-* Columns: layer, op, shape, SQNR, max ULP, max |Δ|, cosine, saturated, flushed, NaN made; and overflowed,
-  wrapped and not finite where any layer has some.
+* Columns: layer, op, shape, SQNR, max ULP, max |Δ|, cosine; saturated, flushed, NaN made if events were counted; and
+  overflowed, wrapped and not finite where any layer has some.
 * The worst layer (lowest SQNR) is marked with an arrow, in colour too where the console has colours.
 * A terminal that is too narrow loses columns, least important first, and the caption names them; layer names
   are cut in the middle, where they differ least, before any number is. Output that goes to a file or a pipe
@@ -39,8 +39,12 @@ class Column:
     keep: int
     """columns with the lowest number are dropped first"""
     number: bool = True
-    only_if: Callable[[LayerRow], int] | None = None
-    """show the column only if this is not 0 for some row"""
+    only_if: Callable[[LayerRow], int | None] | None = None
+    """show the column only if this is known and not 0 for some row"""
+
+
+def _counted(row: LayerRow) -> bool:
+    return row.counted
 
 
 COLUMNS = (
@@ -51,9 +55,9 @@ COLUMNS = (
     Column(name="max ULP", show=lambda r: numbers.count(r.max_ulp), keep=9),
     Column(name="max |Δ|", show=lambda r: numbers.short(r.max_abs), keep=8),
     Column(name="cosine", show=lambda r: numbers.cosine(r.cosine), keep=3),
-    Column(name="saturated", show=lambda r: numbers.count(r.all_saturated), keep=7),
-    Column(name="flushed", show=lambda r: numbers.count(r.flushed), keep=4),
-    Column(name="NaN made", show=lambda r: numbers.count(r.nan_made), keep=5),
+    Column(name="saturated", show=lambda r: numbers.count(r.all_saturated), keep=7, only_if=_counted),
+    Column(name="flushed", show=lambda r: numbers.count(r.flushed), keep=4, only_if=_counted),
+    Column(name="NaN made", show=lambda r: numbers.count(r.nan_made), keep=5, only_if=_counted),
     Column(
         name="overflowed", show=lambda r: numbers.count(r.all_overflowed), keep=6, only_if=lambda r: r.all_overflowed
     ),

@@ -137,7 +137,7 @@ def as_narrow(array: ArrayLike, fmt: Format, what: str = "codes") -> NDArray[Any
         if fmt.bits < 8 * given.itemsize and given.size and int(given.max()) >> fmt.bits:
             return smallest(as_codes(given, fmt, what), fmt)  # which raises
         return given
-    whole = fmt.kind is FormatKind.INTEGER or given.dtype.kind not in "uib"
+    whole = (fmt.kind is FormatKind.INTEGER and not fmt.symmetric) or given.dtype.kind not in "uib"
     native = native_dtype(fmt) if whole else None
     if native is not None and given.dtype == native and native.itemsize == fmt.code_dtype.itemsize:
         codes: NDArray[Any] = np.ascontiguousarray(given).view(fmt.code_dtype)

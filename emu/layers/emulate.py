@@ -33,6 +33,7 @@ from emu.schemes.cast import Float32, OutOfRange
 from emu.units.events import Events
 
 if TYPE_CHECKING:
+    from emu.units import Unit
     from emu.units.form import PerBlock
 
 StaticScales = tuple[Float32 | None, Float32 | None]
@@ -53,17 +54,71 @@ class LayerOutput:
     """operand elements beyond the operand format's range"""
     output: OutOfRange
     """output elements beyond the output format's range"""
+    columns: Quantised
+    """B as the unit got it; weights can be given to the next call"""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Side:
-    """One operand of the unit, quantised."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Side:
+    """One operand of the unit, or some rows of it, quantised."""
 
     codes: NDArray[Any]
     epilogue_scale: Float32 | None
     """None: 1, or applied by the unit"""
     unit_scale: NDArray[Any] | None
     """codes for the unit's own scale operand"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operands:
+    """Both operands of a layer, quantised."""
+
+    a: Callable[[int, int], Side]
+    """from (start, stop) to those rows of A"""
+    b: Side
+    """whole"""
+    quantised: tuple[Quantised, Quantised]
+    """A's source and B"""
+
+    def flushed(self, unit: Unit) -> int:
+        """Elements that the unit takes for zero."""
+        of_a, of_b = self.quantised
+        return flushed_in(unit.form.a, of_a.codes) + flushed_in(unit.form.b, of_b.codes)
+
+
+def operands_of(
+    lowered: Lowered, plan: LayerPlan, static: StaticScales = (None, None), columns: Quantised | None = None
+) -> Operands:
+    """Quantise both operands of a layer; arguments and errors as in `emulate`."""
+    unit = plan.unit
+    assignment = plan.weights if lowered.b_is_weights else plan.activations
+    of_columns = Target(
+        format=unit.b,
+        axes=(COLUMN_AXIS,) if assignment.per_line else None,
+        scale=static[1],
+        scale_format=None if unit.scale_b is None else unit.scale_b.format,
+        name=lowered.b_name,
+    )
+    of_b = columns or _quantise(lowered.b, assignment, of_columns)
+    b = _side(of_b.codes, of_b.scale, assignment, unit.scale_b, COLUMN_AXIS)
+    rows = Target(
+        format=unit.a,
+        axes=lowered.geometry.token_axes if plan.activations.per_line else None,
+        scale=static[0],
+        scale_format=None if unit.scale_a is None else unit.scale_a.format,
+        name=lowered.source_name,
+    )
+    of_a = _quantise(lowered.source, plan.activations, rows)
+    codes = lowered.geometry.rows(of_a.codes, unit.a.encode(np.zeros((), np.float32)))
+    scales = lowered.geometry.row_scales(of_a.scale) if of_a.scale.ndim else lambda *_: of_a.scale
+    return Operands(
+        a=lambda start, stop: _side(codes(start, stop), scales(start, stop), plan.activations, unit.scale_a, ROW_AXIS),
+        b=b, quantised=(of_a, of_b),
+    )  # fmt: skip
+
+
+def _quantise(values: NDArray[Any], assignment: Assignment, target: Target) -> Quantised:
+    return assignment.scheme.quantise(values.astype(np.float32, copy=False), target)
 
 
 def emulate(
@@ -73,6 +128,7 @@ def emulate(
     static: StaticScales = (None, None),
     backend: str | None = None,
     events: bool = True,
+    columns: Quantised | None = None,
 ) -> LayerOutput:
     """Run one layer.
 
@@ -82,105 +138,71 @@ def emulate(
         static: scales of activations with a static range.
         backend: as for `Unit.matmul`.
         events: count them.
+        columns: B quantised, from an earlier call with the same weights under the same plan.
 
     Raises:
         FormatError: NaN in an operand whose format has none.
         ValueError: the unit cannot take this K.
     """
-    return _Emulation(lowered, plan, static, backend).run(events)
+    operands = operands_of(lowered, plan, static, columns)
+    y = lowered.new_product(np.float32)
+    total, beyond, flushed = no_events(plan.unit), OutOfRange(), operands.flushed(plan.unit) if events else 0
+    tiles = [(0, lowered.geometry.m)] if plan.unit.form.stochastic else lowered.tiles()
+    for start, stop in tiles:
+        tile = _multiply(lowered, plan, operands.a(start, stop), operands.b, (start, stop), events, backend)
+        y[:, start:stop], out = finish(tile.d, plan.unit.d, tile.scale, tile.bias, plan.output)
+        beyond += out
+        flushed += tile.flushed
+        if tile.events is not None:
+            total += tile.events
+    return LayerOutput(
+        y=lowered.assemble(y),
+        events=with_flushed_in(total, flushed) if events else None,
+        quantiser=operands.quantised[0].beyond + operands.quantised[1].beyond,
+        output=beyond,
+        columns=operands.quantised[1],
+    )
 
 
-class _Emulation:
-    """The state of one call of `emulate`."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Tile:
+    """Some rows out of the unit."""
 
-    def __init__(self, lowered: Lowered, plan: LayerPlan, static: StaticScales, backend: str | None) -> None:
-        self.lowered, self.plan, self.static, self.backend = lowered, plan, static, backend
-        self.beyond = OutOfRange()
-        self.flushed = 0
-
-    def run(self, events: bool) -> LayerOutput:
-        """All tiles."""
-        lowered, plan = self.lowered, self.plan
-        b = self._columns()
-        tile_of = self._rows()
-        y = lowered.new_product(np.float32)
-        total, beyond = no_events(plan.unit), OutOfRange()
-        tiles = [(0, lowered.geometry.m)] if plan.unit.form.stochastic else lowered.tiles()
-        for start, stop in tiles:
-            d, t, bias, counted = self._multiply(tile_of(start, stop), b, start, stop, events)
-            y[:, start:stop], out = finish(d, plan.unit.d, t, bias, plan.output)
-            beyond += out
-            if counted is not None:
-                total += counted
-        return LayerOutput(
-            y=lowered.assemble(y),
-            events=with_flushed_in(total, self.flushed) if events else None,
-            quantiser=self.beyond,
-            output=beyond,
-        )
-
-    def _multiply(
-        self, a: _Side, b: _Side, start: int, stop: int, events: bool
-    ) -> tuple[NDArray[Any], Float32 | None, Float32 | None, Events | None]:
-        """One tile: d, the scale product, the bias for the epilogue, the events."""
-        lowered, plan, unit = self.lowered, self.plan, self.plan.unit
-        t = scale_product(a.epilogue_scale, b.epilogue_scale, lowered.alpha)
-        rows = lowered.bias_rows(start, stop)
-        bias = None if rows is None else scaled_bias(rows, lowered.beta)
-        c = None
-        if bias is not None and plan.bias is BiasPlacement.C and unit.c is not None:
-            c, bias = bias_codes(bias, t, unit.c), None
-        result = unit.matmul(
-            a.codes, b.codes, c, a_scale=a.unit_scale, b_scale=b.unit_scale,
-            seed=plan.seed, events=events, backend=self.backend,
-        )  # fmt: skip
-        d, counted = result if events else (result, None)
-        if c is not None and unit.form.c is not None:
-            self.flushed += flushed_in(unit.form.c, np.broadcast_to(c, d.shape))
-        return d, t, bias, counted
-
-    def _columns(self) -> _Side:
-        """B, quantised whole."""
-        lowered, unit = self.lowered, self.plan.unit
-        assignment = self.plan.weights if lowered.b_is_weights else self.plan.activations
-        target = Target(
-            format=unit.b,
-            axes=(COLUMN_AXIS,) if assignment.per_line else None,
-            scale=self.static[1],
-            scale_format=None if unit.scale_b is None else unit.scale_b.format,
-            name=lowered.b_name,
-        )
-        whole = self._quantise(lowered.b, assignment, target)
-        self.flushed += flushed_in(unit.form.b, whole.codes)
-        return _side(whole.codes, whole.scale, assignment, unit.scale_b, COLUMN_AXIS)
-
-    def _rows(self) -> Callable[[int, int], _Side]:
-        """A function from (start, stop) to that tile of A, quantised."""
-        lowered, unit, assignment = self.lowered, self.plan.unit, self.plan.activations
-        target = Target(
-            format=unit.a,
-            axes=lowered.geometry.token_axes if assignment.per_line else None,
-            scale=self.static[0],
-            scale_format=None if unit.scale_a is None else unit.scale_a.format,
-            name=lowered.source_name,
-        )
-        whole = self._quantise(lowered.source, assignment, target)
-        self.flushed += flushed_in(unit.form.a, whole.codes)
-        codes = lowered.geometry.rows(whole.codes, unit.a.encode(np.zeros((), np.float32)))
-        scales = lowered.geometry.row_scales(whole.scale) if whole.scale.ndim else lambda *_: whole.scale
-        return lambda start, stop: _side(codes(start, stop), scales(start, stop), assignment, unit.scale_a, ROW_AXIS)
-
-    def _quantise(self, values: NDArray[Any], assignment: Assignment, target: Target) -> Quantised:
-        quantised = assignment.scheme.quantise(values.astype(np.float32, copy=False), target)
-        self.beyond += quantised.beyond
-        return quantised
+    d: NDArray[Any]
+    scale: Float32 | None
+    """the scale product of the epilogue"""
+    bias: Float32 | None
+    """of the epilogue"""
+    events: Events | None
+    flushed: int
+    """elements of c that the unit takes for zero"""
 
 
-def _side(codes: NDArray[Any], scale: Float32, assignment: Assignment, operand: PerBlock | None, axis: int) -> _Side:
+def _multiply(
+    lowered: Lowered, plan: LayerPlan, a: Side, b: Side, rows: tuple[int, int], events: bool, backend: str | None
+) -> _Tile:
+    unit = plan.unit
+    t = scale_product(a.epilogue_scale, b.epilogue_scale, lowered.alpha)
+    of_rows = lowered.bias_rows(*rows)
+    bias = None if of_rows is None else scaled_bias(of_rows, lowered.beta)
+    c = None
+    if bias is not None and plan.bias is BiasPlacement.C and unit.c is not None:
+        c, bias = bias_codes(bias, t, unit.c), None
+    result = unit.matmul(
+        a.codes, b.codes, c, a_scale=a.unit_scale, b_scale=b.unit_scale, seed=plan.seed, events=events, backend=backend,
+    )  # fmt: skip
+    d, counted = result if events else (result, None)
+    flushed = 0
+    if events and c is not None and unit.form.c is not None:
+        flushed = flushed_in(unit.form.c, np.broadcast_to(c, d.shape))
+    return _Tile(d=d, scale=t, bias=bias, events=counted, flushed=flushed)
+
+
+def _side(codes: NDArray[Any], scale: Float32, assignment: Assignment, operand: PerBlock | None, axis: int) -> Side:
     """Codes, and their scale either for the epilogue or, block by block, for the unit."""
     if operand is None:
-        return _Side(codes=codes, epilogue_scale=scale if assignment.scheme.scales else None, unit_scale=None)
+        return Side(codes=codes, epilogue_scale=scale if assignment.scheme.scales else None, unit_scale=None)
     shape = list(codes.shape)
     shape[axis] = operand.blocks(codes.shape[axis])
     scales = operand.format.encode(scale, Rounding.TIES_TO_EVEN, Overflow.SATURATE)
-    return _Side(codes=codes, epilogue_scale=None, unit_scale=np.broadcast_to(scales, shape))
+    return Side(codes=codes, epilogue_scale=None, unit_scale=np.broadcast_to(scales, shape))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -40,9 +40,9 @@ class Options:
     nan_to: str | NanTo | None = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Call:
-    """One validated call: what a backend runs."""
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What a validated call does, whatever its operands."""
 
     operation: Operation
     formats: tuple[Format, ...]
@@ -52,9 +52,23 @@ class Call:
     exact: bool
     rounding: Rounding
     """as it was asked for: the result's format may have another rule for ties"""
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the operands' codes alone say what comes out: no random bits, and no error for some of them."""
+        return self.cast.rounding is not Rounding.STOCHASTIC and self.cast.overflow is not Overflow.RAISE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Rule):
+    """One validated call: what a backend runs."""
+
     codes: tuple[NDArray[np.uint64], ...]
     """one array for each operand, of one shape, C-contiguous"""
     draws: NDArray[np.uint64] | None
+    # Two calls of one rule are not equal: their operands differ.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -109,6 +123,26 @@ def prepare(operation: Operation, operands: tuple[ArrayLike, ...], fmt: FormatLi
         FormatError, SpecError: formats or keywords that have no exact meaning.
         ValueError: operands that are no codes, or do not broadcast.
     """
+    return call_of(rule_of(operation, fmt, options), operands, options.random)
+
+
+def call_of(rule: Rule, operands: tuple[ArrayLike, ...], random: Any = None) -> Call:
+    """A rule for these operands.
+
+    Raises:
+        ValueError: operands that are no codes, or do not broadcast.
+    """
+    codes = broadcast(operands, rule.formats)
+    shared = {field.name: getattr(rule, field.name) for field in fields(Rule)}
+    return Call(**shared, codes=codes, draws=draws_of(random, rule.cast, codes[0].shape))
+
+
+def rule_of(operation: Operation, fmt: FormatLike, options: Options) -> Rule:
+    """Validate all of a call but its operands.
+
+    Raises:
+        FormatError, SpecError: formats or keywords that have no exact meaning.
+    """
     formats, target = formats_of(fmt, operation.operands, options.to)
     if operation is Operation.SQRT and target.boundary is LogBoundary.GEOMETRIC and target.radix_log2 % 2:
         reason = (
@@ -136,8 +170,7 @@ def prepare(operation: Operation, operands: tuple[ArrayLike, ...], fmt: FormatLi
         nan_code=nan_code(target, style),
         tininess=member(Tininess, options.tininess),
     )
-    codes = broadcast(operands, formats)
-    return Call(
+    return Rule(
         operation=operation,
         formats=formats,
         cast=how,
@@ -145,6 +178,4 @@ def prepare(operation: Operation, operands: tuple[ArrayLike, ...], fmt: FormatLi
         nan=style,
         exact=bool(options.exact),
         rounding=rounding,
-        codes=codes,
-        draws=draws_of(options.random, how, codes[0].shape),
     )

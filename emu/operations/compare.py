@@ -22,31 +22,37 @@ from emu.formats.enums import Flag, NanEncoding
 from emu.formats.model import Format
 from emu.formats.value import Value, compare
 from emu.operations.call import FormatLike, broadcast, formats_of
+from emu.operations.lookup import looked_up
 
 Bools = NDArray[np.bool_]
 
 
 def equal(x: ArrayLike, y: ArrayLike, fmt: FormatLike, *, signaling: bool = False, flags: bool = False) -> Any:
     """x = y, elementwise: bools, or (bools, flags). False for NaN."""
-    return _predicate(x, y, fmt, lambda order: order == 0, signaling, flags)
+    return _predicate(x, y, fmt, "equal", signaling, flags)
 
 
 def less(x: ArrayLike, y: ArrayLike, fmt: FormatLike, *, signaling: bool = True, flags: bool = False) -> Any:
     """x < y, elementwise: bools, or (bools, flags). False for NaN."""
-    return _predicate(x, y, fmt, lambda order: order < 0, signaling, flags)
+    return _predicate(x, y, fmt, "less", signaling, flags)
 
 
 def less_equal(x: ArrayLike, y: ArrayLike, fmt: FormatLike, *, signaling: bool = True, flags: bool = False) -> Any:
     """x <= y, elementwise: bools, or (bools, flags). False for NaN."""
-    return _predicate(x, y, fmt, lambda order: order <= 0, signaling, flags)
+    return _predicate(x, y, fmt, "less_equal", signaling, flags)
 
 
 def total_order(x: ArrayLike, y: ArrayLike, fmt: FormatLike) -> Bools:
     """totalOrder(x, y), elementwise: whether x comes before y, or is y, in the total order."""
     (first, second), _ = _formats(fmt)
-    left, right = broadcast((x, y), (first, second))
-    keys = {key: rank for rank, key in enumerate(_ordered([*_uniques(left, first), *_uniques(right, second)]))}
-    return np.asarray(_map(left, first, keys) <= _map(right, second, keys))
+
+    def general(x: ArrayLike, y: ArrayLike) -> tuple[Bools, NDArray[np.uint8]]:
+        left, right = broadcast((x, y), (first, second))
+        keys = {key: rank for rank, key in enumerate(_ordered([*_uniques(left, first), *_uniques(right, second)]))}
+        return np.asarray(_map(left, first, keys) <= _map(right, second, keys)), np.zeros(left.shape, np.uint8)
+
+    found = looked_up(("total_order", first, second), (first, second), (x, y), general, flags=False)
+    return general(x, y)[0] if found is None else np.asarray(found)
 
 
 def signs(x: ArrayLike, y: ArrayLike, fmt: FormatLike) -> tuple[NDArray[np.int8], Bools, Bools]:
@@ -81,20 +87,29 @@ def is_signalling(codes: NDArray[np.uint64], fmt: Format) -> Bools:
     return np.asarray(is_nan(codes, fmt) & (codes & quiet == 0))
 
 
+_TESTS: dict[str, Callable[[NDArray[np.int8]], Any]] = {
+    "equal": lambda order: order == 0, "less": lambda order: order < 0, "less_equal": lambda order: order <= 0,
+}  # fmt: skip
+
+
 def _formats(fmt: FormatLike) -> tuple[tuple[Format, ...], Format]:
     given = tuple(fmt) if isinstance(fmt, tuple | list) else (fmt, fmt)
     return formats_of(given, 2, given[0] if given else None)
 
 
-def _predicate(
-    x: ArrayLike, y: ArrayLike, fmt: FormatLike, test: Callable[[NDArray[np.int8]], Any], signaling: bool, flags: bool
-) -> Any:
-    order, nan, signalling = signs(x, y, fmt)
-    out = np.asarray(test(order)) & ~nan
-    if not flags:
-        return out
-    invalid = nan if signaling else signalling
-    return out, np.where(invalid, np.uint8(Flag.INVALID), np.uint8(0)).astype(np.uint8)
+def _predicate(x: ArrayLike, y: ArrayLike, fmt: FormatLike, name: str, signaling: bool, flags: bool) -> Any:
+    formats, _ = _formats(fmt)
+
+    def general(x: ArrayLike, y: ArrayLike) -> tuple[Bools, NDArray[np.uint8]]:
+        order, nan, signalling = signs(x, y, fmt)
+        out = np.asarray(_TESTS[name](order)) & ~nan
+        invalid = nan if signaling else signalling
+        return out, np.where(invalid, np.uint8(Flag.INVALID), np.uint8(0)).astype(np.uint8)
+
+    found = looked_up((name, bool(signaling), formats), formats, (x, y), general, flags=flags)
+    if found is None:
+        found = general(x, y) if flags else general(x, y)[0]
+    return found
 
 
 def _compare(x: Value, y: Value) -> int:

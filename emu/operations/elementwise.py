@@ -28,12 +28,13 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emu.formats.backend import Backend
+from emu.formats.backend import Backend, backend_of
 from emu.formats.codec import flags_of
 from emu.formats.codes import smallest
 from emu.formats.enums import Flag, Ftz, NanTo, Overflow, Rounding, StochasticVariant, Tininess
-from emu.operations.call import Call, FormatLike, Options, prepare
+from emu.operations.call import Call, FormatLike, Options, call_of, rule_of
 from emu.operations.enums import NanStyle, Operation
+from emu.operations.lookup import looked_up
 from emu.operations.reference import DIVIDE_BY_ZERO
 from emu.operations.run import run
 
@@ -122,9 +123,24 @@ def cast(codes: ArrayLike, src: FormatLike, dst: FormatLike, **how: Unpack[Keywo
 
 
 def _apply(operation: Operation, operands: tuple[ArrayLike, ...], fmt: FormatLike, how: Keywords) -> Any:
-    call = prepare(operation, operands, fmt, options_of(operation, how))
-    codes, masks = run(call, how.get("backend"))
-    return result(call, codes, masks, how.get("flags", False))
+    options = options_of(operation, how)
+    rule, backend, flags = rule_of(operation, fmt, options), how.get("backend"), how.get("flags", False)
+    if rule.deterministic and options.random is None:
+
+        def general(*codes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+            call = call_of(rule, codes)
+            out, raised = result(call, *run(call, backend), flags=True)
+            return out, raised
+
+        chosen = backend_of(backend)
+        found = looked_up(
+            (rule, chosen), rule.formats, operands, general, flags=flags, rule=rule if chosen is Backend.C else None
+        )
+        if found is not None:
+            return found
+    call = call_of(rule, operands, options.random)
+    codes, masks = run(call, backend)
+    return result(call, codes, masks, flags)
 
 
 def options_of(operation: Operation, how: Keywords) -> Options:

@@ -25,6 +25,7 @@ from emu.formats.value import Value, infinity
 from emu.operations.call import FormatLike, broadcast, formats_of, nan_code
 from emu.operations.compare import is_nan, signs
 from emu.operations.enums import NanStyle
+from emu.operations.lookup import looked_up
 
 
 def minimum(x: ArrayLike, y: ArrayLike, fmt: FormatLike, *, flags: bool = False) -> Any:
@@ -59,17 +60,24 @@ def next_down(x: ArrayLike, fmt: FormatLike) -> NDArray[Any]:
 
 def _choose(x: ArrayLike, y: ArrayLike, fmt: FormatLike, *, sign: int, number: bool, flags: bool) -> Any:
     (shared, _), _ = formats_of(fmt, 2)
-    left, right = broadcast((x, y), (shared, shared))
-    order, nan, signalling = signs(left, right, shared)
-    negative = _negative(left, shared)
-    ahead = np.where(order == 0, np.where(negative, -1, 1), order)  # of two zeros, -0 is the lesser
-    out = np.where(ahead == sign, left, right)
-    canonical = np.uint64(nan_code(shared, NanStyle.RISCV))
-    if number:
-        out = np.where(is_nan(left, shared), right, np.where(is_nan(right, shared), left, out))
-        nan = is_nan(left, shared) & is_nan(right, shared)
-    out = smallest(_written(np.where(nan, canonical, out), shared), shared)
-    return (out, np.where(signalling, np.uint8(Flag.INVALID), np.uint8(0)).astype(np.uint8)) if flags else out
+
+    def general(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        left, right = broadcast((x, y), (shared, shared))
+        order, nan, signalling = signs(left, right, shared)
+        negative = _negative(left, shared)
+        ahead = np.where(order == 0, np.where(negative, -1, 1), order)  # of two zeros, -0 is the lesser
+        out = np.where(ahead == sign, left, right)
+        canonical = np.uint64(nan_code(shared, NanStyle.RISCV))
+        if number:
+            out = np.where(is_nan(left, shared), right, np.where(is_nan(right, shared), left, out))
+            nan = is_nan(left, shared) & is_nan(right, shared)
+        out = smallest(_written(np.where(nan, canonical, out), shared), shared)
+        return out, np.where(signalling, np.uint8(Flag.INVALID), np.uint8(0)).astype(np.uint8)
+
+    found = looked_up(("choose", sign, number, shared), (shared, shared), (x, y), general, flags=flags)
+    if found is None:
+        found = general(x, y) if flags else general(x, y)[0]
+    return found
 
 
 def _negative(codes: NDArray[np.uint64], fmt: Format) -> NDArray[np.bool_]:
@@ -83,7 +91,13 @@ def _written(codes: NDArray[np.uint64], fmt: Format) -> NDArray[np.uint64]:
 
 def _neighbour(x: ArrayLike, fmt: FormatLike, *, up: bool) -> NDArray[Any]:
     (shared,), _ = formats_of(fmt, 1)
-    return smallest(_mapped(as_codes(x, shared, "x"), lambda code: _next(shared, code, up=up)), shared)
+
+    def general(x: ArrayLike) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        out = smallest(_mapped(as_codes(x, shared, "x"), lambda code: _next(shared, code, up=up)), shared)
+        return out, np.zeros(out.shape, np.uint8)
+
+    found = looked_up(("next", up, shared), (shared,), (x,), general, flags=False)
+    return general(x)[0] if found is None else np.asarray(found)
 
 
 def _mapped(codes: NDArray[np.uint64], change: Callable[[int], int]) -> NDArray[np.uint64]:

@@ -10,28 +10,20 @@ Truth of a layer in float64: NumPy's float64 product of the layer's inputs. In f
 
 from __future__ import annotations
 
-import enum
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from emu.accelerators import Accelerator, load_accelerator
-from emu.errors import SpecError
 from emu.formats.backend import backend_of
-from emu.replaying.calibration import as_record, calibrate
-from emu.replaying.fallback import find_fallbacks, refuse
-from emu.replaying.graph import load_graph
-from emu.replaying.inputs import inputs_hash, read_inputs
-from emu.replaying.job import Job, OnLayer, Progress
-from emu.replaying.layers import plan_layers
+from emu.replaying.job import OnLayer, Progress
 from emu.replaying.limits import Limits
-from emu.replaying.reference import Reference
 from emu.replaying.result import Mode, ReplayRun, Truth
+from emu.replaying.session import LoadedModel, ReplaySession, member
 
 __all__ = ["OnLayer", "Progress", "run"]
-
-E = TypeVar("E", bound=enum.Enum)
 
 
 def run(
@@ -47,6 +39,8 @@ def run(
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
     keep: bool = True,
+    events: bool = True,
+    attribution: int = 0,
     limits: Limits | None = None,
 ) -> ReplayRun:
     """Replay a model.
@@ -63,6 +57,8 @@ def run(
         progress: called when a layer starts, and at the end.
         on_layer: called with each layer when it is done.
         keep: put the layers into the result; False drops their tensors after `on_layer`.
+        events: count what happens inside the units; without, they are as fast as they can be.
+        attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
         limits: bounds on what is read.
 
     Raises:
@@ -70,39 +66,12 @@ def run(
         ModelError: the model or its inputs, before work starts.
     """
     started = time.perf_counter()
-    mode, truth = _member(Mode, mode), _member(Truth, truth)
-    limits = limits or Limits()
+    mode, truth = member(Mode, mode), member(Truth, truth)
     backend_of(backend)
     chosen = load_accelerator(accelerator)
-    graph = load_graph(model, limits)
-    given = read_inputs(inputs, graph, limits)
-    reference = Reference(graph)
-    planned = plan_layers(graph, reference.types, chosen, layers)
-    fallback = find_fallbacks(graph, reference.types, frozenset(entry.layer.name for entry in planned))
-    refuse(graph, chosen, fallback)
-    samples = None if calibration is None else read_inputs(calibration, graph, limits)
-    scales = calibrate(graph, reference, planned, samples)
-    job = Job(
-        graph=graph, reference=reference, planned=planned, scales=scales, inputs=given, truth=truth,
-        backend=backend, progress=progress or _silent, on_layer=on_layer or _silent, keep=keep,
+    session = ReplaySession(
+        LoadedModel(model, limits=limits), chosen, layers=layers, backend=backend, events=events,
+        attribution=attribution,        calibration=calibration, keep_weights=False,
     )  # fmt: skip
-    outputs, widened = (job.isolated(), []) if mode is Mode.ISOLATED else job.propagated()
-    job.progress(len(planned), len(planned), "")
-    return ReplayRun(
-        model=graph.path, model_sha256=graph.sha256, inputs_sha256=inputs_hash(given),
-        accelerator=chosen.name, accelerator_hash=chosen.spec_hash, mode=mode, truth=truth, backend=backend,
-        layers=tuple(job.done), outputs=outputs, fallback=fallback, truth_float32=tuple(widened),
-        calibration=as_record(scales), elapsed=time.perf_counter() - started,
-    )  # fmt: skip
-
-
-def _member(kind: type[E], value: str | E) -> E:
-    try:
-        return kind(value)
-    except ValueError:
-        allowed = [str(member.value) for member in kind]
-        raise SpecError(f"unknown {kind.__name__.lower()}", value=value, allowed=allowed) from None
-
-
-def _silent(*_: object) -> None:
-    """No callback."""
+    done = session.run(inputs, mode=mode, truth=truth, progress=progress, on_layer=on_layer, keep=keep)
+    return replace(done, elapsed=time.perf_counter() - started)

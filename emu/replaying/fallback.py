@@ -3,7 +3,8 @@
 * Operators that multiply and accumulate inside (a list, and every operator outside ONNX's own domains), and loops and
   branches that hold a layer.
 * Layers that were not selected, or whose type no unit takes.
-* Vector operations. Operators that only move, compare or count are not listed: they have no rounding to emulate.
+* Vector operations that no vector unit runs. Operators that only move, compare or count are not listed: they have no
+  rounding to emulate.
 * `fallback.ops = "error"` refuses hidden layers and types, and vector operations if the accelerator states their
   formats; what the user deselected is no fallback of the accelerator's.
 """
@@ -52,17 +53,22 @@ NO_ROUNDING = frozenset(
 Scatters with a `reduction` that adds or multiplies are the exception; see `_rounds`."""
 
 
-def find_fallbacks(graph: Graph, types: Mapping[str, int], selected: frozenset[str]) -> tuple[Fallback, ...]:
+def find_fallbacks(
+    graph: Graph, types: Mapping[str, int], selected: frozenset[str], vectors: frozenset[int] = frozenset()
+) -> tuple[Fallback, ...]:
     """Every node that runs in reference arithmetic, in graph order.
 
     Args:
         graph: the model.
         types: element types by tensor.
         selected: names of the layers that the accelerator runs.
+        vectors: positions of the nodes that its vector unit runs.
     """
     layers = {layer.index: layer for layer in find_layers(graph)}
     out: list[Fallback] = []
     for index, node in enumerate(graph.nodes):
+        if index in vectors:
+            continue
         layer = layers.get(index)
         if layer is None:
             found = _inside(node, types)

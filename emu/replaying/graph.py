@@ -4,7 +4,9 @@
 2. Constant nodes and everything that depends on constants alone are computed once (by the reference engine) and become
    initialisers: a layer's weights are weights even if the exporter wrote them as Identity, Transpose or
    DequantizeLinear of a constant. Random operators are never folded.
-3. Nodes that no output needs are dropped.
+3. An input that the caller fixes is such a constant too.
+4. An If whose condition is a constant by now is replaced by the branch that it takes, and folding begins again.
+5. Nodes that no output needs are dropped.
 
 The nodes stay in the model's order, which ONNX requires to be topological.
 """
@@ -16,10 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from emu.errors import ModelError
 from emu.layers.gemm import Array
 from emu.replaying.limits import Limits
-from emu.replaying.loading import load_model
+from emu.replaying.loading import accept_model, load_model
 from emu.replaying.walk import all_nodes, reads
 
 if TYPE_CHECKING:
@@ -82,23 +86,36 @@ class Graph:
         return helper.make_model(graph, opset_imports=opsets, ir_version=self.ir_version)
 
 
-def load_graph(path: str | Path, limits: Limits | None = None) -> Graph:
+def load_graph(
+    model: str | Path | ModelProto, limits: Limits | None = None, fixed: Mapping[str, Array] | None = None
+) -> Graph:
     """Load, check, inline, fold and prune a model.
 
+    Args:
+        model: an ONNX file, or a model that was built in memory; errors call that one by its graph's name.
+        limits: bounds on what is read and folded.
+        fixed: inputs that have one value for good.
+
     Raises:
-        ModelError: anything that is wrong with the file; see `emu.replaying.loading`.
+        ModelError: anything that is wrong with the file, see `emu.replaying.loading`; a fixed input that the model
+            does not have, or has with another type.
     """
     from onnx import inliner
 
     limits = limits or Limits()
-    model, digest = load_model(path, limits)
+    if isinstance(model, str | Path):
+        path = Path(model)
+        model, digest = load_model(path, limits)
+    else:
+        path = Path(model.graph.name)
+        digest = accept_model(model, path)
     if model.functions:
         model = inliner.inline_local_functions(model)
     if model.graph.sparse_initializer:
         raise ModelError(f"{path}: sparse initialisers are not supported: store them dense")
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     graph = Graph(
-        path=Path(path),
+        path=path,
         sha256=digest,
         opsets={"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in model.opset_import},
         ir_version=model.ir_version,
@@ -107,7 +124,33 @@ def load_graph(path: str | Path, limits: Limits | None = None) -> Graph:
         inputs=tuple(value for value in model.graph.input if value.name not in constants),
         outputs=tuple(value.name for value in model.graph.output),
     )
-    return _pruned(_folded(graph, limits))
+    return _pruned(_settled(_fixed(graph, fixed or {}), limits))
+
+
+def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:
+    """The graph with some inputs made constants."""
+    from onnx import numpy_helper
+
+    made = {name: numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()}
+    types = {value.name: value.type.tensor_type.elem_type for value in graph.inputs}
+    for name, tensor in made.items():
+        if types.get(name) != tensor.data_type:
+            what = "has another type" if name in types else f"does not exist; inputs: {', '.join(types)}"
+            raise ModelError(f"{graph.path}: fixed input {name!r} {what}")
+    left = tuple(value for value in graph.inputs if value.name not in made)
+    return replace(graph, inputs=left, constants=graph.constants | made)
+
+
+def _settled(graph: Graph, limits: Limits) -> Graph:
+    """Folded, with every branch taken that is known."""
+    from emu.replaying.branches import taken
+
+    while True:
+        graph = _folded(graph, limits)
+        inlined = taken(graph)
+        if inlined is None:
+            return graph
+        graph = inlined
 
 
 def _folded(graph: Graph, limits: Limits) -> Graph:

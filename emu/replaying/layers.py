@@ -128,18 +128,25 @@ def is_float(layer: Layer, types: Mapping[str, int]) -> bool:
 
 
 def plan_layers(
-    graph: Graph, types: Mapping[str, int], accelerator: Accelerator, glob: str
+    graph: Graph, types: Mapping[str, int], accelerator: Accelerator, glob: str, *, needed: bool = True
 ) -> tuple[PlannedLayer, ...]:
     """The layers that the accelerator runs.
+
+    Args:
+        graph: the model.
+        types: element types by tensor.
+        accelerator: what runs them.
+        glob: over layer names.
+        needed: refuse a model, or a glob, without a layer.
 
     Raises:
         ModelError: no layer has such a name, or the model has none.
     """
     candidates = [layer for layer in find_layers(graph) if runs_in_unit(layer, types)]
-    if not candidates:
+    if not candidates and needed:
         raise ModelError(f"{graph.path}: has no float MatMul, Gemm or Conv at its top level to emulate")
     chosen = [layer for layer in candidates if fnmatchcase(layer.name, glob)]
-    if not chosen:
+    if not chosen and needed:
         names = [layer.name for layer in candidates]
         close = nearest(glob, names)
         hint = f"; did you mean {close!r}?" if close else ""

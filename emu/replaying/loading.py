@@ -46,6 +46,21 @@ def load_model(path: str | Path, limits: Limits) -> tuple[ModelProto, str]:
     return model, digest.hexdigest()
 
 
+def accept_model(model: ModelProto, path: Path) -> str:
+    """Check a model that was built in memory, weights inside; its SHA-256 (hex).
+
+    Args:
+        model: what `onnx.helper` made.
+        path: what errors call it.
+
+    Raises:
+        ModelError: step 4.
+    """
+    _check_operators(model, path)
+    _check(model, path)
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+
+
 def _read(path: Path, limits: Limits) -> bytes:
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")

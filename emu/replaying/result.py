@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from emu.attribution import Attribution
     from emu.formats.model import Format
     from emu.units import Events
 
@@ -50,7 +51,7 @@ class FallbackReason(enum.Enum):
     NOT_SELECTED = "not_selected"
     """a layer that `layers` left out"""
     VECTOR = "vector"
-    """norms, softmax, activations, residual adds: run in reference arithmetic for now"""
+    """norms, softmax, activations, residual adds: no `[vector]`, or an operator that vector units do not have"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,21 +63,32 @@ class Fallback:
     reason: FallbackReason
 
 
+class Kind(enum.Enum):
+    """What computes a step of a model."""
+
+    MATRIX = "matrix"
+    """a unit: multiply and accumulate"""
+    VECTOR = "vector"
+    """the vector unit, one rounding for each elementary operation"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LayerRun:
-    """One layer under the accelerator, next to the truth."""
+    """One layer, or vector operation, under the accelerator, next to the truth."""
+
+    kind: Kind = Kind.MATRIX
 
     name: str
     """the node's name, else that of its first output"""
     op: str
-    """`MatMul`, `Gemm` or `Conv`"""
+    """the ONNX operator"""
     node_index: int
     """position in the (folded) graph's node list"""
     input_shapes: tuple[tuple[int, ...], ...]
     """of the first two operands, in the graph's order"""
     output_shape: tuple[int, ...]
     k: int
-    """products per output element"""
+    """products per output element; 0 for a vector operation"""
     macs: int
     """products in all, padding included"""
     truth: NDArray[np.float64]
@@ -85,8 +97,8 @@ class LayerRun:
     """the layer's output as the accelerator computes it, and as the model's next node reads it"""
     output_format: Format
     """the accelerator's; where that is float32, the model's own type"""
-    events: Events
-    """what happened inside the unit, counted where it happened"""
+    events: Events | None
+    """what happened inside the unit, counted where it happened; None if counts were not asked for"""
     quantiser_saturated: int
     """operand elements that the schemes clamped to the largest finite value"""
     quantiser_overflowed: int = 0
@@ -102,6 +114,10 @@ class LayerRun:
     """the weight scheme in words"""
     seconds: float
     """wall time of the emulation alone"""
+    attribution: Attribution | None = None
+    """what the error is made of; None if it was not asked for, or the layer has none (a vector operation)"""
+    no_attribution: str = ""
+    """why there is none although it was asked for"""
 
 
 @dataclass(frozen=True, kw_only=True)

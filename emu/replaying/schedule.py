@@ -1,7 +1,7 @@
-"""The order in which a graph is run: layers one by one, everything else in islands as large as possible.
+"""The order in which a graph is run: layers and vector nodes one by one, all else in large islands.
 
-List scheduling: take every node that is ready and no layer, and so on until only layers are ready: that is an island;
-then take the ready layers; and again. An island is one session of the reference engine, so there are few of them.
+List scheduling: take every node that is ready and is neither, and so on until there is none: that is an island; then
+take the ready layers and vector nodes; and again. An island is one session of the reference engine: there are few.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from emu.layers.gemm import Array
 from emu.replaying.walk import reads
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from emu.replaying.graph import Graph
     from emu.replaying.layers import Layer
+    from emu.replaying.vectors import VectorNode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +33,15 @@ class Island:
     """tensors that are needed outside"""
 
 
-def schedule(graph: Graph, layers: Iterable[Layer]) -> tuple[Island | Layer, ...]:
+Step: TypeAlias = "Island | Layer | VectorNode"
+
+
+def schedule(graph: Graph, layers: Iterable[Layer | VectorNode]) -> tuple[Step, ...]:
     """The steps of a run, in an order in which every tensor is made before it is read."""
     of_node = {layer.index: layer for layer in layers}
     ready = {value.name for value in graph.inputs} | set(graph.constants)
     pending = list(enumerate(graph.nodes))
-    groups: list[list[NodeProto] | Layer] = []
+    groups: list[list[NodeProto] | Layer | VectorNode] = []
     while pending:
         island, rest = _take(pending, ready, lambda index: index not in of_node)
         boundary, rest = _take(rest, ready, lambda index: index in of_node, chained=False)
@@ -48,7 +52,13 @@ def schedule(graph: Graph, layers: Iterable[Layer]) -> tuple[Island | Layer, ...
     return tuple(_outlined(graph, groups))
 
 
-def islands_of(steps: Iterable[Island | Layer]) -> tuple[Island, ...]:
+def island_of(graph: Graph, which: VectorNode) -> Island:
+    """A vector node as an island, for an engine that runs it in its own arithmetic."""
+    inputs = tuple(name for name in reads(which.node) if name not in graph.constants)
+    return Island(nodes=(which.node,), inputs=inputs, outputs=(which.output,))
+
+
+def islands_of(steps: Iterable[Step]) -> tuple[Island, ...]:
     """The islands among some steps."""
     return tuple(step for step in steps if isinstance(step, Island))
 
@@ -70,7 +80,7 @@ def _take(
     return taken, rest
 
 
-def _outlined(graph: Graph, groups: list[list[NodeProto] | Layer]) -> Iterator[Island | Layer]:
+def _outlined(graph: Graph, groups: list[list[NodeProto] | Layer | VectorNode]) -> Iterator[Step]:
     """Give every island its inputs and outputs."""
     readers: Counter[str] = Counter()
     for group in groups:
@@ -86,16 +96,16 @@ def _outlined(graph: Graph, groups: list[list[NodeProto] | Layer]) -> Iterator[I
         yield Island(nodes=tuple(group), inputs=tuple(outside), outputs=tuple(name for name in made if name in needed))
 
 
-def _reads(group: list[NodeProto] | Layer) -> list[str]:
+def _reads(group: list[NodeProto] | Layer | VectorNode) -> list[str]:
     nodes = group if isinstance(group, list) else [group.node]
     return [name for node in nodes for name in reads(node)]
 
 
 def execute(
     graph: Graph,
-    steps: Iterable[Island | Layer],
+    steps: Iterable[Step],
     values: Mapping[str, Array],
-    run: Callable[[Island | Layer, Mapping[str, Array]], Mapping[str, Array]],
+    run: Callable[[Step, Mapping[str, Array]], Mapping[str, Array]],
 ) -> dict[str, Array]:
     """Run the steps; a tensor is dropped after its last reader.
 
@@ -120,6 +130,6 @@ def execute(
     return {name: live[name] if name in live else graph.array(name) for name in graph.outputs}
 
 
-def step_reads(step: Island | Layer) -> tuple[str, ...]:
-    """The tensors that a step reads, constants included for a layer."""
+def step_reads(step: Step) -> tuple[str, ...]:
+    """The tensors that a step reads, constants included for a layer or vector node."""
     return step.inputs if isinstance(step, Island) else tuple(dict.fromkeys(reads(step.node)))

@@ -7,22 +7,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from emu.layers.gemm import Array
 from emu.layers.plain import evaluate
 from emu.replaying.graph import Graph
-from emu.replaying.layers import Layer, find_layers, is_float
+from emu.replaying.layers import find_layers, is_float
 from emu.replaying.reference import Reference
 from emu.replaying.result import Truth
-from emu.replaying.schedule import Island, execute, islands_of, schedule
+from emu.replaying.schedule import Island, Step, execute, island_of, islands_of, schedule
+from emu.replaying.vectors import VectorNode
 from emu.replaying.widen import WideRunner
 
 
 def true_run(
-    graph: Graph, reference: Reference, inputs: Mapping[str, Array], wanted: Collection[str], truth: Truth
+    graph: Graph,
+    reference: Reference,
+    inputs: Mapping[str, Array],
+    wanted: Collection[str],
+    truth: Truth,
+    vectors: Sequence[VectorNode] = (),
 ) -> tuple[dict[str, Array], dict[str, Array], list[str]]:
     """Run the model.
 
@@ -30,8 +36,9 @@ def true_run(
         graph: the model.
         reference: the same model in the engine.
         inputs: the graph's inputs.
-        wanted: outputs of layers that are to be kept.
+        wanted: outputs of layers and vector nodes that are to be kept.
         truth: the arithmetic.
+        vectors: nodes whose outputs may be wanted.
 
     Returns:
         The wanted tensors in float64, the graph's outputs, and the nodes that a float64 run ran in float32.
@@ -40,20 +47,29 @@ def true_run(
         values = reference.run(inputs, [*wanted, *graph.outputs])
         kept = {name: values[name].astype(np.float64) for name in wanted}
         return kept, {name: values[name] for name in graph.outputs}, []
-    return _float64(graph, reference, inputs, wanted)
+    return _float64(graph, reference, inputs, wanted, vectors)
 
 
 def _float64(
-    graph: Graph, reference: Reference, inputs: Mapping[str, Array], wanted: Collection[str]
+    graph: Graph,
+    reference: Reference,
+    inputs: Mapping[str, Array],
+    wanted: Collection[str],
+    vectors: Sequence[VectorNode],
 ) -> tuple[dict[str, Array], dict[str, Array], list[str]]:
     layers = [layer for layer in find_layers(graph) if is_float(layer, reference.types)]
-    steps = schedule(graph, layers)
-    wide = WideRunner(graph, reference.types, islands_of(steps))
+    steps = schedule(graph, [*layers, *vectors])
+    alone = {one.index: island_of(graph, one) for one in vectors}
+    wide = WideRunner(graph, reference.types, (*islands_of(steps), *alone.values()))
     kept: dict[str, Array] = {}
 
-    def step(which: Island | Layer, values: Mapping[str, Array]) -> Mapping[str, Array]:
+    def step(which: Step, values: Mapping[str, Array]) -> Mapping[str, Array]:
         if isinstance(which, Island):
             return wide(which, values)
+        if isinstance(which, VectorNode):
+            made = wide(alone[which.index], values)
+            kept.update((name, value) for name, value in made.items() if name in wanted)
+            return made
         y = evaluate(which.lower({name: wide.widened(name, value) for name, value in values.items()}, graph))
         if which.output in wanted:
             kept[which.output] = y

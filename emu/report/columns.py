@@ -36,16 +36,20 @@ class Column:
     cell: Callable[[LayerRow], Cell]
     number: bool = True
     """right-aligned"""
-    only_if: Callable[[LayerRow], int] | None = None
-    """show the column only if this is not 0 for some layer"""
+    only_if: Callable[[LayerRow], int | None] | None = None
+    """show the column only if this is known and not 0 for some layer"""
 
 
 def _text(show: Callable[[LayerRow], str]) -> Callable[[LayerRow], Cell]:
     return lambda row: Cell(text=show(row), sort=show(row))
 
 
-def _count(show: Callable[[LayerRow], int]) -> Callable[[LayerRow], Cell]:
-    return lambda row: Cell(text=numbers.count(show(row)), sort=str(show(row)), zero=show(row) == 0)
+def _count(show: Callable[[LayerRow], int | None]) -> Callable[[LayerRow], Cell]:
+    return lambda row: Cell(text=numbers.count(show(row)), sort=str(show(row) or 0), zero=show(row) == 0)
+
+
+def _counted(row: LayerRow) -> bool:
+    return row.counted
 
 
 def _real(show: Callable[[LayerRow], float], spell: Callable[[float], str]) -> Callable[[LayerRow], Cell]:
@@ -87,6 +91,7 @@ COLUMNS = (
         name="saturated",
         meaning="values clamped to a largest finite one: in the quantisers, in the unit, in the last cast",
         cell=_count(lambda r: r.all_saturated),
+        only_if=_counted,
     ),
     Column(
         name="overflowed",
@@ -104,8 +109,14 @@ COLUMNS = (
         name="flushed",
         meaning="subnormals taken for zero, as operands or as results",
         cell=_count(lambda r: r.flushed),
+        only_if=_counted,
     ),
-    Column(name="NaN made", meaning="NaNs that arose where there was none", cell=_count(lambda r: r.nan_made)),
+    Column(
+        name="NaN made",
+        meaning="NaNs that arose where there was none",
+        cell=_count(lambda r: r.nan_made),
+        only_if=_counted,
+    ),
     Column(
         name="not finite",
         meaning="elements that are infinite or NaN on either side: no metric sees them",

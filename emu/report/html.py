@@ -20,7 +20,7 @@ from emu.deviation import numbers
 from emu.deviation.atomic import replacing
 from emu.deviation.names import fit
 from emu.deviation.result import FallbackRow, Result
-from emu.deviation.rows import totals
+from emu.deviation.rows import known_sum, of_units, totals
 from emu.report import plots
 from emu.report.columns import columns_of
 
@@ -95,6 +95,7 @@ def render(result: Result) -> str:
         sqnr=plots.sqnr_plot(result.rows),
         ulp=plots.ulp_plot(result.rows),
         events=plots.event_plot(result.rows),
+        counted=all(row.counted for row in of_units(result.rows)),
         scatter=None if result.sample is None else plots.scatter_plot(result.sample),
         fallback=_by_reason(result.fallback),
         outputs=[(o, _output_words(o.argmax_agreement, o.argmax_rows)) for o in result.outputs],
@@ -123,10 +124,13 @@ def cards(result: Result) -> list[Card]:
     sums = {name: numbers.count(n) for name, n in totals(result.rows).items()}
     work = f"{sums['macs']} MACs, {numbers.seconds(sum(r.seconds for r in result.rows))} emulating"
     out.append(Card(label="layers emulated", value=str(len(result.rows)), note=work))
-    clamped = sum(row.all_saturated for row in result.rows)
-    flushed = numbers.count(sum(row.flushed for row in result.rows))
-    overflowed = numbers.count(sum(row.all_overflowed for row in result.rows))
+    in_units = of_units(result.rows)
+    clamped = known_sum(row.all_saturated for row in in_units)
+    flushed = numbers.count(known_sum(row.flushed for row in in_units))
+    overflowed = numbers.count(known_sum(row.all_overflowed for row in in_units))
     note = f"{flushed} flushed, {overflowed} overflowed, {sums['nan_made']} NaN made"
+    if clamped is None:
+        note = "events of the units were not counted"
     broken = any(row.emulated_not_finite for row in result.rows)
     out.append(Card(label="values saturated", value=numbers.count(clamped), note=note, alert=broken))
     return out

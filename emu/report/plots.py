@@ -39,7 +39,7 @@ MOST_BINS = 16
 """Columns of the ULP plot: more binades than that are merged, the same number in every column but the
 first."""
 
-EVENT_PANELS: tuple[tuple[str, Callable[[LayerRow], int]], ...] = (
+EVENT_PANELS: tuple[tuple[str, Callable[[LayerRow], int | None]], ...] = (
     ("saturated in the unit", lambda r: r.saturated),
     ("saturated by the quantiser", lambda r: r.quantiser_saturated),
     ("saturated in the last cast", lambda r: r.output_saturated),
@@ -97,7 +97,7 @@ def ulp_plot(rows: Sequence[LayerRow]) -> str | None:
 
 def event_plot(rows: Sequence[LayerRow]) -> str | None:
     """Counts of what happened, for the kinds that did."""
-    panels = [(title, [show(row) for row in rows]) for title, show in EVENT_PANELS]
+    panels = [(title, [show(row) or 0 for row in rows]) for title, show in EVENT_PANELS]
     panels = [(title, counts) for title, counts in panels if any(counts)]
     if not panels:
         return None

@@ -40,13 +40,14 @@ class _Input:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Recorder:
+class Recorder:
     """Counts events, and keeps where the first of each kind were."""
 
     counts: NDArray[np.int64]
     positions: Table
 
     def count(self, stage: int, events: int, m: int, n: int, k: int) -> None:
+        """Count the events of a mask at a stage and place."""
         for kind in range(KINDS):
             if events >> kind & 1:
                 seen = self.counts[stage, kind]
@@ -70,7 +71,7 @@ class Element:
     column: int
     index: int
     seed: int
-    recorder: _Recorder
+    recorder: Recorder
     draws: int = field(default=0)
     k: int = field(default=NOWHERE)
     """of the product or step at hand, for the positions of events"""
@@ -163,9 +164,24 @@ class Element:
                     term = Term(k=given.k, position=position)
                     terms.append(run_pipe(level.input, given.value, term, self, stage))
                 self.k = inputs[run[at]].k
-                acc = self._step(level, stage, terms, acc)
+                before, acc = acc, self._step(level, stage, terms, acc)
+                self.stepped(stage - FIRST_LEVEL, number, run[at : at + level.group], terms, before, acc)
             out.append(_Input(value=zero() if acc is None else acc, k=inputs[run[0]].k if run else 0))
         return out
+
+    def stepped(
+        self, level: int, run: int, inputs: Sequence[int], terms: Sequence[Value], before: Value | None, after: Value
+    ) -> None:
+        """Called after every step of every level; a trace looks on here, and changes nothing.
+
+        Args:
+            level: its number, innermost first.
+            run: its number in this level and piece of K.
+            inputs: which inputs of the level are added.
+            terms: as they enter the adder.
+            before: the accumulator; None if there is none yet.
+            after: the accumulator, cast.
+        """
 
     def _step(self, level: Level, stage: int, terms: list[Value], acc: Value | None) -> Value:
         accs = [] if acc is None else [acc]
@@ -246,7 +262,7 @@ def run(problem: Problem) -> None:
         OverflowRaised: a cast with `overflow = "raise"` left its range; names the element.
     """
     form = problem.form
-    recorder = _Recorder(counts=problem.events, positions=problem.positions)
+    recorder = Recorder(counts=problem.events, positions=problem.positions)
     _count_flushed_in(form, problem, recorder)
     for m in range(problem.m):
         for n in range(problem.n):
@@ -265,7 +281,7 @@ def run(problem: Problem) -> None:
                 raise OverflowRaised(f"{form.name}: output element {problem.element(m, n)}: {error}") from None
 
 
-def _count_flushed_in(form: UnitForm, problem: Problem, recorder: _Recorder) -> None:
+def _count_flushed_in(form: UnitForm, problem: Problem, recorder: Recorder) -> None:
     """Elements of a and b that daz takes for zero: each once, however often it is used."""
     for m, k in np.ndindex(problem.a.shape):
         if flushed_in(form.a, int(problem.a[m, k])):

@@ -12,7 +12,8 @@ import pytest
 
 from emu.cli.consoles import PlainConsole, messages
 from emu.cli.main import run
-from emu.cli.replay_command import _progress, _remarks
+from emu.cli.progress import LayerProgress
+from emu.cli.replay_command import _remarks
 from emu.demo.demo import DATA, MODEL
 
 
@@ -136,7 +137,7 @@ def test_brackets_and_colons_in_paths_are_text(inputs, tmp_path, capsys, name):
 
 def test_brackets_in_the_name_of_a_layer_are_text():
     console = PlainConsole(width=200)
-    bar = _progress(console)
+    bar = LayerProgress(console)
     bar(1, 2, "[/]layer[bold]")
     with console.capture() as captured:
         console.print(bar._bar.get_renderable())

@@ -8,7 +8,7 @@ import pytest
 
 import emu
 from emu import load_format
-from emu.formats.codes import as_codes
+from emu.formats.codes import as_codes, as_narrow
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,10 @@ def test_codes_are_viewed_not_copied():
     with pytest.raises(ValueError, match="code 0x10 does not fit the 4 bits of float4_e2m1fn"):
         emu.as_dtype(np.array([16], np.uint8), "float4_e2m1fn")
     assert emu.as_dtype(np.array([15, 8], np.uint8), "int4").tolist() == [-1, -8]
+
+
+def test_symmetric_integers_have_no_least_number_of_their_dtype():
+    fmt = load_format({"name": "symmetric", "kind": "integer", "bits": 8, "symmetric": True})
+    assert as_narrow(np.array([-127, 127], np.int8), fmt).tolist() == [0x81, 0x7F]
+    with pytest.raises(ValueError, match="-128"):
+        as_narrow(np.array([-127, -128], np.int8), fmt)

@@ -150,25 +150,33 @@ static int T(shape_of)(const cemu_grid *f) {
     return f->over[0] == f->over[1] ? ONE_OVER : ANY_CODE;
 }
 
-static void T(encode)(cemu_plan_encode_t *job) {
-    const cemu_grid *f = job->grid;
+/* A grid, and the ways to count and to code that suit it. */
+typedef struct {
+    T(grid) grid;
+    int how, shape;
+} T(coder);
+
+static void T(set_coder)(T(coder) *c, const cemu_grid *f) {
     const int64_t bias = ((int64_t)1 << (8 * sizeof(WORD) - MANT - 2)) - 1;
-    T(grid) g;
-    T(set_grid)(&g, f);
-    int shape = T(shape_of)(f);
-    int how = f->rounding == CEMU_ROUNDING_TIES_TO_EVEN ? EVEN : f->rounding == CEMU_ROUNDING_TOWARD_ZERO ? ZERO : ANY;
-    if (how == EVEN && f->man_bits) {
-        if (f->emin == 1 - bias) how = UNIFORM;
-        else if (f->top + MANT - f->man_bits <= bias && rounds_to_nearest()) how = MAGIC;
+    T(set_grid)(&c->grid, f);
+    c->shape = T(shape_of)(f);
+    c->how = f->rounding == CEMU_ROUNDING_TIES_TO_EVEN ? EVEN : f->rounding == CEMU_ROUNDING_TOWARD_ZERO ? ZERO : ANY;
+    if (c->how == EVEN && f->man_bits) {
+        if (f->emin == 1 - bias) c->how = UNIFORM;
+        else if (f->top + MANT - f->man_bits <= bias && rounds_to_nearest()) c->how = MAGIC;
     }
-    WORD most = 0;
-#define RUN(HOW)                                                              \
-    case HOW:                                                                 \
-        most = shape == SIGNED_OVER ? T(run)(&g, job, HOW, SIGNED_OVER)       \
-               : shape == ONE_OVER  ? T(run)(&g, job, HOW, ONE_OVER)          \
-                                    : T(run)(&g, job, HOW, ANY_CODE);         \
-        break
-    switch (how) {
+}
+
+/* Encodes, and returns the largest magnitude's bits. */
+static WORD T(encode)(const T(coder) *c, const cemu_plan_encode_t *job) {
+    const T(grid) g = c->grid; /* of its own, so that no store may change it: else loops do not become vectors */
+    const int shape = c->shape;
+#define RUN(HOW)                                                        \
+    case HOW:                                                           \
+        return shape == SIGNED_OVER ? T(run)(&g, job, HOW, SIGNED_OVER) \
+               : shape == ONE_OVER  ? T(run)(&g, job, HOW, ONE_OVER)    \
+                                    : T(run)(&g, job, HOW, ANY_CODE)
+    switch (c->how) {
         RUN(MAGIC);
         RUN(UNIFORM);
         RUN(EVEN);
@@ -176,5 +184,5 @@ static void T(encode)(cemu_plan_encode_t *job) {
         RUN(ANY);
     }
 #undef RUN
-    job->nan_seen = most > g.infinity;
+    return 0;
 }

@@ -3,6 +3,7 @@
 * `encode`: float32 and float64 to codes of at most 16 bits on a regular grid (floats, integers, fixed point), by every
   deterministic rounding; what is special (overflow, infinities, NaN) is asked of the general kernel once for each cast.
 * `lookup`: casts from, and values of, codes of at most 16 bits by a table of all of them, made by the general kernel.
+* `by_numba`: what of `encode` and of decoding Numba has, for backend = "numba".
 * `blocks`: block formats whose scales are powers of two.
 
 Each says None where it cannot; then the general kernel runs. Arrays of many elements are cut over the cores.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from emu.formats.cast import Cast, check_cast
 from emu.formats.enums import Overflow, Rounding
-from emu.formats.fast.chunks import in_chunks
+from emu.formats.fast.chunks import address, in_chunks
 from emu.formats.fast.recent import Recent
 from emu.formats.load import load_format
 from emu.formats.model import Format
@@ -63,6 +63,8 @@ def look_up(table: NDArray[Any], codes: NDArray[Any]) -> tuple[NDArray[Any], int
     from cemu import ffi, lib
 
     given = np.ascontiguousarray(codes)
+    if given.itemsize == 1 and table.itemsize <= 2 and given.size >= _MANY:
+        return _of_bytes(table, given)
     out = np.empty(codes.shape, table.dtype)
     source, target = int(given.ctypes.data), int(out.ctypes.data)
     entries = ffi.cast("void *", table.ctypes.data)
@@ -77,4 +79,31 @@ def look_up(table: NDArray[Any], codes: NDArray[Any]) -> tuple[NDArray[Any], int
         every.append(int(seen[0]))
 
     in_chunks(given.size, run)
+    return out, int(np.bitwise_or.reduce(np.array(every, np.uint64)))
+
+
+_MANY = 1024
+"""Codes that are worth to lay a table out for the kernel that keeps it in registers."""
+
+
+def _of_bytes(table: NDArray[Any], codes: NDArray[Any], isa: int = -1) -> tuple[NDArray[Any], int]:
+    """`look_up` of uint8 in a table of numbers of 8 or 16 bits."""
+    from cemu import ffi, lib
+
+    words = np.resize(table.view(f"u{table.itemsize}").astype(np.uint16), 256)
+    out = np.empty(codes.shape, table.dtype)
+    source, target, entries = address(codes), address(out), address(words)
+    every: list[int] = []
+
+    def run(begin: int, end: int) -> None:
+        job = ffi.new("cemu_plan_bytes_t *", {
+            "in": ffi.cast("uint8_t *", source + begin), "entries": ffi.cast("uint16_t *", entries),
+            "out": target + begin * out.itemsize, "out_bits": 8 * out.itemsize, "n": end - begin,
+        })  # fmt: skip
+        status = lib.cemu_plan_bytes(job, isa)
+        if status != lib.CEMU_OK:
+            raise AssertionError(f"cemu_plan_bytes: status {status}")
+        every.append(int(job.seen))
+
+    in_chunks(codes.size, run)
     return out, int(np.bitwise_or.reduce(np.array(every, np.uint64)))

@@ -37,8 +37,8 @@ def numbers_of(fmt: Format, codes: NDArray[Any], dtype: Any, isa: int = -1) -> N
     return _run(fields, np.ascontiguousarray(codes), np.dtype(dtype), isa).reshape(codes.shape)
 
 
-def _checked(fmt: Format, isa: int) -> Fields | None:
-    """What the kernel needs, if it then gives what the table says for every code."""
+def fields_of(fmt: Format) -> Fields | None:
+    """What a kernel that moves fields needs; None if this is no such format. To be compared with the table."""
     table = numbers(fmt, np.float32)
     if fmt.kind is not FormatKind.FLOAT or table is None or fmt.ignored_low_bits:
         return None
@@ -46,13 +46,20 @@ def _checked(fmt: Format, isa: int) -> Fields | None:
     if not -126 <= unit <= 127 and not same_bias:
         return None
     minus = 1 << fmt.field_bits if fmt.signed else -1
-    fields = {
+    return {
         "field": (1 << fmt.field_bits) - 1, "shift": 23 - fmt.man_bits, "raise": (127 - fmt.bias) << 23,
         "normal": 0 if same_bias else 1 << fmt.man_bits, "unit": 0 if same_bias else unit,
         "most": fmt.max_magnitude, "infinity": fmt.infinity_magnitude if fmt.infinities else -1,
         "payload": 0x3FFFFF if fmt.nan is NanEncoding.IEEE else 0, "sign": max(minus, 0),
         "minus": minus, "minus_zero": int(table[minus].view(np.uint32)) if fmt.signed else 0,
     }  # fmt: skip
+
+
+def _checked(fmt: Format, isa: int) -> Fields | None:
+    """What the kernel needs, if it then gives what the table says for every code."""
+    fields, table = fields_of(fmt), numbers(fmt, np.float32)
+    if fields is None or table is None:
+        return None
     codes = np.arange(1 << fmt.bits, dtype=fmt.code_dtype)
     made = _run(fields, codes, np.dtype(np.float32), isa)
     same = np.array_equal(made.view(np.uint32), table.view(np.uint32))

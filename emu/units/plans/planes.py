@@ -1,7 +1,8 @@
 """Operands as arrays of numbers, which fast kernels read: every code decoded, flushed and loaded, exactly.
 
-Operands of at most 16 bits go through a table of all codes, made by the reference (`load`), so that one rule says what
-an operand is. Wider ones are read only where that is a view: float32 and float64 without `load`.
+Operands of at most 16 bits go through a table of all codes: that of the format's decoder, flushed; with a `load`, what
+the reference loads. So one rule says what an operand is. Wider ones are read only where that is a view: float32 and
+float64 without `load`.
 A NaN or an infinity is kept as it is, and its row of a, or column of b, is marked: the plan computes it again.
 """
 
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from emu.arithmetic.pipe import Factor, Step, Term
 from emu.formats.cast import Cast
 from emu.formats.codes import native_dtype
-from emu.formats.enums import Daz
+from emu.formats.enums import Daz, FormatKind
+from emu.formats.fast import lookup
+from emu.formats.fast.numbers import numbers_of
 from emu.formats.load import load_format
 from emu.formats.model import Format
 from emu.formats.rounding import RandomBits
@@ -26,6 +29,8 @@ from emu.units.form import Operand
 from emu.units.operands import load
 
 TABLE_BITS = 16
+MANY = 1024
+"""Codes that are worth a call of the kernel that looks up."""
 Plane = NDArray[Any]
 
 
@@ -61,6 +66,15 @@ def table_of(operand: Operand) -> Table | None:
     bits = operand.format.bits
     if bits > TABLE_BITS:
         return None
+    quick = None if operand.load else _decoded(operand)
+    if quick is not None:
+        return quick
+    return _loaded(operand)
+
+
+def _loaded(operand: Operand) -> Table:
+    """The table by the reference, code by code."""
+    bits = operand.format.bits
     values = np.empty(1 << bits, np.float64)
     exact = True
     for code in range(1 << bits):
@@ -68,6 +82,23 @@ def table_of(operand: Operand) -> Table | None:
         values[code], held = float64_of(x)
         exact &= held
     return Table(values=values, exact=exact)
+
+
+def _decoded(operand: Operand) -> Table | None:
+    """The table of an operand without `load`, by the format's decoder; None if float64 lacks a value, or there is a
+    flushing of numbers that are no floats.
+    """
+    fmt = operand.format
+    if operand.daz is not Daz.OFF and fmt.kind is not FormatKind.FLOAT:
+        return None
+    made = lookup.numbers(fmt, np.float64)
+    if made is None:
+        return None
+    values: NDArray[np.float64] = np.where(np.isnan(made), np.nan, made)
+    if operand.daz is not Daz.OFF:
+        zero = np.copysign(0.0, values) if operand.daz is Daz.SIGNED else 0.0
+        values = np.where(np.abs(values) < np.ldexp(1.0, fmt.emin), zero, values)
+    return Table(values=values, exact=True)
 
 
 def float64_of(x: Value) -> tuple[float, bool]:
@@ -98,8 +129,7 @@ def plane(operand: Operand, codes: NDArray[np.uint64], dtype: Any) -> Plane | No
     table = table_of(operand)
     if table is not None:
         numbers = _in_dtype(operand, wanted)
-        found: Plane | None = None if numbers is None else numbers[codes]
-        return found
+        return None if numbers is None else _entries(operand, numbers, codes)
     if operand.daz is not Daz.OFF or operand.load or wanted.kind != "f":
         return None
     fmt = operand.format
@@ -110,6 +140,20 @@ def plane(operand: Operand, codes: NDArray[np.uint64], dtype: Any) -> Plane | No
     words = codes.astype(np.uint32) & np.uint32(0xFFFFFFFF << fmt.ignored_low_bits & 0xFFFFFFFF)
     with np.errstate(invalid="ignore"):  # signalling NaN
         return words.view(np.float32).astype(wanted, copy=False)
+
+
+def _entries(operand: Operand, table: Plane, codes: NDArray[Any]) -> Plane:
+    """The table's entries at codes of any unsigned dtype; many floats are decoded, which is faster."""
+    fmt = operand.format
+    if codes.size < MANY:
+        found: Plane = table[codes]
+        return found
+    narrow = codes.astype(fmt.code_dtype, copy=False)
+    if operand.daz is Daz.OFF and not operand.load and table.dtype in (np.float32, np.float64):
+        made = numbers_of(fmt, narrow, table.dtype)
+        if made is not None:
+            return made
+    return lookup.look_up(table, narrow)[0]
 
 
 def _is_binary32(fmt: Format) -> bool:

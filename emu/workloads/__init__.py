@@ -1,0 +1,1 @@
+"""Workloads: real models with real inputs, a task metric and a licence."""

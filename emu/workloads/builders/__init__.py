@@ -1,0 +1,1 @@
+"""Weights as ONNX models, so that every rule of the replay holds for them."""

@@ -1,0 +1,1 @@
+"""Weight files that are not ONNX, as NumPy arrays."""

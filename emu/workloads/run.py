@@ -1,0 +1,214 @@
+"""A workload under IEEE and under accelerators: `emu workload run`.
+
+* Propagated: the task is answered by the reference engine in float32, then by the model under each accelerator, on the
+  same graph and inputs, and the answers are scored.
+* Isolated: the first input of every part is replayed layer by layer on the reference activations; there are no answers
+  to score, but a deviation for every layer.
+
+The model is loaded once, and planned and its weights quantised once per accelerator.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from emu.accelerators import Accelerator, load_accelerator
+from emu.replaying.inputs import inputs_hash
+from emu.replaying.session import LoadedModel, ReplaySession
+from emu.workloads.fetch import fetch
+from emu.workloads.kinds import build, task_of
+from emu.workloads.load import Workload
+
+if TYPE_CHECKING:
+    from emu.deviation.run import Replay
+
+IEEE = "IEEE float32"
+Progress = Callable[[str, int, int], object]
+"""Called with (who answers, inputs done, inputs in all)."""
+AcceleratorLike = str | Path | Mapping[str, Any] | Accelerator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """The answers of one machine, judged."""
+
+    name: str
+    """`IEEE float32`, or the accelerator's"""
+    accelerator_hash: str | None
+    scores: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkloadResult:
+    """A workload under IEEE and some accelerators."""
+
+    workload: str
+    licence: str
+    package: str
+    inputs: str
+    """in words"""
+    inputs_sha256: str
+    """of every tensor that the reference model was asked with, in order"""
+    model_sha256: dict[str, str]
+    """of each part of the model as an ONNX file"""
+    rows: tuple[Row, ...]
+
+
+class Opened:
+    """A workload with its files, its model in the reference engine and its inputs."""
+
+    def __init__(
+        self, workload: Workload, *, limit: int | None = None, folder: Path | None = None, download: bool = True
+    ) -> None:
+        """Fetch, build and load.
+
+        Raises:
+            EmuError: no files in reach, a package that is missing, or a file that is not what it should be.
+        """
+        files = fetch(workload, folder=folder, download=download).files
+        self.workload = workload
+        self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
+        self.sources = build(workload.model.kind, files)
+        fixed = workload.model.fixed
+        self.parts = {part: LoadedModel(source, fixed=_typed(source, fixed)) for part, source in self.sources.items()}
+
+    def sessions(self, accelerator: AcceleratorLike, backend: str | None, events: bool) -> dict[str, ReplaySession]:
+        """Every part under an accelerator."""
+        return {
+            part: ReplaySession(model, accelerator, backend=backend, events=events, keep_weights=self.task.repeats)
+            for part, model in self.parts.items()
+        }
+
+    def first_inputs(self) -> dict[str, Mapping[str, Any]]:
+        """What each part is asked first."""
+        seen: dict[str, Mapping[str, Any]] = {}
+
+        def forward(part: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+            seen.setdefault(part, inputs)
+            if len(seen) == len(self.parts):
+                raise _EnoughError
+            return self.parts[part].run(inputs)
+
+        try:
+            self.task.answer(forward, _silent)
+        except _EnoughError:
+            pass
+        return seen
+
+
+class _EnoughError(Exception):
+    """Every part has been asked once."""
+
+
+def run_propagated(
+    opened: Opened,
+    accelerators: Sequence[AcceleratorLike],
+    *,
+    backend: str | None = None,
+    progress: Progress | None = None,
+) -> WorkloadResult:
+    """Answer the task under IEEE and each accelerator.
+
+    Args:
+        opened: the workload.
+        accelerators: built-in names, paths, mappings or loaded ones.
+        backend: as for `Unit.matmul`.
+        progress: called as inputs are done.
+
+    Raises:
+        SpecError: an accelerator cannot be loaded; found before anything runs.
+        ModelError: it cannot run the model.
+    """
+    task, report = opened.task, progress or _silent
+    chosen = [load_accelerator(one) for one in accelerators]
+    digest = hashlib.sha256()
+
+    def reference(part: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        digest.update(f"{part}:{inputs_hash(inputs)};".encode())
+        return opened.parts[part].run(inputs)
+
+    start = time.perf_counter()
+    ieee = task.answer(reference, lambda done, total: report(IEEE, done, total))
+    rows = [Row(name=IEEE, accelerator_hash=None, scores=task.score(ieee, ieee), seconds=time.perf_counter() - start)]
+    for accelerator in chosen:
+        start = time.perf_counter()
+        sessions = opened.sessions(accelerator, backend, events=False)
+
+        def forward(
+            part: str, inputs: Mapping[str, Any], sessions: dict[str, ReplaySession] = sessions
+        ) -> dict[str, NDArray[Any]]:
+            return sessions[part].outputs(inputs)
+
+        answer = task.answer(forward, lambda done, total, name=accelerator.name: report(name, done, total))
+        rows.append(
+            Row(
+                name=accelerator.name,
+                accelerator_hash=accelerator.spec_hash,
+                scores=task.score(answer, ieee),
+                seconds=time.perf_counter() - start,
+            )
+        )
+    workload = opened.workload
+    return WorkloadResult(
+        workload=workload.name, licence=workload.licence, package=workload.package, inputs=task.inputs,
+        inputs_sha256=digest.hexdigest(), model_sha256={part: m.graph.sha256 for part, m in opened.parts.items()},
+        rows=tuple(rows),
+    )  # fmt: skip
+
+
+def run_isolated(
+    opened: Opened,
+    accelerator: AcceleratorLike,
+    *,
+    backend: str | None = None,
+    events: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Replay]:
+    """Replay the first input of every part, each layer on reference activations; by part.
+
+    Args:
+        opened: the workload.
+        accelerator: a built-in name, a path, a mapping, or a loaded one.
+        backend: as for `Unit.matmul`.
+        events: count what happens inside the units.
+        progress: called as layers are done.
+
+    Raises:
+        SpecError: the accelerator cannot be loaded.
+        ModelError: it cannot run the model.
+    """
+    from emu.deviation.run import judged
+
+    chosen, report = load_accelerator(accelerator), progress or _silent
+    first = opened.first_inputs()
+    out = {}
+    for part, session in opened.sessions(chosen, backend, events).items():
+        done = session.run(first[part], progress=lambda i, n, _, part=part: report(f"{chosen.name} {part}", i, n))
+        out[part] = judged(done, chosen)
+    return out
+
+
+def _typed(source: Any, fixed: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """The fixed inputs in the types that the model gives them."""
+    if not fixed:
+        return {}
+    import numpy as np
+    import onnx
+
+    from emu.replaying.engine import numpy_type
+
+    model = onnx.load(source, load_external_data=False) if isinstance(source, Path) else source
+    types = {value.name: numpy_type(value.type.tensor_type.elem_type) for value in model.graph.input}
+    return {name: np.array(value, types.get(name, np.dtype(np.int64))) for name, value in fixed.items()}
+
+
+def _silent(*_: object) -> None:
+    """No progress is wanted."""

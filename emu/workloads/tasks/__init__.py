@@ -1,0 +1,1 @@
+"""Tasks: real inputs for a model, its answers, and the metric that judges them."""

@@ -1,0 +1,79 @@
+"""What every task has.
+
+A task asks a model its questions through `forward`, which is the reference engine or an accelerator, and gets the
+answers back in a form of its own; `score` judges them, with IEEE's answers beside them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeVar
+
+from numpy.typing import NDArray
+
+from emu.errors import EmuError
+
+Forward = Callable[[str, Mapping[str, Any]], dict[str, NDArray[Any]]]
+"""From a part of the model (its name) and its inputs to its outputs."""
+Tick = Callable[[int, int], object]
+"""Called with (inputs done, inputs in all)."""
+MODEL = "model"
+"""The name of the part where a model has only one."""
+A = TypeVar("A")
+
+
+class MissingPackageError(EmuError, ImportError):
+    """A package of the extra `workloads` is not installed."""
+
+
+def optional(name: str) -> ModuleType:
+    """A package of the extra.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        package = name.partition(".")[0]
+        raise MissingPackageError(
+            f"this workload needs the Python package {package!r}: pip install 'emu-numerics[workloads]'"
+        ) from None
+
+
+class Task(ABC, Generic[A]):
+    """One task on one set of inputs."""
+
+    repeats: ClassVar[bool] = True
+    """whether the model runs more than once, so that quantised weights are worth keeping"""
+    inputs: str
+    """what the inputs are, in words"""
+    size: int
+    """how many inputs there are"""
+
+    @abstractmethod
+    def __init__(self, files: Mapping[str, Path], limit: int, recordings: str) -> None:
+        """Make the inputs.
+
+        Args:
+            files: the workload's, by role.
+            limit: how many inputs at most.
+            recordings: a folder under the system's shared data, or empty.
+        """
+
+    @abstractmethod
+    def answer(self, forward: Forward, tick: Tick) -> A:
+        """Ask the model everything."""
+
+    @abstractmethod
+    def score(self, answer: A, ieee: A) -> dict[str, float]:
+        """The metrics by name.
+
+        Args:
+            answer: to be judged.
+            ieee: what the model answers in float32; the same object when IEEE itself is judged.
+        """

@@ -1,0 +1,75 @@
+"""`emu trace` and `emu diff`, on the demo's own network."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from emu.cli.main import run
+from emu.demo.demo import DATA, MODEL
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    with np.load(DATA) as data:
+        path = tmp_path / "few.npz"
+        np.savez(path, images=data["images"][:3])
+    return path
+
+
+def trace(inputs, *more, layer="hidden", accelerator="fp8-fp16acc"):
+    return run(["trace", str(MODEL), layer, "--inputs", str(inputs), "--accelerator", accelerator, *more])
+
+
+def test_text_and_picture(inputs, tmp_path, capsys):
+    picture = tmp_path / "t.svg"
+    assert trace(inputs, "--element", "1,2", "--steps", "5", "--plot", str(picture)) == 0
+    printed = capsys.readouterr().out
+    assert "element [1, 2]: unit fp8-e4m3-fp16acc" in printed
+    assert "lost so far" in printed
+    assert picture.read_text().lstrip().startswith("<?xml")
+
+
+def test_json_is_exact(inputs, capsys):
+    assert trace(inputs, "--element", "0,0", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    step = found["steps"][-1]
+    terms = sum((Fraction(x) for x in step["terms"]), Fraction(0))
+    assert Fraction(step["after"]) - Fraction(step["before"]) - terms == Fraction(step["own_error"])
+    assert found["layer"] == "hidden"
+    assert len(found["a"]) == len(found["b"])
+
+
+def test_the_first_divergent_element_is_the_default(inputs, capsys):
+    assert trace(inputs) == 0
+    assert "element [0, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        (["--element", "1,x"], 2, "one integer for each axis"),
+        (["--element", "7,0"], 1, "is outside the layer's output"),
+        (["--plot", "t.gif"], 2, "pictures end in .svg, .png, .pdf"),
+    ],
+)
+def test_bad_arguments(inputs, capsys, more, code, says):
+    assert trace(inputs, *more) == code
+    assert says in capsys.readouterr().err
+
+
+def diff(inputs, one, other):
+    return run(["diff", one, other, str(MODEL), "--inputs", str(inputs)])
+
+
+def test_equal_bits(inputs, capsys):
+    assert diff(inputs, "int8-int32", "int8-int32") == 0
+    assert "every bit is the same" in capsys.readouterr().out
+
+
+def test_a_difference_is_named(inputs, capsys):
+    assert diff(inputs, "int8-int32", "int8-sat16") == 3
+    printed = capsys.readouterr().out
+    assert "first different element: [0, " in printed
+    assert "first different step: level 0" in printed
