@@ -10,6 +10,7 @@ from numba import njit, types
 
 from emu.kernels.cache import kernel_cache, plan_sources_hash
 from emu.kernels.plans.lanes import code_of
+from emu.kernels.plans.machine import control_word, set_control
 
 LARGEST, MAGNITUDE = 1.7976931348623157e308, (1 << 63) - 1
 
@@ -18,6 +19,7 @@ LARGEST, MAGNITUDE = 1.7976931348623157e308, (1 << 63) - 1
 def encoder(dtype: str, codes: str) -> Any:
     """What writes numbers of a carrier, in panels, as codes, [row, column], of a float format that has them all."""
     scalar, word = types.float32 if dtype == "float32" else types.float64, getattr(types, codes)
+    control_of_nearest = control_word(0)
     with kernel_cache(plan_sources_hash):
 
         @njit(nogil=True, cache=True, boundscheck=False, error_model="numpy")
@@ -30,6 +32,7 @@ def encoder(dtype: str, codes: str) -> Any:
                 factors: that power; 2^emin; 2^-lsb.
                 special: the sign bit, and the codes of -0, infinity, -infinity and NaN, without what is ignored.
             """
+            before = set_control(control_of_nearest)
             n = out.shape[1]
             count, by_panel, by_row = layout
             man_bits, bias, ignored = shape
@@ -52,6 +55,7 @@ def encoder(dtype: str, codes: str) -> Any:
                     else:
                         code = negative_infinity if negative else infinity
                     out[row, column] = word(code << ignored)
+            set_control(before)
 
         run.compile((
             types.Array(scalar, 1, "C"), types.Array(word, 2, "C"), types.UniTuple(types.int64, 2),

@@ -9,11 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.formats.backend import Backend
+from emu.units.plans.again import again
 from emu.units.problem import Problem
 from emu.units.tiling import worker_count
 
 Part = tuple[int, int, int, int]
 """from row, to row, from panel, to panel"""
+
+
+def without_floats(problem: Problem) -> bool:
+    """Compute everything in the general kernel where this processor's control word is not known; whether it was."""
+    from emu.kernels.plans import machine
+
+    if machine.has_control():
+        return False
+    again(problem, np.ones(problem.m, bool), np.zeros(problem.n, bool), None, Backend.NUMBA)
+    return True
 
 
 def panels_of(numbers: NDArray[Any], count: int) -> NDArray[Any]:

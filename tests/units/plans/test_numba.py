@@ -107,6 +107,31 @@ def test_long_sums() -> None:
         check(unit, in_c, in_numba, drawn(unit, 3, 3000, 5, "border" if plan == "integers" else "near"), "long")
 
 
+@pytest.mark.parametrize(
+    ("plan", "name"), [("chain", CHAIN[1]), ("fma", FMA[0]), ("aligned", ALIGNED[1]), ("exact", EXACT[2])]
+)
+def test_a_thread_that_flushes_subnormals(plan: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As libraries leave it: kernels set the control word that they need, and put it back."""
+    from numba import njit
+
+    from emu.kernels.plans.machine import control_word, set_control
+
+    swap = njit(lambda word: set_control(word))
+    for module in (parts, aligned_run):
+        monkeypatch.setattr(module, "worker_count", lambda _: 1)
+    unit, in_c, in_numba = plans(name, 20, plan)
+    operands = drawn(unit, 4, 20, 30, "faint")
+    wanted = exact_fma.run(unit, in_c, None, operands)
+    flushing = control_word(3, flush=True)
+    before = swap(flushing)
+    try:
+        got = exact_fma.run(unit, in_numba, None, operands)
+        assert swap(flushing) & ~0x3F == flushing & ~0x3F  # but for the flags of exceptions
+    finally:
+        swap(before)
+    assert_same_bits(got, wanted, unit.d, name)
+
+
 def test_what_the_kernels_do_not_do_runs_in_others() -> None:
     looked_up = emu.load_unit("approx-mul-int4").form
     assert plan_of(looked_up, 8, Backend.C).name == "integers"

@@ -10,7 +10,7 @@ from emu.formats.backend import Backend
 from emu.units.plans.again import again
 from emu.units.plans.aligned import run as of_c
 from emu.units.plans.aligned.casts import MARK, SATURATE, KernelCast
-from emu.units.plans.numba_parts import signed
+from emu.units.plans.numba_parts import signed, without_floats
 from emu.units.problem import Problem
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def run(shape: Shape, problem: Problem) -> None:
     """Compute a problem, in place."""
-    if not problem.m or not problem.n:
+    if not problem.m or not problem.n or without_floats(problem):
         return
     arrays, rows, columns, elements = of_c.arrays_of(shape, problem)
     table = _call(shape, problem, arrays)

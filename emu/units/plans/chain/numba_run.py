@@ -16,7 +16,7 @@ from emu.units.plans.chain.casts import DIRECTION, DOWN, HALF, constants, is_hal
 from emu.units.plans.chain.codes import Codes
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
-from emu.units.plans.numba_parts import panels_of, parts_of, run_parts, signed
+from emu.units.plans.numba_parts import panels_of, parts_of, run_parts, signed, without_floats
 from emu.units.plans.planes import Plane, plane, special_rows
 from emu.units.problem import Problem
 
@@ -44,6 +44,8 @@ class NumbaChain:
 
     def run(self, problem: Problem) -> None:
         """Compute a problem in place."""
+        if without_floats(problem):
+            return
         a, b = self._plane("a", problem.a), self._plane("b", problem.b)
         if self.parts.shift:
             a = np.ldexp(a, self.parts.shift)

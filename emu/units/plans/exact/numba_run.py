@@ -15,7 +15,7 @@ from emu.units.plans.again import again
 from emu.units.plans.exact.grid import grid_of_values
 from emu.units.plans.exact.run import Array, Job, Side, finite, minus_zeros, native, special_lines, to_infinity
 from emu.units.plans.exact.slices import cut, slices_of
-from emu.units.plans.numba_parts import parts_of, run_parts, signed
+from emu.units.plans.numba_parts import parts_of, run_parts, signed, without_floats
 from emu.units.plans.planes import plane, table_of
 from emu.units.problem import Problem
 
@@ -27,6 +27,8 @@ def runs(job: Job) -> bool:
 
 def run(job: Job, problem: Problem) -> None:
     """Compute a problem in place."""
+    if without_floats(problem):
+        return
     dtype = np.float32 if job.single else np.float64
     a, b = _side(problem.form.a, problem.a, dtype), _side(problem.form.b, problem.b, dtype)
     slices = slices_of(a.grid, b.grid, problem.k)

@@ -9,7 +9,7 @@ from emu.units.enums import NanRule, Start
 from emu.units.plans.again import again
 from emu.units.plans.fma.order import order_of
 from emu.units.plans.fma.run import Array, Job, numbers
-from emu.units.plans.numba_parts import columns_of, panels_of, parts_of, run_parts
+from emu.units.plans.numba_parts import columns_of, panels_of, parts_of, run_parts, without_floats
 from emu.units.problem import Problem
 
 
@@ -22,6 +22,8 @@ def run(job: Job, problem: Problem) -> None:
     """Compute a problem in place."""
     from emu.kernels.plans import fma, machine
 
+    if without_floats(problem):
+        return
     form, dtype = problem.form, job.dtype
     order = order_of(form, problem.k)
     a, b = numbers(form.a, problem.a, dtype), numbers(form.b, problem.b, dtype)
@@ -31,7 +33,7 @@ def run(job: Job, problem: Problem) -> None:
         assert form.c is not None
         assert problem.c is not None
         c = numbers(form.c, problem.c, dtype)
-    if not machine.has_control() or not machine.has_fma():
+    if job.fused and not machine.has_fma():
         again(problem, np.ones(problem.m, bool), np.zeros(problem.n, bool), None, Backend.NUMBA)
         return
     count = machine.width(dtype.name)
