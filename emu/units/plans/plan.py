@@ -13,22 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from emu.formats.backend import Backend
-from emu.formats.enums import Vocabulary
+from emu.formats.isa import Isa as Isa
+from emu.formats.isa import isa_code as isa_code
 from emu.units.problem import Problem
 
 GENERAL = "general"
 """The name of the plan that runs every unit."""
-
-
-class Isa(Vocabulary):
-    """Instruction sets that plan kernels are compiled for; all give the same bits."""
-
-    BASE = "base"
-    """what every machine of this architecture has"""
-    V3 = "v3"
-    """x86-64-v3: AVX2, FMA, F16C"""
-    V4 = "v4"
-    """x86-64-v4: AVX-512 F, BW, DQ, VL"""
 
 
 class UnprovedError(Exception):

@@ -13,7 +13,7 @@ from emu.formats.native import pointer
 from emu.units.enums import ZeroSign
 from emu.units.form import Operand, PerBlock
 from emu.units.plans.again import again
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.problem import Problem
 from emu.units.tiling import worker_count
 
@@ -27,7 +27,6 @@ LANES = 64
 ROWS = 16
 NO_MINIMUM = 0.0
 ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
-_ISAS = {None: -1, Isa.BASE: 0, Isa.V3: 1, Isa.V4: 2}
 Plane = NDArray[Any]
 Mask = NDArray[np.bool_]
 
@@ -162,7 +161,7 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
 
     def part(first: int, end: int, block: int, block_end: int) -> int:
         parts = {"row": first, "row_end": end, "block": block, "block_end": block_end}
-        return int(lib.cemu_plan_aligned(ffi.new("cemu_plan_aligned_t *", fields | parts), _ISAS[isa]))
+        return int(lib.cemu_plan_aligned(ffi.new("cemu_plan_aligned_t *", fields | parts), isa_code(isa)))
 
     for status in parts(problem, blocks, part):
         if status == lib.CEMU_NO_MEMORY:

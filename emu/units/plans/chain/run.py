@@ -19,7 +19,7 @@ from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, constants
 from emu.units.plans.chain.codes import Codes
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import Plane, plane, special_rows
 from emu.units.problem import Problem
 from emu.units.tiling import worker_count
@@ -101,7 +101,7 @@ class Chain:
         from cemu import lib
 
         parts, proof = self.parts, self.proof
-        base = isa is Isa.BASE or lib.cemu_isa_level() == lib.CEMU_ISA_BASE
+        base = isa_code(isa) == lib.CEMU_ISA_BASE
         half = proof.half and not base
         nothing = 0.0 if proof.mode == DOWN else -0.0
         signs = proof.signs or (
@@ -141,7 +141,7 @@ class Chain:
             "a": pointer("void *", a), "b": pointer("void *", b), "c": pointer("void *", c),
             "d": pointer("uint64_t *", d),
         }  # fmt: skip
-        status = lib.cemu_plan_chain(ffi.new("cemu_plan_chain_t *", fields | arrays), -1 if isa is None else isa.code)
+        status = lib.cemu_plan_chain(ffi.new("cemu_plan_chain_t *", fields | arrays), isa_code(isa))
         if status == lib.CEMU_NO_MEMORY:
             raise MemoryError(f"{self.form.name}: no memory for K = {k}")
         if status == lib.CEMU_NO_ISA:

@@ -1,7 +1,7 @@
 """Runs exact sums: operands to float64, matrix products, one rounding.
 
-BLAS uses its own threads (one matrix product at a time, so nothing is oversubscribed); the bits do not depend on them,
-because every partial sum is exact.
+BLAS uses its own threads, as many as the other plans would (emu/units/blas.py), one matrix product at a time, so that
+nothing is oversubscribed; the bits do not depend on them, because every partial sum is exact.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from emu.formats.cast import Cast
 from emu.formats.enums import FormatKind, Ftz, NanEncoding, Overflow, Rounding, Subnormals
 from emu.formats.load import load_format
 from emu.formats.native import cast_codes, is_nan, pointer
+from emu.units.blas import blas_threads
 from emu.units.enums import NanRule
 from emu.units.form import Operand
 from emu.units.plans.again import again
 from emu.units.plans.exact.grid import Grid, grid_of_values
 from emu.units.plans.exact.slices import Slices, cut, slices_of
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import plane, table_of
 from emu.units.problem import Problem
+from emu.units.tiling import worker_count
 
 Array = NDArray[Any]
 LARGEST_EXPONENT = 900
@@ -60,14 +62,15 @@ class Side:
 
 def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     """Compute a problem in place."""
-    level = -1 if isa is None else isa.code
+    level = isa_code(isa)
     dtype = np.float32 if job.single else np.float64
     a, b = _side(problem.form.a, problem.a, dtype, level), _side(problem.form.b, problem.b, dtype, level)
     slices = slices_of(a.grid, b.grid, problem.k)
     if slices is None:
         again(problem, np.ones(problem.m, bool), np.zeros(problem.n, bool))
         return
-    sums = _sums(a, b, slices, level)
+    with blas_threads(worker_count(problem)):
+        sums = _sums(a, b, slices, level)
     flags = _finish(problem, job, sums, level)
     elements = _zeros(problem, job, flags, a, b) if flags is not None else None
     rows, columns = special_lines(problem.form.a, problem.a, 1, a), special_lines(problem.form.b, problem.b, 0, b)

@@ -20,7 +20,7 @@ from emu.units.enums import NanRule, Start
 from emu.units.form import Operand
 from emu.units.plans.again import again
 from emu.units.plans.fma.order import Order, order_of
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import plane, table_of
 from emu.units.problem import Problem
 from emu.units.tiling import worker_count
@@ -76,7 +76,7 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     """Compute a problem in place."""
     from cemu import ffi, lib
 
-    level = -1 if isa is None else isa.code
+    level = isa_code(isa)
     order = order_of(problem.form, problem.k)
     workers = worker_count(problem)
     a = _pack(problem.form.a, problem.a, job, order, lib.CEMU_FMA_ROWS, (level, workers))

@@ -15,7 +15,7 @@ from emu.units.plans.integers.casts import Change, Span
 from emu.units.plans.integers.numbers import Integers, Numbers, sign_of
 from emu.units.plans.integers.program import Program
 from emu.units.plans.integers.structure import Structure
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.problem import Problem
 from emu.units.tiling import worker_count
 
@@ -27,11 +27,6 @@ ROWS = 12
 """Rows of a thread come in multiples of this: whole tiles."""
 Data = dict[str, Any]
 Kernel = Callable[..., int]
-
-
-def isa_code(isa: Isa | None) -> int:
-    """The number of an instruction set, -1 for the best."""
-    return -1 if isa is None else isa.code
 
 
 def bytes_words(isa: Isa | None) -> bool:

@@ -12,8 +12,8 @@ from emu.formats.native import pointer
 from emu.formats.value import Value
 from emu.units.form import UnitForm
 from emu.units.plans.integers.casts import Change, Span, twos_complement
-from emu.units.plans.integers.layout import all_rows, cast_data, every_call, isa_code
-from emu.units.plans.plan import Isa, UnprovedError
+from emu.units.plans.integers.layout import all_rows, cast_data, every_call
+from emu.units.plans.plan import Isa, UnprovedError, isa_code
 from emu.units.problem import Problem
 
 MOST = Span(low=-(1 << 62), high=1 << 62)
