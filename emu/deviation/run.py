@@ -61,6 +61,7 @@ def replay(
     attribution: int = 0,
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
+    unfinished: Path | None = None,
 ) -> Replay:
     """Replay a model under an accelerator and compare every layer with the truth.
 
@@ -77,6 +78,7 @@ def replay(
         attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
         progress: called with (layers done, layers in all, name of the next one).
         on_layer: called with each layer's tensors when it is done.
+        unfinished: a folder where finished layers are kept: a run that is killed goes on where it was.
 
     Raises:
         SpecError: the accelerator, or an unknown mode, truth or backend.
@@ -86,6 +88,7 @@ def replay(
     done = run(
         model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
         calibration=calibration, events=events, attribution=attribution, progress=progress, on_layer=on_layer,
+        unfinished=unfinished,
     )  # fmt: skip
     return judged(done, chosen)
 

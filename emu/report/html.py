@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from emu.atomic import replacing
 from emu.deviation import numbers
-from emu.deviation.atomic import replacing
 from emu.deviation.names import fit
 from emu.deviation.result import FallbackRow, Result
 from emu.deviation.rows import known_sum, of_units, totals

@@ -167,3 +167,32 @@ def test_demo(capsys):
     text = capsys.readouterr().out
     assert "IEEE float32" in text
     assert "int8-int32" in text
+
+
+def test_an_interrupted_run_is_resumed(inputs, tmp_path, monkeypatch):
+    """Ctrl-C after two layers; the folder then holds no run, and --resume makes the one that was not interrupted."""
+    from emu.replaying import job
+
+    plain, out = tmp_path / "plain", tmp_path / "run"
+    assert replay(inputs, "--out", str(plain)) == 0
+    real, calls = job.emulate, []
+
+    def interrupted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(job, "emulate", interrupted)
+    assert replay(inputs, "--out", str(out)) == 130
+    monkeypatch.setattr(job, "emulate", real)
+    assert not (out / "run.json").exists()
+    assert len(list((out / ".unfinished").glob("*.emulated.npy"))) >= 2
+    assert replay(inputs, "--out", str(out), "--resume", "--expect", str(plain)) == 0
+    assert (out / "tensors.npz").read_bytes() == (plain / "tensors.npz").read_bytes()
+    assert not (out / ".unfinished").exists()
+
+
+def test_resume_needs_a_folder(inputs, capsys):
+    assert replay(inputs, "--resume") == 2
+    assert "--resume needs --out" in capsys.readouterr().err

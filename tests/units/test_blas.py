@@ -1,14 +1,10 @@
 """The limits on BLAS's threads."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 
-from emu import load_unit
 from emu.units.blas import _limits, blas_threads
-from emu.units.plans.exact import run as exact
 
 
 def threads() -> set[int]:
@@ -43,17 +39,3 @@ def test_limits_of_many_threads():
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(limited, range(400)))
     assert threads() == before
-
-
-def test_a_plan_takes_no_more_threads_of_blas_than_of_its_own(monkeypatch):
-    seen, real = [], exact._sums
-    monkeypatch.setattr(exact, "_sums", lambda *given: (seen.append(threads()), real(*given))[1])
-    codes, cores = np.zeros((64, 64), np.uint8), os.sched_getaffinity(0)
-    unit = load_unit("kulisch-e4m3")
-    try:
-        os.sched_setaffinity(0, {min(cores)})
-        unit.matmul(codes, codes)
-    finally:
-        os.sched_setaffinity(0, cores)
-    unit.matmul(codes, codes)
-    assert seen == [{1}, {len(cores)}]

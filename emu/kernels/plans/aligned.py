@@ -45,6 +45,8 @@ from emu.kernels.plans.lanes import (
 from emu.kernels.plans.machine import set_control
 
 LANES, ROWS, DEAD = 64, 16, -8192
+STEP = 5
+"""Fields of cemu_aligned_step; the last one is of accumulators that join late."""
 TOWARD_ZERO, TIES_TO_EVEN, OTHER = range(3)
 INFINITY, SATURATE, MARK = range(3)
 IEEE, POSITIVE, ALWAYS_POSITIVE = range(3)
@@ -285,9 +287,8 @@ def kernel(shape: Shape) -> Any:
             like, none = singles_64(), doubles_64()
             for block in range(part[2], part[3]):
                 for row_first in range(part[0], part[1], ROWS):
-                    for step in range(len(steps) // 4):
-                        first, count, flags = steps[4 * step], steps[4 * step + 1], steps[4 * step + 2]
-                        at_scale = steps[4 * step + 3]
+                    for step in range(0, len(steps), STEP):
+                        first, count, flags, at_scale = steps[step], steps[step + 1], steps[step + 2], steps[step + 3]
                         at_b = (block * k + first) * LANES
                         for row in range(row_first, min(row_first + ROWS, part[1])):
                             at_a, at = row * k + first, (row * blocks + block) * LANES

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from emu.formats.backend import Backend
 from emu.units.backends import runner
+from emu.units.plans.raising import raises
 from emu.units.problem import Problem
 
 Mask = NDArray[np.bool_]
@@ -34,6 +35,9 @@ def again(
     if problem.form.columns and columns.any():  # lists in `output` go by the column's number
         rows = np.ones_like(rows)
     run = runner(backend)
+    if raises(problem.form) and (rows.any() or columns.any()):  # an error names the first element of the whole
+        run(problem)
+        return
     if rows.any():
         part = _part(problem, rows, np.ones(problem.n, bool))
         run(part)

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from emu.formats.backend import Backend
-from emu.formats.enums import Overflow, Rounding
 from emu.units.backends import runner
 from emu.units.form import UnitForm
-from emu.units.plans import aligned, chain, exact, fma, integers
+from emu.units.plans import aligned, chain, exact, fma, groups, integers
 from emu.units.plans.plan import GENERAL, Plan, Refusal
+from emu.units.plans.raising import raises
 from emu.units.problem import Problem
 
 Matcher = Callable[[UnitForm, int], Plan | Refusal]
-MATCHERS: tuple[Matcher, ...] = (integers.match, exact.match, fma.match, chain.match, aligned.match)
+MATCHERS: tuple[Matcher, ...] = (integers.match, exact.match, fma.match, chain.match, groups.match, aligned.match)
 """In the order of speed."""
 
 
@@ -37,7 +37,15 @@ def refusals(form: UnitForm, k: int) -> list[Refusal]:
 def considered(form: UnitForm, k: int) -> Iterator[Plan | Refusal]:
     """What the matchers say, in order; each is asked only when its answer is taken, because a proof may be dear."""
     bar = barred(form)
-    yield from [bar] if bar is not None else (match(form, k) for match in MATCHERS)
+    yield from [bar] if bar is not None else (_asked(match, form, k) for match in MATCHERS)
+
+
+def _asked(match: Matcher, form: UnitForm, k: int) -> Plan | Refusal:
+    """What a matcher says; a plan that does not know casts that raise is refused where there are any."""
+    found = match(form, k)
+    if isinstance(found, Plan) and not found.raises and raises(form):
+        return Refusal(plan=found.name, reason='overflow = "raise" names the element that left its range')
+    return found
 
 
 def general(backend: Backend) -> Plan:
@@ -49,14 +57,11 @@ def general(backend: Backend) -> Plan:
 
     proof = ("every value is an integer times a power of two, held exactly",)
     rate = "about a thousand times the time of a float32 product"
-    return Plan(name=GENERAL, proof=proof, rate=rate, execute=run_problem, narrow=True)
+    return Plan(name=GENERAL, proof=proof, rate=rate, execute=run_problem, counts=True, raises=True, narrow=True)
 
 
 def barred(form: UnitForm) -> Refusal | None:
-    """What no fast plan does: random bits, and errors that name an element."""
-    casts = [step.cast for pipe in form.pipes().values() for step in pipe if step.cast is not None]
-    if any(how.rounding is Rounding.STOCHASTIC for how in casts):
+    """What no fast plan does: random bits."""
+    if form.stochastic:
         return Refusal(plan="any", reason="random bits are drawn one by one, in the order of execution")
-    if any(how.overflow is Overflow.RAISE for how in [*casts, form.d]):
-        return Refusal(plan="any", reason='overflow = "raise" names the element that left its range')
     return None

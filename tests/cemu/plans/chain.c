@@ -50,11 +50,12 @@ static cemu_plan_chain_cast cast_to(const shape *s, int bits, int64_t how) {
     };
 }
 
-static void *carried(const shape *s, const int64_t *from, int64_t count) {
+static cemu_plan_chain_operand carried(const shape *s, const int64_t *from, int64_t count, int64_t stride) {
     double *wide = room(count, sizeof *wide);
     float *narrow = room(count, sizeof *narrow);
     for (int64_t i = 0; i < count; i++) wide[i] = (double)from[i], narrow[i] = (float)from[i];
-    return s->wide ? (void *)wide : (void *)narrow;
+    return (cemu_plan_chain_operand){.codes = s->wide ? (void *)wide : (void *)narrow, .bytes = s->wide ? 8 : 4,
+                                     .stride = stride, .scale = 1};
 }
 
 static void run(const char *what, int64_t isa, const shape *s) {
@@ -63,9 +64,10 @@ static void run(const char *what, int64_t isa, const shape *s) {
     int64_t base = (isa < 0 ? cemu_isa_level() : isa) == CEMU_ISA_BASE;
     int64_t how = s->how == CEMU_CHAIN_HALF && base ? CEMU_CHAIN_DIRECTION : s->how;
     for (int64_t i = 0; i < M * N; i++) c[i] = rounded(c[i], 11, TRUNCATE);
+    uint16_t *d = room(M * N, sizeof *d);
     cemu_plan_chain_t p = {
-        .wide = s->wide, .mode = s->mode, .m = M, .n = N, .k = K, .a = carried(s, a, M * K), .b = carried(s, b, K * N),
-        .c = carried(s, c, M * N), .d = room(M * N, 8), .group = s->group, .length = s->length,
+        .wide = s->wide, .mode = s->mode, .m = M, .n = N, .k = K, .a = carried(s, a, M * K, K),
+        .b = carried(s, b, K * N, N), .c = carried(s, c, M * N, N), .d = d, .d_bytes = 2, .d_stride = N, .group = s->group, .length = s->length,
         .inner = cast_to(s, 11, how), .factor = 1, .man_bits = 10, .bias = 15, .normal = 0x1p-14, .quantum = 0x1p24,
         .sign = 0x8000, .code_negative_zero = 0x8000, .code_infinity = 0x7c00, .code_negative_infinity = 0xfc00,
         .code_nan = 0x7e00, .positive = 1,
@@ -75,7 +77,7 @@ static void run(const char *what, int64_t isa, const shape *s) {
     check("status", isa, (uint64_t)cemu_plan_chain(&p, isa), CEMU_OK);
     for (int i = 0; i < M; i++)
         for (int j = 0; j < N; j++) {
-            uint64_t wanted = right(s, a + i * K, b + j, c[i * N + j]), got = p.d[i * N + j];
+            uint64_t wanted = right(s, a + i * K, b + j, c[i * N + j]), got = d[i * N + j];
             if (!wanted) got &= 0x7fff; /* the sign of zero is the matcher's business */
             check(what, i * N + j, got, wanted);
         }

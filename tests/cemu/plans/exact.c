@@ -1,83 +1,81 @@
-/* The plan `exact`: codes to numbers, and exact sums rounded once. */
+/* The plan `exact`: operands looked up by their codes, multiplied, and rounded once. */
 #include "cemu_plan_exact.h"
 #include "check.h"
 
-enum { COUNT = 1100, Q = -30 }; /* more than two blocks; numbers are multiples of 2^Q */
+enum { M = 51, N = 131, K = 517, Q = -30 }; /* more than one block each way; products are multiples of 2^Q */
 
-static double *doubles(const int64_t *from, int q, int64_t count) {
-    double *out = room(count, sizeof *out);
-    for (int64_t i = 0; i < count; i++) {
-        uint64_t code = code_of(from[i], q, &BINARY64);
-        memcpy(&out[i], &code, sizeof code);
+/* What 256 codes stand for, in units of 2^q: `slices` parts of integers up to 2^15. */
+typedef struct {
+    int64_t *values;
+    void *tables[3];
+} listing;
+
+static double scaled(int64_t x, int q) {
+    uint64_t code = code_of(x, q, &BINARY64);
+    double out;
+    memcpy(&out, &code, sizeof out);
+    return out;
+}
+
+static listing listed(int64_t most, int q, int slices, int single) {
+    listing out = {numbers(256, -most, most), {0}};
+    out.values[0] = 0;
+    for (int s = 0; s < slices; s++) {
+        double *doubles = room(256, 8);
+        float *floats = room(256, 4);
+        for (int i = 0; i < 256; i++) {
+            int64_t low = out.values[i] % 64, part = slices == 1 ? out.values[i] : s ? out.values[i] - low : low;
+            doubles[i] = scaled(part, q), floats[i] = (float)doubles[i];
+        }
+        out.tables[s] = single ? (void *)floats : doubles;
     }
     return out;
 }
 
-static void decode(int64_t isa) {
-    double *table = room(256, 8), *out = room(COUNT, 8);
-    float *narrow = room(256, 4), *out_narrow = room(COUNT, 4);
-    uint64_t *codes = codes_of(numbers(COUNT, 3, 250), COUNT, 8);
-    uint8_t *used = room(256, 1);
-    for (int i = 0; i < 256; i++) table[i] = i * 0.5 - 32, narrow[i] = (float)table[i];
-    cemu_plan_exact_decode_t p = {.count = COUNT, .codes = codes, .table = table, .out = out, .used = used};
-    check("status", isa, (uint64_t)cemu_plan_exact_decode(&p, isa), CEMU_OK);
-    cemu_plan_exact_decode_t q = {.count = COUNT, .codes = codes, .table = narrow, .single_ = 1, .out = out_narrow};
-    check("status", isa, (uint64_t)cemu_plan_exact_decode(&q, isa), CEMU_OK);
-    for (int i = 0; i < COUNT; i++) {
-        check("decoded", i, out[i] == table[codes[i]], 1);
-        check("decoded to float", i, out_narrow[i] == narrow[codes[i]], 1);
-        check("used", i, used[codes[i]], 1);
+static void products(int64_t isa, int slices, int single, int64_t c_kind, const format *f) {
+    listing a = listed(single ? 60 : 1 << 12, Q + 12, slices, single), b = listed(single ? 60 : 1 << 12, -12, slices, single);
+    uint64_t *codes_a = codes_of(numbers(M * K, 0, 255), M * K, 8), *codes_b = codes_of(numbers(K * N, 0, 255), K * N, 8);
+    uint8_t *bytes = room(M * K, 1);
+    uint16_t *words = room(K * N, 2);
+    for (int i = 0; i < M * K; i++) bytes[i] = i / K == 5 ? 0 : (uint8_t)codes_a[i]; /* a row of zeros */
+    for (int i = 0; i < K * N; i++) words[i] = (uint16_t)codes_b[i];
+    int64_t *c = numbers(M * N, -(1 << 23), 1 << 23);
+    double *doubles = room(M * N, 8);
+    float *floats = room(M * N, 4);
+    for (int i = 0; i < M * N; i++) doubles[i] = scaled(c[i], Q), floats[i] = (float)doubles[i];
+    cemu_plan_exact_t p = {
+        .m = M, .n = N, .k = K, .a = {.codes = bytes, .width = 1, .slices = slices},
+        .b = {.codes = words, .width = 2, .slices = slices}, .single_ = single, .c_kind = c_kind,
+        .c = c_kind == CEMU_EXACT_C_FLOAT ? (void *)floats : doubles, .to_float = f != NULL, .out = room(M * N, f ? 4 : 8),
+        .out_width = f ? 4 : 8, .flags = room(M * N, 1), .row_end = M, .column_end = N,
+    };
+    for (int s = 0; s < slices; s++) p.a.tables[s] = a.tables[s], p.b.tables[s] = b.tables[s];
+    if (f) {
+        p.man_bits = f->man_bits, p.bias = f->bias, p.exp_bits = f->exp_bits, p.over_code = f->over;
+        p.largest = scaled(((int64_t)2 << f->man_bits) - 1, f->bias - f->man_bits);
     }
-    check("not used", 0, used[0] + used[255], 0);
+    check("status", isa, (uint64_t)cemu_plan_exact_run(&p, isa), CEMU_OK);
+    for (int i = 0; i < M * N; i++) {
+        int64_t total = c_kind == CEMU_EXACT_NO_C ? 0 : c[i];
+        for (int k = 0; k < K; k++) total += a.values[bytes[i / N * K + k]] * b.values[words[k * N + i % N]];
+        uint64_t got = f ? ((uint32_t *)p.out)[i] : ((uint64_t *)p.out)[i];
+        check("product", i, got, code_of(total, Q, f ? f : &BINARY64));
+        check("its flag", i, p.flags[i], total || c_kind != CEMU_EXACT_NO_C ? 0 : CEMU_EXACT_MAYBE_MINUS_ZERO);
+    }
 }
 
-static cemu_plan_exact_finish_t problem(const format *f) {
-    uint64_t largest = f ? code_of(((int64_t)2 << f->man_bits) - 1, f->bias - f->man_bits, &BINARY64) : 0;
-    cemu_plan_exact_finish_t p = {.count = COUNT, .out = room(COUNT, 8), .flags = room(COUNT, 1), .to_float = f != NULL};
-    if (f) p.man_bits = f->man_bits, p.bias = f->bias, p.exp_bits = f->exp_bits, p.over_code = f->over;
-    memcpy(&p.largest, &largest, sizeof largest);
-    return p;
+static void used(int64_t isa) {
+    uint16_t codes[] = {3, 500, 3, 7};
+    uint8_t seen[501] = {0};
+    cemu_plan_exact_used_t p = {.count = 4, .codes = codes, .width = 2, .used = seen};
+    check("status", isa, (uint64_t)cemu_plan_exact_used(&p, isa), CEMU_OK);
+    for (int i = 0; i < 501; i++) check("used", i, seen[i], i == 3 || i == 7 || i == 500);
 }
 
 void exact(int64_t isa) {
-    decode(isa);
-    /* one sum, no c, to binary16: subnormals, normal numbers, overflow; zeros are pointed out */
-    int64_t *sums = room(COUNT, 8);
-    for (int i = 0; i < COUNT; i++) sums[i] = i % 50 ? between(-((int64_t)1 << 50), (int64_t)1 << 50) >> between(0, 50) : 0;
-    cemu_plan_exact_finish_t p = problem(&BINARY16);
-    p.sums = 1, p.sum[0] = doubles(sums, Q, COUNT);
-    check("status", isa, (uint64_t)cemu_plan_exact_finish(&p, isa), CEMU_OK);
-    for (int i = 0; i < COUNT; i++) {
-        check("one sum", i, p.out[i], code_of(sums[i], Q, &BINARY16));
-        check("its flag", i, p.flags[i], sums[i] ? 0 : CEMU_EXACT_MAYBE_MINUS_ZERO);
-    }
-    check("seen", 0, (uint64_t)p.seen, CEMU_EXACT_MAYBE_MINUS_ZERO);
-
-    /* three sums and c whose total has up to 61 bits, to binary32 and, to odd, to double */
-    int64_t *high = numbers(COUNT, -(1 << 30), 1 << 30), *middle = numbers(COUNT, -(1 << 30), 1 << 30);
-    int64_t *low = numbers(COUNT, -3, 3), *c = numbers(COUNT, -((int64_t)1 << 52), (int64_t)1 << 52);
-    for (int to_float = 0; to_float < 2; to_float++) {
-        p = problem(to_float ? &BINARY32 : NULL);
-        p.sums = 3, p.sum[0] = doubles(high, Q + 30, COUNT), p.sum[1] = doubles(middle, Q + 10, COUNT);
-        p.sum[2] = doubles(low, Q, COUNT), p.c_kind = CEMU_EXACT_C_DOUBLE, p.c = doubles(c, Q, COUNT);
-        check("status", isa, (uint64_t)cemu_plan_exact_finish(&p, isa), CEMU_OK);
-        for (int i = 0; i < COUNT; i++) {
-            int64_t total = high[i] * (1 << 30) + middle[i] * (1 << 10) + low[i] + c[i];
-            uint64_t right = to_float ? code_of(total, Q, &BINARY32) : code_of(rounded(total, 53, ODD), Q, &BINARY64);
-            check(to_float ? "three sums" : "to odd", i, p.out[i], right);
-        }
-    }
-
-    /* c as codes of binary32; infinities and NaN among them are pointed out */
-    uint64_t *codes = room(COUNT, 8);
-    for (int i = 0; i < COUNT; i++) codes[i] = code_of(c[i] >> 30, Q, &BINARY32);
-    codes[5] = 0x7f800000, codes[600] = 0xffc00001;
-    p = problem(&BINARY16);
-    p.sums = 1, p.sum[0] = doubles(sums, Q, COUNT), p.c_kind = CEMU_EXACT_C_FLOAT_CODES, p.c = codes;
-    check("status", isa, (uint64_t)cemu_plan_exact_finish(&p, isa), CEMU_OK);
-    for (int i = 0; i < COUNT; i++)
-        if (i == 5 || i == 600)
-            check("special c", i, p.flags[i] & CEMU_EXACT_SPECIAL_C, CEMU_EXACT_SPECIAL_C);
-        else
-            check("c of 32 bits", i, p.out[i], code_of(sums[i] + (c[i] >> 30), Q, &BINARY16));
+    used(isa);
+    products(isa, 1, 0, CEMU_EXACT_NO_C, &BINARY32);
+    products(isa, 1, 1, CEMU_EXACT_C_FLOAT, &BINARY32);
+    products(isa, 2, 0, CEMU_EXACT_C_DOUBLE, &BINARY16);
+    products(isa, 2, 0, CEMU_EXACT_C_DOUBLE, NULL);
 }

@@ -39,7 +39,10 @@ static int64_t right(const shape *s, const int64_t *a, const int64_t *b, int64_t
 static void *packed(int64_t isa, const shape *s, const uint64_t *codes, int64_t width, int64_t count, int64_t stride_k,
                     int64_t stride, const int64_t *index) {
     int64_t panels = (count + width - 1) / width;
-    cemu_plan_fma_pack_t p = {.width = width, .count = count, .last = panels, .k = K, .codes = codes,
+    uint32_t *narrow = room(count * K, sizeof *narrow);
+    for (int64_t i = 0; i < count * K; i++) narrow[i] = (uint32_t)codes[i];
+    cemu_plan_fma_pack_t p = {.width = width, .count = count, .last = panels, .k = K,
+                              .codes = s->wide ? (const void *)codes : narrow, .bytes = s->wide ? 8 : 4,
                               .stride_k = stride_k, .stride = stride, .index = index, .double_ = s->wide,
                               .out = room(panels * K * width, s->wide ? 8 : 4)};
     check("status", isa, (uint64_t)cemu_plan_fma_pack(&p, isa), CEMU_OK);

@@ -32,25 +32,36 @@ static int64_t groups(const int64_t *products, int64_t c) {
     return c;
 }
 
+/* Codes in so many bytes each. */
+static void *packed(const uint64_t *codes, int64_t count, int64_t width) {
+    char *out = room(count, (size_t)width);
+    for (int64_t i = 0; i < count; i++) memcpy(out + i * width, &codes[i], (size_t)width); /* little-endian */
+    return out;
+}
+
+static int64_t width_of_codes = 8; /* of a and b */
+
 static cemu_plan_integers_t problem(int64_t words, int64_t c_bits, const int64_t *a, const int64_t *b, const int64_t *c) {
+    int64_t width = width_of_codes, c_width = width == 8 ? 8 : c_bits / 8;
     return (cemu_plan_integers_t){
-        .m = M, .n = N, .k = K, .a = {.codes = codes_of(a, M * K, 8), .sign = 128},
-        .b = {.codes = codes_of(b, K * N, 8), .sign = 128}, .length = K, .words = words,
-        .c = codes_of(c, M * N, (int)c_bits), .c_sign = (uint64_t)1 << (c_bits - 1), .d = room(M * N, 8), .row_end = M,
+        .m = M, .n = N, .k = K, .a = {.codes = packed(codes_of(a, M * K, 8), M * K, width), .width = width, .sign = 128},
+        .b = {.codes = packed(codes_of(b, K * N, 8), K * N, width), .width = width, .sign = 128}, .length = K,
+        .words = words, .c = packed(codes_of(c, M * N, (int)c_bits), M * N, c_width), .c_width = c_width,
+        .c_sign = (uint64_t)1 << (c_bits - 1), .d = room(M * N, (size_t)c_width), .d_width = c_width, .row_end = M,
         .column_end = N, .block = 3, .first = 1, .last = 1, .mask = ((uint64_t)1 << c_bits) - 1,
     };
 }
 
 static void run(const char *what, int64_t isa, cemu_plan_integers_t *p, kernel *of, expected *right, const int64_t *a,
                 const int64_t *b, const int64_t *c) {
-    int64_t size = cemu_plan_integers_size(p, isa), products[K];
-    p->packed = room(size, 1);
-    check(what, -1, (uint64_t)cemu_plan_integers_pack(p, isa), CEMU_OK);
+    int64_t products[K];
     check(what, -2, (uint64_t)of(p, isa), CEMU_OK);
     for (int i = 0; i < M; i++)
         for (int j = 0; j < N; j++) {
             for (int k = 0; k < K; k++) products[k] = a[i * K + k] * b[k * N + j];
-            check(what, i * N + j, p->d[i * N + j], (uint64_t)right(products, c[i * N + j]) & p->mask);
+            uint64_t got = 0;
+            memcpy(&got, (char *)p->d + (i * N + j) * p->d_width, (size_t)p->d_width);
+            check(what, i * N + j, got, (uint64_t)right(products, c[i * N + j]) & p->mask);
         }
 }
 
@@ -72,7 +83,7 @@ static uint8_t *flags(int64_t each) {
 
 static const cemu_integers_cast INNER = {.kind = CEMU_INTEGERS_CLAMP, .low = -9000, .high = 8000};
 
-void integers(int64_t isa) {
+static void all(int64_t isa) {
     const int64_t *a = numbers(M * K, -128, 127), *b = numbers(K * N, -128, 127);
     const int64_t *c = numbers(M * N, INT32_MIN, INT32_MAX), *small = numbers(M * N, INT16_MIN, INT16_MAX);
     const int64_t *tiny = numbers(M * N, -3000, 2500);
@@ -80,9 +91,8 @@ void integers(int64_t isa) {
     cemu_plan_integers_t p = problem(CEMU_INTEGERS_PAIRS, 32, a, b, c);
     run("sum of pairs", isa, &p, cemu_plan_integers_sum, sum, a, b, c);
     p = problem(CEMU_INTEGERS_BYTES, 32, a, b, c);
-    p.a.offset = 128;
-    p.column_sums = room(N, 8);
-    if (cemu_plan_integers_bytes(isa) == CEMU_INTEGERS_BYTES)
+    p.b.offset = 128;
+    for (p.only_32 = 0; p.only_32 < 2 && cemu_plan_integers_bytes(isa) == CEMU_INTEGERS_BYTES; p.only_32++)
         run("sum of bytes", isa, &p, cemu_plan_integers_sum, sum, a, b, c);
 
     p = problem(CEMU_INTEGERS_SINGLES, 16, a, b, small);
@@ -109,6 +119,10 @@ void integers(int64_t isa) {
     run("steps of a table", isa, &p, cemu_plan_integers_steps, groups, a, b, small);
 }
 
+void integers(int64_t isa) {
+    for (width_of_codes = 1; width_of_codes <= 8; width_of_codes *= 2) all(isa);
+}
+
 void integer_output(int64_t isa) {
     static const struct {
         int64_t rounding;
@@ -122,12 +136,13 @@ void integer_output(int64_t isa) {
         const int64_t *x = numbers(M * N, -300, 300);
         cemu_integers_step step = {factor, addend, shift, ways[w].rounding,
                                    {.kind = CEMU_INTEGERS_CLAMP, .low = -100, .high = 127}};
-        cemu_integers_output p = {.n = N, .row_end = M, .d = room(M * N, 8), .steps = &step, .count = 1, .mask = 0xff};
-        memcpy(p.d, x, M * N * sizeof *x);
+        cemu_integers_output p = {.n = N, .row_end = M, .sums = room(M * N, 8), .d = room(M * N, 1),
+                                   .d_width = 1, .steps = &step, .count = 1, .mask = 0xff};
+        memcpy(p.sums, x, M * N * sizeof *x);
         check("status", isa, (uint64_t)cemu_plan_integers_output(&p, isa), CEMU_OK);
         for (int i = 0; i < M * N; i++) {
             int64_t right = shifted(x[i] * factor[i % N] + addend[i % N], (int)shift[i % N], ways[w].way);
-            check("output", i, p.d[i], (uint64_t)clamped(right, -100, 127) & 0xff);
+            check("output", i, ((uint8_t *)p.d)[i], (uint64_t)clamped(right, -100, 127) & 0xff);
         }
     }
 }

@@ -91,10 +91,10 @@ void check_all(const char *what, const uint64_t *got, const uint64_t *wanted, in
 
 /* What this machine lacks is refused, and so is what is no instruction set. */
 static void refusals(void) {
-    cemu_plan_exact_decode_t nothing = {0};
+    cemu_plan_exact_used_t nothing = {0};
     for (int64_t isa = cemu_isa_level() + 1; isa < 9; isa++)
-        check("no such level", isa, (uint64_t)cemu_plan_exact_decode(&nothing, isa), CEMU_NO_ISA);
-    check("no level", -2, (uint64_t)cemu_plan_exact_decode(&nothing, -2), CEMU_NO_ISA);
+        check("no such level", isa, (uint64_t)cemu_plan_exact_used(&nothing, isa), CEMU_NO_ISA);
+    check("no level", -2, (uint64_t)cemu_plan_exact_used(&nothing, -2), CEMU_NO_ISA);
 }
 
 int main(void) {

@@ -10,10 +10,11 @@ import pytest
 
 from emu import load_unit
 from emu.formats.load import load_format
-from emu.units.plans import exact
+from emu.units.plans import exact, parts
 from emu.units.plans.exact.grid import Grid, grid_of_values
 from emu.units.plans.exact.slices import cut, slices_of
-from emu.units.plans.plan import Plan
+from emu.units.plans.plan import Isa, Plan
+from tests.compare import assert_same_bits
 from tests.units.test_builtin import builtin_units
 
 from . import exact_fma as forced
@@ -172,6 +173,24 @@ def test_signs_of_zeros():
         if c:
             for zero in (0, 1 << 31):
                 forced.check(unit, plan, a=a, b=b, c=np.full((6, 6), zero, np.uint32))
+
+
+@pytest.mark.parametrize("shape", [(49, 513, 3), (2, 1030, 129), (483, 515, 2)])
+@pytest.mark.parametrize("name", ["e4m3", "e5m2", "int4"])
+def test_blocks(name, shape, monkeypatch):
+    """K, rows and columns of several blocks, in one thread and in several; e5m2 in slices."""
+    unit, plan = forced.accepted(exact, kulisch(name, name), shape[1])
+    m, k, n = shape
+    r = np.random.default_rng(k)
+    operands = {"a": forced.codes(r, unit.a, (m, k), "any"), "b": forced.codes(r, unit.b, (k, n), "any")}
+    if name != "int4":  # finite: no row is left to the general kernel
+        operands = {side: np.where(np.isfinite(unit.a.decode(x)), x, 0) for side, x in operands.items()}
+    operands["c"] = forced.codes(r, F32, (m, n), "middle")
+    expected = unit.matmul(**operands, plan="general")
+    for workers in (1, 3):
+        monkeypatch.setattr(parts, "worker_count", lambda _, count=workers: count)
+        for isa in Isa:
+            assert_same_bits(forced.run(unit, plan, isa, operands), expected, unit.d, f"{isa} {workers}")
 
 
 def test_operands_too_wide_are_left_to_the_general_kernel():

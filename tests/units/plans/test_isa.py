@@ -57,7 +57,7 @@ def test_all_kernels_run_on_the_chosen_instruction_set(monkeypatch, level):
     load_block("mxfp8_e4m3").encode(x.reshape(3, 32))
     kernels = {name for name, _ in recorder.seen}
     assert {code for _, code in recorder.seen} == {level.code}
-    stems = {"integers_sum", "integers_chain", "exact_finish", "fma", "chain", "aligned", "encode", "numbers", "blocks"}
+    stems = {"integers_sum", "integers_chain", "exact_run", "fma", "chain", "aligned", "encode", "numbers", "blocks"}
     assert {f"cemu_plan_{stem}" for stem in stems} <= kernels
 
 

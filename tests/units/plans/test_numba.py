@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import emu
+from emu.errors import OverflowRaised
 from emu.formats.backend import Backend
 from emu.units.plans import Plan, aligned, chain, exact, fma, integers, plan_of
 from emu.units.plans import numba_parts as parts
@@ -21,6 +22,9 @@ from emu.units.unit import Unit
 from tests.compare import assert_same_bits
 
 from . import aligned_cases, exact_fma, test_chain
+from .aligned_cases import unit_of
+from .test_aligned import TENSOR, aligned_unit, late_unit
+from .test_integers_proofs import WEIGHTS, digits
 
 HOPPER = "nvidia-hopper:wgmma.mma_async.m64n8k"
 CHAIN = [
@@ -132,12 +136,74 @@ def test_a_thread_that_flushes_subnormals(plan: str, name: str, monkeypatch: pyt
     assert_same_bits(got, wanted, unit.d, name)
 
 
+RUNS = {"group": 2, "align_bits": 12, "zero_sign": "positive", "result": {"format": "float32", **TENSOR}}
+LAST = {"result": {"format": "float32"}}
+WIDE = {"exp_bits": 8, "man_bits": 25, "bias": 127, "infinities": True, "nan": "ieee"}
+NOT_IN_NUMBA = {
+    "aligned": [
+        unit_of("float16 float16 float32 float32", RUNS | {"length": 8}, LAST | {"start": "zero"}, LAST),
+        late_unit("float16 float16 float32 float32", 3), "split-k4", "emulated-fp32:tf32x3.ampere",
+    ],
+    "chain": [test_chain.chain("e4m3", WIDE), test_chain.chain("bfloat16", "float32", b="bfloat16", group=4)],
+    "integers": ["approx-mul-int4"],
+}  # fmt: skip
+
+
+def loaded(unit: Any) -> Unit:
+    """A unit, or that of a name."""
+    return unit if isinstance(unit, Unit) else emu.load_unit(unit)
+
+
 def test_what_the_kernels_do_not_do_runs_in_others() -> None:
-    looked_up = emu.load_unit("approx-mul-int4").form
-    assert plan_of(looked_up, 8, Backend.C).name == "integers"
-    assert plan_of(looked_up, 8, Backend.NUMBA).name == "general"
-    for plan in (plan_of(looked_up, 8, Backend.REFERENCE), plan_of(emu.load_unit(CHAIN[0]).form, 0, Backend.NUMBA)):
-        assert plan.name == "general"
+    for plan, units in NOT_IN_NUMBA.items():
+        for form in (loaded(unit).form for unit in units):
+            in_c = MATCHERS[plan].match(form, 40)
+            assert isinstance(in_c, Plan), in_c
+            assert in_c.on(Backend.NUMBA) is None, form.name
+            assert plan_of(form, 40, Backend.NUMBA).name == "general"
+    first = emu.load_unit(CHAIN[0]).form
+    assert plan_of(first, 8, Backend.REFERENCE).name == plan_of(first, 0, Backend.NUMBA).name == "general"
+
+
+@pytest.mark.parametrize("keys", [{"lanes": 3, "length": 5}, {"parts": 3}, {"length": 8, "order": [3, 1, 0, 2]}])
+def test_runs_of_every_kind(keys: dict[str, Any]) -> None:
+    """Dealt to lanes, cut into parts, permuted: the steps say it."""
+    unit = unit_of("float16 float16 float32 float32", RUNS | keys, LAST)
+    in_c = aligned.match(unit.form, 41)
+    assert isinstance(in_c, Plan), in_c
+    in_numba = in_c.on(Backend.NUMBA)
+    assert in_numba is not None
+    for style in ("near", "cancel", "border"):
+        check(unit, in_c, in_numba, drawn(unit, 3, 41, 66, style), f"{keys} {style}")
+
+
+def test_products_of_digits() -> None:
+    unit = digits([{"lanes": 4, "length": 3}, WEIGHTS])
+    in_c = integers.match(unit.form, 41)
+    assert isinstance(in_c, Plan), in_c
+    in_numba = in_c.on(Backend.NUMBA)
+    assert in_numba is not None
+    check(unit, in_c, in_numba, drawn(unit, 3, 41, 66, "any"), "digits")
+
+
+def test_operands_whose_products_a_float_does_not_reach() -> None:
+    """Few bits, which float32 would hold, but below its range."""
+    unit, _, in_numba = plans("generic:exact(a=bfloat16, b=bfloat16)", 4, "exact")
+    a, b = np.full((3, 4), 127 - 75 << 7, np.uint16), np.full((4, 5), 127 - 76 << 7 | 64, np.uint16)
+    got = exact_fma.run(unit, in_numba, None, {"a": a, "b": b})
+    assert (got == 2).all()  # 4 * 1.5 * 2^-151, to an even multiple of 2^-149
+    assert_same_bits(got, unit.matmul(a, b, plan="general"), unit.d, "tiny")
+
+
+def test_what_raises_names_its_element() -> None:
+    result = {"rounding": "ties_to_even", "overflow": "raise"}
+    unit = aligned_unit("float16 float16 float16 float16", 10, 4, result)
+    assert plan_of(unit.form, 32, Backend.NUMBA).name == "aligned"
+    a, b = np.full((3, 32), 0x3C00, np.uint16), np.full((32, 5), 0x3C00, np.uint16)
+    assert_same_bits(unit.matmul(a, b, backend="numba"), unit.matmul(a, b, plan="general"), unit.d, "raise")
+    a[1, 3], b[3, 2] = 0x7BFF, 0x7BFF
+    with pytest.raises(OverflowRaised, match=r"\(1, 2\)"):
+        unit.matmul(a, b, backend="numba")
 
 
 CHILD = """

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from emu.units.plans.aligned.proof import Shape
 
 
+def runs(shape: Shape) -> bool:
+    """Whether the kernel runs a unit: accumulators that join late, a third level, and parts of operands it does not."""
+    return shape.late is None and shape.join is None and shape.form.product.parts is None
+
+
 def run(shape: Shape, problem: Problem) -> None:
     """Compute a problem, in place."""
     if not problem.m or not problem.n or without_floats(problem):

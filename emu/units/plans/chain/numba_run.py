@@ -13,7 +13,7 @@ from emu.units.enums import Start, ZeroSign
 from emu.units.form import UnitForm
 from emu.units.plans.again import again
 from emu.units.plans.chain.casts import DIRECTION, DOWN, HALF, constants, is_half
-from emu.units.plans.chain.codes import Codes
+from emu.units.plans.chain.codes import Writing
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
 from emu.units.plans.numba_parts import panels_of, parts_of, run_parts, signed, without_floats
@@ -21,8 +21,12 @@ from emu.units.plans.planes import Plane, plane, special_rows
 from emu.units.problem import Problem
 
 
-def runs(form: UnitForm, proof: Proof, codes: Codes) -> bool:
-    """Whether the kernels run a unit: they read and write all codes without the C library's casts."""
+def runs(form: UnitForm, proof: Proof, codes: Writing) -> bool:
+    """Whether the kernels run a unit: they read and write all codes without the C library's casts; sums to odd, and
+    those that are looked at, they do not have.
+    """
+    if proof.odd or proof.scanned:
+        return False
     dtype = np.dtype(proof.carrier.name)
     read = all(plane(one, np.zeros(1, np.uint64), dtype) is not None for one in (form.a, form.b, form.c) if one)
     return read and not codes.casts
@@ -35,7 +39,7 @@ class NumbaChain:
     form: UnitForm
     parts: Structure
     proof: Proof
-    codes: Codes
+    codes: Writing
 
     @property
     def dtype(self) -> np.dtype[Any]:

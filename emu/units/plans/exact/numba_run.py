@@ -1,4 +1,6 @@
-"""Plan "exact" in Numba: the matrix products of run.py, and its last rounding."""
+"""Plan "exact" in Numba: NumPy's matrix products of the slices that run.py takes, in which every partial sum is exact,
+and the last rounding. Where those sums leave the range of the float, the general kernel computes them.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +11,28 @@ from numpy.typing import NDArray
 
 from emu.formats.backend import Backend
 from emu.formats.native import is_nan
+from emu.units.blas import blas_threads
 from emu.units.enums import NanRule
 from emu.units.form import Operand
 from emu.units.plans.again import again
-from emu.units.plans.exact.grid import grid_of_values
-from emu.units.plans.exact.run import Array, Job, Side, finite, minus_zeros, native, special_lines, to_infinity
-from emu.units.plans.exact.slices import cut, slices_of
+from emu.units.plans.exact.grid import Grid
+from emu.units.plans.exact.run import (
+    Array,
+    Job,
+    Side,
+    finite,
+    minus_zeros,
+    native,
+    side_of,
+    special_lines,
+    tables_of,
+    to_infinity,
+)
+from emu.units.plans.exact.slices import slices_of, total_bits
 from emu.units.plans.numba_parts import parts_of, run_parts, signed, without_floats
-from emu.units.plans.planes import plane, table_of
+from emu.units.plans.planes import plane
 from emu.units.problem import Problem
+from emu.units.tiling import worker_count
 
 
 def runs(job: Job) -> bool:
@@ -29,15 +44,19 @@ def run(job: Job, problem: Problem) -> None:
     """Compute a problem in place."""
     if without_floats(problem):
         return
-    dtype = np.float32 if job.single else np.float64
-    a, b = _side(problem.form.a, problem.a, dtype), _side(problem.form.b, problem.b, dtype)
+    a, b = _side(problem.form.a, problem.a), _side(problem.form.b, problem.b)
     slices = slices_of(a.grid, b.grid, problem.k)
-    if slices is None:
+    if slices is None or not _normal(a.grid, b.grid, problem.k, np.float64):
         again(problem, np.ones(problem.m, bool), np.zeros(problem.n, bool), None, Backend.NUMBA)
         return
-    in_a = [a.plane] if slices.a == 1 else [part[a.codes] for part in cut(a.values, a.grid, slices.a)]
-    in_b = [b.plane] if slices.b == 1 else [part[b.codes] for part in cut(b.values, b.grid, slices.b)]
-    flags = _finish(problem, job, [x @ y for x in in_a for y in in_b])
+    single = slices.single and _normal(a.grid, b.grid, problem.k, np.float32)
+    in_a, in_b = (
+        [table[side.codes] for table in tables_of(side, count, single)]
+        for side, count in ((a, slices.a), (b, slices.b))
+    )
+    with blas_threads(worker_count(problem)):
+        sums = [x @ y for x in in_a for y in in_b]
+    flags = _finish(problem, job, sums)
     elements = None
     if flags is not None:
         from emu.kernels.plans import exact
@@ -54,15 +73,17 @@ def run(job: Job, problem: Problem) -> None:
     again(problem, rows, columns, elements, Backend.NUMBA)
 
 
-def _side(operand: Operand, codes: NDArray[Any], dtype: Any) -> Side:
-    double, single = finite(operand)
-    table = table_of(operand)
-    assert table is not None
-    seen = np.zeros(double.size, bool)
+def _normal(a: Grid, b: Grid, k: int, dtype: type[np.floating[Any]]) -> bool:
+    """Whether a dtype has all operands, products and their sums as normal numbers: BLAS runs under any control word."""
+    range_of = np.finfo(dtype)
+    spans = ((a.lsb, a.width), (b.lsb, b.width), (a.lsb + b.lsb, total_bits(a, b, k)))
+    return all(lsb >= range_of.minexp and lsb + bits <= range_of.maxexp for lsb, bits in spans)
+
+
+def _side(operand: Operand, codes: NDArray[Any]) -> Side:
+    seen = np.zeros(finite(operand).size, bool)
     seen[codes] = True
-    values = (single if dtype == np.float32 else double)[codes]
-    special = bool((seen & ~np.isfinite(table.values)).any())
-    return Side(plane=values, values=double, codes=codes, grid=grid_of_values(double[seen]), special=special)
+    return side_of(operand, codes, seen)
 
 
 def _finish(problem: Problem, job: Job, sums: list[Array]) -> NDArray[np.uint8] | None:

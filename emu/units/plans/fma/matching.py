@@ -77,6 +77,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
         proof=_proof(form, k, step, shape, clean),
         rate="up to three times the time of a matrix product in the same format",
         execute=lambda problem, isa: run(problem, isa, job),
+        narrow=True,
         also={Backend.NUMBA: Other(execute=partial(numba_run.run, job), narrow=True)} if numba_run.runs(job) else {},
     )
 

@@ -12,12 +12,12 @@ from emu.formats.model import Format
 from emu.units.backends import runner
 from emu.units.plans.integers.casts import Change
 from emu.units.plans.integers.finish import ALL, Finish, tail_problem
-from emu.units.plans.integers.layout import CLAMP, KEEP, MASK, PAIRS, SINGLES, WRAP, block_of, fits16
+from emu.units.plans.integers.layout import CLAMP, KEEP, MASK, PAIRS, SINGLES, WRAP
 from emu.units.plans.integers.numbers import Integers, Numbers
 from emu.units.plans.integers.numbers import signed as signed_codes
 from emu.units.plans.integers.output import Exact
 from emu.units.plans.integers.program import Program, change
-from emu.units.plans.integers.run import Steps, Whole, offset_of, seen, slices_of
+from emu.units.plans.integers.run import Steps, Whole, offset_of
 from emu.units.plans.integers.structure import Structure
 from emu.units.plans.numba_parts import columns_of, panels_of, parts_of, run_parts, signed
 from emu.units.problem import Problem
@@ -39,7 +39,7 @@ class NumbaIntegers:
     def run(self, problem: Problem) -> None:
         """Compute a problem."""
         made = self.made
-        if isinstance(made, Steps) and made.scan is not None and made.cannot_reach(problem.wide()):
+        if isinstance(made, Steps) and made.scan is not None and made.cannot_reach(problem):
             made = made.scan
         sums = _whole(made, problem) if isinstance(made, Whole) else _steps(made, problem)
         _finish(made.finish, problem, sums)
@@ -55,17 +55,16 @@ def _numbers(found: Structure, problem: Problem) -> tuple[Integers, Integers]:
 
 def _array(numbers: Numbers, codes: Integers, zeros: Integers | None, axis: int) -> Integers:
     """The integers of an operand; codes of whole bytes are a view."""
-    if numbers.direct and zeros is None:
+    if numbers.table is None and zeros is None:
         return _codes(numbers.operand.format, codes)
-    points = None if zeros is None else zeros.astype(np.uint64, copy=False)
-    return numbers.array(codes.astype(np.uint64, copy=False), points, axis)
+    return numbers.array(codes, zeros, axis)
 
 
 def _codes(fmt: Format, codes: Integers) -> Integers:
     """Two's complement codes as integers; a view where they are whole bytes."""
     if fmt.bits != 8 * fmt.code_dtype.itemsize:
-        return signed_codes(codes.astype(np.uint64, copy=False), fmt)
-    return codes.astype(fmt.code_dtype, copy=False).view(f"{'i' if fmt.signed else 'u'}{fmt.bits // 8}")
+        return signed_codes(codes, fmt)
+    return codes.view(f"{'i' if fmt.signed else 'u'}{fmt.bits // 8}")
 
 
 def _start(found: Structure, problem: Problem) -> Integers:
@@ -96,11 +95,7 @@ def _whole(made: Whole, problem: Problem) -> Integers:
 
     kernel, count = integers.whole(), machine.width("int32")
     x, y = _numbers(made.found, problem)
-    block = 512 if made.low_32 else block_of(seen(x), seen(y))
-    if block >= 32 and fits16(x) and fits16(y):
-        of_x, of_y = [(0, x)], [(0, y)]
-    else:
-        block, of_x, of_y = slices_of(x, y, low_32=made.low_32)
+    block, of_x, of_y = made.slices_of(x, y)
     d = panels_of(_start(made.found, problem), count)
     flat_d, parts = d.reshape(-1), parts_of(problem, d.shape[0])
 
@@ -185,6 +180,4 @@ def _finish(finish: Finish, problem: Problem, sums: Integers) -> None:
     if finish.tail is None:
         problem.d[...] = sums.view(np.uint64)
         return
-    part = tail_problem(finish.tail, problem, sums.view(np.uint64))
-    runner(Backend.NUMBA)(part)
-    problem.d[...] = part.d
+    runner(Backend.NUMBA)(tail_problem(finish.tail, problem, sums.view(np.uint64)))
