@@ -41,6 +41,7 @@ def run(
     keep: bool = True,
     events: bool = True,
     attribution: int = 0,
+    shapley: bool = False,
     limits: Limits | None = None,
 ) -> ReplayRun:
     """Replay a model.
@@ -59,6 +60,7 @@ def run(
         keep: put the layers into the result; False drops their tensors after `on_layer`.
         events: count what happens inside the units; without, they are as fast as they can be.
         attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
+        shapley: charge it over all orders of the stages, too.
         limits: bounds on what is read.
 
     Raises:
@@ -71,7 +73,7 @@ def run(
     chosen = load_accelerator(accelerator)
     session = ReplaySession(
         LoadedModel(model, limits=limits), chosen, layers=layers, backend=backend, events=events,
-        attribution=attribution,        calibration=calibration, keep_weights=False,
+        attribution=attribution, shapley=shapley, calibration=calibration, keep_weights=False,
     )  # fmt: skip
     done = session.run(inputs, mode=mode, truth=truth, progress=progress, on_layer=on_layer, keep=keep)
     return replace(done, elapsed=time.perf_counter() - started)

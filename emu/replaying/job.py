@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators import OutputCast
-from emu.attribution import Attribution, attribute
+from emu.attribution import Attribution, attribute, attribute_vector
 from emu.errors import ModelError, OverflowRaised
 from emu.formats import Format, load_format
 from emu.layers.emulate import LayerOutput, StaticScales, emulate
@@ -77,6 +77,8 @@ class Job:
     events: bool
     attribution: int
     """elements of each layer whose error is charged to the stages of the datapath; 0: none"""
+    shapley: bool
+    """charge it over all orders of the stages, too"""
     weights: dict[str, Quantised]
     """quantised weights by layer, good for every run under the same plans"""
     keep_weights: bool
@@ -258,7 +260,7 @@ class Job:
         try:
             made = attribute(
                 lowered, entry.plan, output.y, truth=truth if self.inherits else None, most=self.attribution,
-                static=self.scales.get(entry.layer.name, (None, None)), backend=self.backend,
+                static=self.scales.get(entry.layer.name, (None, None)), with_shapley=self.shapley, backend=self.backend,
             )  # fmt: skip
         except (ValueError, OverflowRaised) as error:
             return None, str(error)
@@ -267,6 +269,9 @@ class Job:
     def _record_vector(
         self, which: VectorNode, values: Mapping[str, Array], y: Array, truth: NDArray[np.float64], seconds: float
     ) -> None:
+        shares = None
+        if self.attribution:
+            shares = attribute_vector(truth, self._own_truth(which, values) if self.inherits else None, y)
         made = self._model_format(which)
         narrow = which.unit.arithmetic.format
         record = LayerRun(
@@ -274,8 +279,15 @@ class Job:
             input_shapes=self._shapes(which, values), output_shape=y.shape, k=0, macs=0, truth=truth, emulated=y,
             output_format=narrow if narrow.precision <= made.precision else made, events=None, quantiser_saturated=0,
             output_saturated=0, unit_name=which.unit.name, activations="", weights="", seconds=seconds,
+            attribution=shares, softmax_axes=which.softmax_axes(y.ndim, self.graph),
         )  # fmt: skip
         self._done(record)
+
+    def _own_truth(self, which: VectorNode, values: Mapping[str, Array]) -> NDArray[np.float64]:
+        """A vector operation in double, of what it read."""
+        alone = island_of(self.graph, which)
+        made = WideRunner(self.graph, self.reference.types, (alone,))(alone, values)[which.output]
+        return made.astype(np.float64)
 
     def _done(self, record: LayerRun) -> None:
         self.on_layer(record)

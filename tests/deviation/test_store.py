@@ -148,7 +148,7 @@ def damage_digests(folder):
         (damage_missing_file, "tensors.npz: missing"),
         (damage_one_byte, "tensors.npz: not the file that run.json was written with"),
         (damage_json, "cannot be read"),
-        (damage_layout, "layout 99, this version of emu reads 2"),
+        (damage_layout, "layout 99, this version of emu reads 3"),
         (damage_type, "max_ulp"),
         (damage_digests, "does not name its files"),
     ],
@@ -213,7 +213,7 @@ def test_a_run_is_stored_through_a_link_to_a_folder_that_is_still_to_be_made(tmp
     assert (tmp_path / "real" / RUN).is_file()
 
 
-@pytest.mark.parametrize("step", ["_write_tensors", "_write_parquet", "_sha256"])
+@pytest.mark.parametrize("step", ["_write_tensors", "write_parquet", "_sha256"])
 def test_an_interrupted_run_leaves_the_earlier_one(tmp_path, two_layers, monkeypatch, step):
     store(tmp_path, two_layers)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
