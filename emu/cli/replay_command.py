@@ -59,8 +59,8 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--metric", "metrics", multiple=True, metavar="MODULE:FUNCTION",
     help="A metric of your own: a function of (truth, emulated) arrays that returns a float, called for every "
-    "layer and output. This imports MODULE (the current folder is looked at first) and RUNS ITS CODE with your rights. May be "
-    "given several times.",
+    "layer and output. This imports MODULE (the current folder is looked at first) and RUNS ITS CODE with your "
+    "rights. May be given several times.",
 )  # fmt: skip
 @options.BACKEND
 @click.option("--out", type=FOLDER, help="Store the run: layers.parquet, run.json and the bits of every layer.")

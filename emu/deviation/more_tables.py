@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from emu.attribution.stages import Stage
 from emu.deviation import numbers
@@ -84,14 +85,28 @@ def print_shares(console: Console, rows: Sequence[LayerRow]) -> None:
             console.print(f"{row.layer}: {row.no_attribution}", soft_wrap=True)
 
 
-OUTPUT_COLUMNS: tuple[tuple[str, Callable[[OutputRow], str], int], ...] = (
+OutputColumn = tuple[str, Callable[[OutputRow], str], int]
+"""Heading, what is shown of an output, and how long it is kept on a narrow terminal."""
+OUTPUT_COLUMNS: tuple[OutputColumn, ...] = (
     ("shape", lambda r: numbers.shape(r.shape), 4), ("SQNR dB", lambda r: numbers.decibels(r.sqnr_db), 9),
     ("max |Δ|", lambda r: numbers.short(r.max_abs), 7), ("bias", lambda r: numbers.short(r.mean_error), 2),
     ("mean rel", lambda r: numbers.short(r.mean_relative), 3), ("cosine", lambda r: numbers.cosine(r.cosine), 6),
     ("top 1", lambda r: numbers.agreement(r.argmax_agreement, r.argmax_rows), 8),
     (f"top {TOP}", lambda r: numbers.part(r.topk_agreement), 5),
 )  # fmt: skip
-"""Heading, what is shown of an output, and how long it is kept on a narrow terminal."""
+
+
+def output_columns(rows: Sequence[OutputRow]) -> list[OutputColumn]:
+    """The columns of these outputs, the user's own metrics last."""
+    out = list(OUTPUT_COLUMNS)
+    if any(row.left_out for row in rows):
+        out.append(("not finite", lambda r: numbers.count(r.left_out), 9))
+    own = dict.fromkeys(name for row in rows for name in row.user)
+    return [*out, *((name, partial(_own, name), 10) for name in own)]
+
+
+def _own(name: str, row: OutputRow) -> str:
+    return numbers.short(row.user.get(name, math.nan))
 
 
 def output_table(rows: Sequence[OutputRow], *, width: int | None = None) -> Table:
@@ -101,8 +116,7 @@ def output_table(rows: Sequence[OutputRow], *, width: int | None = None) -> Tabl
         rows: the outputs.
         width: characters that fit; None: as wide as it needs to be.
     """
-    own = dict.fromkeys(name for row in rows for name in row.user)
-    columns = [*OUTPUT_COLUMNS, *((n, lambda r, n=n: numbers.short(r.user.get(n, math.nan)), 10) for n in own)]
+    columns = output_columns(rows)
     dropped: list[str] = []
     table = _outputs(rows, columns)
     while width is not None and table_width(table) > width and columns:
@@ -115,7 +129,7 @@ def output_table(rows: Sequence[OutputRow], *, width: int | None = None) -> Tabl
     return table
 
 
-def _outputs(rows: Sequence[OutputRow], columns: Sequence[tuple[str, Any, int]]) -> Table:
+def _outputs(rows: Sequence[OutputRow], columns: Sequence[OutputColumn]) -> Table:
     from rich.text import Text
 
     table = plain_table()
