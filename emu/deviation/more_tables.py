@@ -55,7 +55,8 @@ def share_table(rows: Sequence[LayerRow], *, width: int | None = None, shapley: 
             show=lambda r: numbers.percent((r.shapley if shapley else r.share).get(stage, math.nan)),
         )
 
-    weight = {stage: max(abs(row.share.get(stage, 0.0)) for row in rows) for stage in stages_of(rows)}
+    shares = [row.shapley if shapley else row.share for row in rows]
+    weight = {stage: max(abs(share.get(stage, 0.0)) for share in shares) for stage in stages_of(rows)}
     stages = [stage for stage in weight if weight[stage]]
     rank = {stage: place for place, stage in enumerate(sorted(stages, key=lambda stage: weight[stage]))}
     columns = [NAME, SQNR, *map(column, stages)]

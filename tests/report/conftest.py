@@ -151,6 +151,32 @@ def ordinary() -> Result:
     return make_result(rows)
 
 
+STAGES = ("inputs", "operand_a", "alignment", "output")
+
+
+@pytest.fixture
+def explained() -> Result:
+    """Errors charged to stages: a negative share, infinities, a vector operation, a layer without error and one that
+    cannot be explained; a softmax; a metric of the user's own; a drawn unit."""
+    share = dict(zip(STAGES, (0.5, 0.875, -0.375, 0.0), strict=True))
+    looked_at: dict[str, object] = {"stage_rms": dict.fromkeys(STAGES, 1.0), "attributed_elements": 512}
+    vector: dict[str, object] = {"kind": "vector", "k": 0, "macs": 0, "unit": "vector bfloat16"} | dict.fromkeys(EVENTS)
+    rows = [
+        make_row(2, share=share, charged={"alignment": 12}, shapley={"operand_a": 0.25, "alignment": 0.75},
+                 **looked_at),
+        make_row(3, stage_rms={"inputs": 0.0, "operand_a": 0.0}, attributed_elements=2048, sqnr_db=math.inf),
+        make_row(
+            5, **vector, op="Softmax", share={"inputs": 0.25, "vector": 0.75}, stage_rms={"inputs": 1.0, "vector": 2.0},
+            attributed_elements=2048, kl_mean=0.125, kl_max=0.5, kl_lost=0.0625, kl_rows=8, zeros_lost=77,
+        ),
+        make_row(7, no_attribution="rounds stochastically", user={"mine:f": 0.4375}, sqnr_db=3.5, op="Gemm"),
+    ]  # fmt: skip
+    unit = Description(
+        title="Unit u", text="", facts=(("hash", "12" * 32),), lines=("a", "b"), drawing=("┌──┐", "└──┘")
+    )
+    return make_result(rows, descriptions=(unit,))
+
+
 @pytest.fixture
 def hostile() -> Result:
     """Every special case: markup in names, infinities, NaNs, all kinds of events, long names, no finite
