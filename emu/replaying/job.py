@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,14 +107,13 @@ class Job:
             names.update(self._wanted())
         values = self.reference.run(self.inputs, names - {""})
         self._refuse_nan(values)
-        alone = {one.index: island_of(self.graph, one) for one in self.vectors}
-        wide = WideRunner(self.graph, self.reference.types, tuple(alone.values()))
         steps: list[PlannedLayer | VectorNode] = [*self.planned, *self.vectors]
         for step in sorted(steps, key=lambda one: one.index if isinstance(one, VectorNode) else one.layer.index):
             if isinstance(step, VectorNode):
                 y, seconds = self._vector(step, values)
-                exact = wide(alone[step.index], values) if self.truth is Truth.FLOAT64 else values
-                self._record_vector(step, values, y, exact[step.output].astype(np.float64), seconds)
+                narrow = self.truth is not Truth.FLOAT64
+                exact = values[step.output].astype(np.float64) if narrow else self._own_truth(step, values)
+                self._record_vector(step, values, y, exact, seconds)
                 continue
             lowered, output, seconds = self._emulate(step, values)
             truth = evaluate(lowered) if self.truth is Truth.FLOAT64 else values[step.layer.output].astype(np.float64)
@@ -283,11 +283,16 @@ class Job:
         )  # fmt: skip
         self._done(record)
 
+    @cached_property
+    def _alone(self) -> tuple[dict[int, Island], WideRunner]:
+        """Every vector operation as an island, by its place, and what runs them in double."""
+        alone = {one.index: island_of(self.graph, one) for one in self.vectors}
+        return alone, WideRunner(self.graph, self.reference.types, tuple(alone.values()))
+
     def _own_truth(self, which: VectorNode, values: Mapping[str, Array]) -> NDArray[np.float64]:
         """A vector operation in double, of what it read."""
-        alone = island_of(self.graph, which)
-        made = WideRunner(self.graph, self.reference.types, (alone,))(alone, values)[which.output]
-        return made.astype(np.float64)
+        alone, wide = self._alone
+        return wide(alone[which.index], values)[which.output].astype(np.float64)
 
     def _done(self, record: LayerRun) -> None:
         self.on_layer(record)
