@@ -104,6 +104,8 @@ def _mark_worst(ax: Axes, rows: Sequence[LayerRow]) -> None:
 
 def magnitude_plot(row: LayerRow) -> str | None:
     """Error by binade of the truth, and where the truth lies."""
+    from matplotlib.ticker import MaxNLocator
+
     erring = [(n, math.log2(rms)) for n, rms in zip(row.binades, row.binade_rms, strict=True) if 0 < rms < math.inf]
     if len(row.binades) < 2 or not erring:
         return None
@@ -119,6 +121,7 @@ def magnitude_plot(row: LayerRow) -> str | None:
     right.bar([n + 0.5 for n in row.binades], row.binade_counts, width=0.8, color=Ink.ACCENT.value)
     right.set_ylabel("elements")
     right.set_ylim(0, None)
+    right.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     for ax in (left, right):
         ax.set_xlabel("|truth|, one binade each")
         _powers(ax, "x", *ends)
