@@ -1,13 +1,19 @@
-"""What all tests share: the backends, and the rule that CI skips nothing without a reason that is allowed."""
+"""What all tests share: the backends, the instruction set, and the rule that CI skips nothing without a reason that is
+allowed.
+"""
 
 from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from cemu import lib
+from emu.formats import isa
 
 # The machine may be busy: time is not what these tests are about. CI draws the same examples every time, so that it
 # says something about the change; elsewhere every run looks at new ones.
@@ -23,6 +29,27 @@ PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 def backend(request: pytest.FixtureRequest) -> str:
     """Every backend in turn."""
     return str(request.param)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--isa`: plans and casts run on this instruction set, not on the best of the machine."""
+    levels = [level.value for level in isa.Isa]
+    parser.addoption("--isa", choices=levels, help="run plan and cast kernels on this instruction set")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chosen_isa(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What kernels run on where no instruction set is asked for."""
+    name = request.config.getoption("--isa")
+    if name is None:
+        yield
+        return
+    level = isa.Isa(name)
+    if level.code > lib.cemu_isa_level():
+        raise pytest.UsageError(f"this machine, or this build of cemu, has no instruction set {name}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isa, "best_isa", lambda: level)
+        yield
 
 
 def allowed_skips() -> tuple[str, ...]:

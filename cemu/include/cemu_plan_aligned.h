@@ -14,6 +14,7 @@ enum { CEMU_ALIGNED_DEAD = -8192 };   /* exponent of a zero operand */
 enum { CEMU_ALIGNED_TOWARD_ZERO, CEMU_ALIGNED_TIES_TO_EVEN, CEMU_ALIGNED_OTHER };
 enum { CEMU_ALIGNED_INFINITY, CEMU_ALIGNED_SATURATE, CEMU_ALIGNED_MARK };
 enum { CEMU_ALIGNED_IEEE, CEMU_ALIGNED_POSITIVE, CEMU_ALIGNED_ALWAYS_POSITIVE };
+enum { CEMU_ALIGNED_ONCE, CEMU_ALIGNED_TWICE, CEMU_ALIGNED_FLOORED };
 enum { CEMU_ALIGNED_PIECE = 1, CEMU_ALIGNED_RUN = 2, CEMU_ALIGNED_HAND_UP = 4 };
 
 /* A cast of a double to a float format. With t the nearest multiple of the quantum q (ties to even) and r = |x| - t:
@@ -33,7 +34,22 @@ typedef struct {
  * level) the accumulator starts at +0. HAND_UP: its result joins the outer accumulator. */
 typedef struct {
     int64_t first, count, flags, block; /* block: of the scales */
+    int64_t split;                      /* of a late accumulator: how many of the terms the first of two adders has */
 } cemu_aligned_step;
+
+/* An accumulator that joins after the products are aligned and summed, without being one of those that are aligned. */
+typedef struct {
+    int64_t used;
+    int64_t highest;    /* products with larger exponents may be beyond the multiplier's range: marked */
+    int64_t join_bits;  /* the sums of two adders are cut to the larger exponent, minus this */
+    int64_t join_floor;
+    int64_t bits;       /* the accumulator is cut to the products' exponent, minus this */
+    int64_t floor;
+    double reach;       /* 2^-align_max_shift: below this, relative to the products, the accumulator is dropped; or 0 */
+    int64_t second;     /* how the result is cast: ONCE, TWICE, or FLOORED and then to float32 */
+    int64_t below;      /* of FLOORED: the bits of a double that are below the first cast's, for normal numbers */
+    cemu_aligned_cast cast;
+} cemu_aligned_late;
 
 typedef struct {
     int64_t m, n, k, blocks;
@@ -64,8 +80,13 @@ typedef struct {
     int64_t zero_sign;
     int64_t inner;        /* whether there is an outer level */
     cemu_aligned_cast result, outer;
+    cemu_aligned_late late;
+    int64_t joins;        /* whether c is added to the outer accumulator in the end; it starts at outer_start */
+    double outer_start;
+    cemu_aligned_cast join;
     int64_t d_man_bits, d_bias, d_field_bits, d_ignored, d_infinity, d_negative_zero;
-    uint64_t *d;          /* [m][n] */
+    int64_t d_bytes;      /* 1, 2, 4, 8 */
+    void *d;              /* [m][n] */
     uint8_t *marks;       /* [m][n]: set where an element must be computed again */
 } cemu_plan_aligned_t;
 

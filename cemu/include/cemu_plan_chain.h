@@ -23,8 +23,10 @@ enum {
     CEMU_CHAIN_ODD,           /* or the last bit is set if anything was lost, */
     CEMU_CHAIN_JAM,           /* or always */
     CEMU_CHAIN_HALF,          /* to binary16 in the direction of `mode`, by the processor (float, v3 and v4) */
-    CEMU_CHAIN_BITS_EVEN,     /* float and a format of its exponent range: on the code, to nearest even, */
-    CEMU_CHAIN_BITS_TRUNCATE  /* or truncated */
+    CEMU_CHAIN_BITS_EVEN,     /* where nothing underflows; on the carrier's code: to nearest even (float), */
+    CEMU_CHAIN_BITS_ADD,      /* or `addend` is added and the bits below are cut off, */
+    CEMU_CHAIN_BITS_ODD,      /* or they set the last one, */
+    CEMU_CHAIN_SPLIT          /* or, with mode = nearest, to nearest even by splitting (chain_round.h) */
 };
 
 /* What a rounded magnitude beyond `max` becomes. */
@@ -38,32 +40,52 @@ enum {
 /* Rounding directions of the carrier. */
 enum { CEMU_CHAIN_NEAREST, CEMU_CHAIN_DOWN, CEMU_CHAIN_UP, CEMU_CHAIN_ZERO };
 
+/* Double only: the accumulator and a term are summed to odd (mode nearest, or toward zero); and where the products of a
+ * term are not summed exactly, the result becomes NaN. */
+enum { CEMU_CHAIN_TO_ODD = 1, CEMU_CHAIN_CHECKED = 2 };
+
 /* One cast. */
 typedef struct {
     int64_t how, over;
     int64_t signs;        /* keep the sign of what becomes zero: 1, or 2 downward (DIRECTION only: the others always do) */
     int64_t flush;        /* bit 0: what is below `below` becomes 0; bit 1: results below `least` do */
     int64_t shift;        /* BITS_*: carrier bits below the format's last one */
-    double scale;         /* 1.5 * 2^e * scale has the last bit of the format's values in [2^e, 2^(e + 1)) */
+    int64_t addend;       /* BITS_ADD */
+    double scale;         /* 1.5 * 2^e * scale has the last bit of the format's values in [2^e, 2^(e + 1));
+                           * SPLIT: 2^shift + 1 */
     double lowest;        /* 1.5 * 2^emin */
     double max;
     double over_positive, over_negative;
     double below, least;
 } cemu_plan_chain_cast;
 
+/* The codes of an operand, as carrier numbers. */
+typedef struct {
+    const void *codes;     /* null: there is no operand */
+    int64_t bytes, stride; /* of a code; of a row, in codes */
+    const void *table;     /* the carrier number of every code; null: codes are carrier numbers, to be multiplied */
+    double scale;          /* by this, exactly */
+} cemu_plan_chain_operand;
+
 typedef struct {
     int64_t wide;         /* 0: the carrier is float, 1: double */
     int64_t mode;
     int64_t m, n, k;
-    const void *a, *b, *c; /* carrier numbers [m, k], [k, n], [m, n]; c may be null */
-    uint64_t *d;           /* codes [m, n] */
+    cemu_plan_chain_operand a, b, c; /* [m, k], [k, n], [m, n] */
+    void *d;               /* codes [m, n], */
+    int64_t d_bytes, d_stride; /* of so many bytes; of a row, in codes */
+    int64_t seen;          /* out: bits 0, 1, 2: a, b, c have a NaN or an infinity */
     int64_t group;         /* products, summed exactly, of one step */
     int64_t length;        /* products of one chunk; 0: one chain, by `inner` */
     int64_t positive;      /* an exact zero sum is +0 */
+    int64_t odd;           /* CEMU_CHAIN_TO_ODD, _CHECKED, or 0 */
     double start_inner;    /* of a chunk, or of the chain if c is null */
     double start_outer;    /* of the chain of chunks if c is null */
     cemu_plan_chain_cast product, inner, outer;
     cemu_plan_chain_cast last; /* of the result */
+    /* `inner` without its overflow (over = IN_RANGE), for as long as all results are below 2: where some are not, the
+     * steps since the last such point are made again by `inner`. how = KEEP: there is none. */
+    cemu_plan_chain_cast quick;
     /* From a number to its code. */
     double factor;         /* multiplied by this first, exactly */
     int64_t man_bits, bias;
@@ -74,6 +96,23 @@ typedef struct {
 
 /* Returns CEMU_OK, CEMU_NO_MEMORY, or CEMU_NO_ISA (also where the machine's rounding direction cannot be set). */
 CEMU_API int64_t cemu_plan_chain(cemu_plan_chain_t *p, int64_t isa);
+
+/* A chain of fused multiply-adds in binary16, by AVX512-FP16: all are codes of binary16. */
+typedef struct {
+    int64_t m, n, k;
+    int64_t mode;                /* CEMU_CHAIN_NEAREST, ... */
+    const uint16_t *a, *b, *c;   /* [m, k], [k, n], [m, n]; c may be null: */
+    int64_t start;               /* then all start at this code */
+    int64_t a_stride, b_stride, c_stride, d_stride; /* of rows */
+    uint16_t *d;
+    int64_t code_nan;            /* of every NaN */
+} cemu_plan_chain_fp16_t;
+
+/* Whether this machine has these instructions, and whether they gave the bits of cemu_plan_chain when they were tried. */
+enum { CEMU_FP16_ABSENT, CEMU_FP16_CHECKED, CEMU_FP16_DIFFERS };
+CEMU_API int64_t cemu_plan_chain_fp16_state(void);
+/* CEMU_NO_ISA unless CEMU_FP16_CHECKED. */
+CEMU_API int64_t cemu_plan_chain_fp16(cemu_plan_chain_fp16_t *p);
 /* cdef-end */
 
 #ifdef __cplusplus

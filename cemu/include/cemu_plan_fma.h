@@ -18,7 +18,8 @@ typedef struct {
     int64_t count;             /* rows of a, or columns of b */
     int64_t first, last;       /* panels to write */
     int64_t k;                 /* of the packed panels */
-    const uint64_t *codes;     /* element (i, j) of k and row (column): codes[i * stride_k + j * stride] */
+    const void *codes;         /* element (i, j) of k and row (column): codes[i * stride_k + j * stride] */
+    int64_t bytes;             /* of a code: 1, 2, 4, 8; without a table: of the carrier */
     int64_t stride_k, stride;
     const int64_t *index;      /* [k]: which k stands there; -1: none, which is pad */
     int64_t double_;           /* the carrier: float, or double */

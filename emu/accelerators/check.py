@@ -13,8 +13,9 @@ from emu.formats import Format, Overflow
 from emu.formats.cast import check_cast
 from emu.formats.codec import fits_float64
 from emu.formats.enums import FormatKind
-from emu.schemes import Assignment
+from emu.schemes import Assignment, Range
 from emu.units import Unit
+from emu.units.form import PerBlock
 
 
 def check_plan(plan: LayerPlan, file: str, key: str) -> None:
@@ -34,8 +35,11 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         ("weights", unit.b, plan.weights),
         ("activations", unit.b, plan.activations),
     )  # fmt: skip - a second activation enters at b
-    for side, fmt, assignment in sides:
-        _check_operand(fmt, assignment, file, f"{key}.{side}.scheme")
+    for (side, fmt, assignment), scale in zip(sides, (unit.scale_a, unit.scale_b, unit.scale_b), strict=True):
+        if assignment.scheme.blocks is not None:
+            _check_blocks(assignment, fmt, scale, file, f"{key}.{side}")
+        else:
+            _check_operand(fmt, assignment, file, f"{key}.{side}.scheme")
     for scale in (unit.scale_a, unit.scale_b):
         if scale is not None:
             check_cast(scale.format, overflow=Overflow.SATURATE, file=file, key=f"{key}.unit")
@@ -59,6 +63,19 @@ def _check_operand(fmt: Format, assignment: Assignment, file: str, key: str) -> 
     if assignment.scheme.scales and not fmt.max_finite:
         reason = f"scheme {assignment.scheme.name!r} divides by the largest value of {fmt.name}, which is 0"
         raise SpecError(reason, file=file, key=key)
+
+
+def _check_blocks(assignment: Assignment, fmt: Format, scale: PerBlock | None, file: str, key: str) -> None:
+    """The unit takes the elements and the scales that the scheme makes, block by block."""
+    blocks = assignment.scheme.blocks
+    assert blocks is not None
+    if assignment.per_line or assignment.range is Range.STATIC:
+        raise SpecError("blocks have scales of their own: per tensor, dynamic", file=file, key=key)
+    wanted = f"elements of {blocks.element.name} with a scale of {blocks.scale.name} for every {blocks.block}"
+    taken = "no block scales" if scale is None else f"a scale of {scale.format.name} for every {scale.block or 'row'}"
+    if scale is None or (fmt, scale.format, scale.block) != (blocks.element, blocks.scale, blocks.block):
+        reason = f"scheme {assignment.scheme.name!r} makes {wanted}; the unit takes {fmt.name} with {taken}"
+        raise SpecError(reason, file=file, key=f"{key}.scheme")
 
 
 def _product_is_finite(unit: Unit, seed: int | None) -> bool:

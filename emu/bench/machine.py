@@ -7,9 +7,11 @@ import os
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
+from threadpoolctl import threadpool_info
+
+from emu.units.blas import blas_threads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +44,11 @@ class Machine:
 
 def this_machine() -> Machine:
     """The machine that this runs on."""
-    from cemu import lib
     from emu._version import emu_version
-    from emu.units.plans.plan import Isa
+    from emu.formats.isa import Isa, best_isa
     from emu.verify.silicon.probes import State, processor, state
 
-    isa = list(Isa)[int(lib.cemu_isa_level())]
+    isa = best_isa()
     return Machine(
         processor=processor() or platform.machine(), isa=isa.value, cores=len(_cores()), avx512=isa is Isa.V4,
         vnni=state("VPDPBUSD") is State.AVAILABLE or state("VPDPBUSD_VEX") is State.AVAILABLE,
@@ -57,13 +58,11 @@ def this_machine() -> Machine:
 
 
 def _blas() -> str:
-    try:
-        threadpool_info = import_module("threadpoolctl").threadpool_info
-    except ImportError:
-        return "unknown"
-    np.dot(np.ones((2, 2)), np.ones((2, 2)))  # loads it
-    found = [f"{x['internal_api']} {x['version']} {x.get('architecture', '')}" for x in threadpool_info()
-             if x["user_api"] == "blas"]  # fmt: skip
+    found = [
+        f"{x['internal_api']} {x['version']} {x.get('architecture', '')}"
+        for x in threadpool_info()
+        if x["user_api"] == "blas"
+    ]
     return found[0].strip() if found else "unknown"
 
 
@@ -73,7 +72,7 @@ def _cores() -> set[int]:
 
 @contextlib.contextmanager
 def cores(count: int) -> Iterator[None]:
-    """Run on so many cores: emu takes as many threads as it may use cores, and BLAS is told."""
+    """Run on so many cores: emu takes as many threads as it may use cores, and so does BLAS."""
     before = _cores()
     os.sched_setaffinity(0, set(sorted(before)[-count:]))
     try:
@@ -81,15 +80,3 @@ def cores(count: int) -> Iterator[None]:
             yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-@contextlib.contextmanager
-def blas_threads(count: int) -> Iterator[None]:
-    """BLAS on so many threads, where threadpoolctl is here to tell it so."""
-    try:
-        threadpool_limits = import_module("threadpoolctl").threadpool_limits
-    except ImportError:
-        yield
-        return
-    with threadpool_limits(limits=count, user_api="blas"):
-        yield

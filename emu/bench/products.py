@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.formats.backend import Backend
 from emu.formats.enums import FormatKind
 from emu.formats.model import Format
 from emu.units.form import PerBlock
+from emu.units.plans import GENERAL, plan_of
 from emu.units.unit import Unit
 
 
@@ -20,15 +22,31 @@ class Product:
     """A unit that is measured."""
 
     unit: str
-    goal: str
-    """the key of the goal that it stands for"""
+    goal: str = ""
+    """the key of the goal that it stands for, if it does"""
     plan: str | None = None
     """`general` to measure that kernel"""
+    backend: Backend = Backend.C
+    events: bool = False
+    """whether events are counted"""
+    batch: int = 0
+    """how many products one call computes; 0: one, without a batch axis"""
 
     @property
     def key(self) -> str:
         """What --only is compared with."""
-        return f"{self.unit} general" if self.plan else self.unit
+        words = [self.unit, self.plan or "", "" if self.backend is Backend.C else self.backend.value]
+        words += ["events" * self.events, f"batch of {self.batch}" if self.batch else ""]
+        return " ".join(filter(None, words))
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The keywords of Unit.matmul."""
+        return {"plan": self.plan, "backend": self.backend, "events": self.events}
+
+    def plan_at(self, k: int) -> str:
+        """The plan that runs it; the general kernel alone counts events."""
+        return GENERAL if self.plan or self.events else plan_of(self.loaded.form, k, self.backend).name
 
     @cached_property
     def loaded(self) -> Unit:
@@ -57,10 +75,19 @@ _CHOSEN = (
     ("kulisch-e4m3", "exact"),
     ("ibm-int4-radix4:tree", "log4"),
 )
+BATCH = 256
 PRODUCTS = (
     *(Product(unit=unit, goal=goal) for unit, goal in _CHOSEN),
-    Product(unit="fp8-e4m3-fp16acc", goal="general", plan="general"),
+    Product(unit="fp8-e4m3-fp16acc", goal="general", plan=GENERAL),
 )
+"""What goals are judged by."""
+MORE = (
+    *(Product(unit=unit, backend=Backend.NUMBA) for unit, _ in _CHOSEN),
+    *(Product(unit=unit, events=True) for unit in ("generic:float(acc=float16)", f"{_HOPPER}.m64n8k32.f32.e4m3.e4m3")),
+    *(Product(unit=unit, batch=BATCH) for unit in ("integer:add(a=int8, b=int8, acc=int32)",
+                                                   "generic:float(acc=float16)", "kulisch-e4m3")),
+)  # fmt: skip
+"""What is measured besides: Numba where it has a plan, event counting, many small products in one call."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,16 +107,21 @@ class Operands:
             b_scale=None if self.b_scale is None else self.b_scale[:, columns],
         )  # fmt: skip
 
+    def part_of_batch(self, at: int) -> Operands:
+        """One product of a batch, of a unit without scales."""
+        return Operands(a=self.a[at], b=self.b[at], a_scale=None, b_scale=None)
+
     def run(self, unit: Unit, **how: Any) -> Any:
         """The product."""
         return unit.matmul(self.a, self.b, a_scale=self.a_scale, b_scale=self.b_scale, **how)
 
 
-def operands(unit: Unit, size: int, seed: int = 1) -> Operands:
+def operands(unit: Unit, size: int, seed: int = 1, batch: int = 0) -> Operands:
     """Operands like those of a network: normally distributed floats, uniform integers, scales near one."""
     rng = np.random.default_rng(seed)
+    shape = (batch, size, size) if batch else (size, size)
     return Operands(
-        a=_codes(unit.a, (size, size), rng), b=_codes(unit.b, (size, size), rng),
+        a=_codes(unit.a, shape, rng), b=_codes(unit.b, shape, rng),
         a_scale=_scales(unit.scale_a, size, rng), b_scale=_transposed(_scales(unit.scale_b, size, rng)),
     )  # fmt: skip
 

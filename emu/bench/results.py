@@ -7,6 +7,7 @@ from typing import Any
 
 from emu.bench.goals import GOALS, Goal
 from emu.bench.machine import Machine
+from emu.bench.peers import PeerTiming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,7 @@ class Timing:
     size: int
     """M = N = K, or elements"""
     seconds: float
+    """of the processor, on one thread; of the goal `threads`: that pass"""
     rate: float
     """G multiply-accumulates, or M elements, per second"""
     against: dict[str, float]
@@ -28,6 +30,8 @@ class Timing:
     """what the goal is judged by"""
     note: str = ""
     """a difference in bits, or what was not done"""
+    batch: int = 0
+    """products of one call, if they have a batch axis"""
     headline: bool = False
     """whether this is the size that the goal speaks of, or the nearest one that was measured"""
 
@@ -38,6 +42,7 @@ class Results:
 
     machine: Machine
     timings: tuple[Timing, ...]
+    peers: tuple[PeerTiming, ...] = ()
 
     @property
     def differences(self) -> list[Timing]:
@@ -60,4 +65,5 @@ class Results:
                 "figures": figures, "met": met,
             })  # fmt: skip
         timings = [asdict(timing) for timing in self.timings]
-        return {"machine": asdict(self.machine), "goals": goals, "timings": timings}
+        peers = [asdict(peer) for peer in self.peers]
+        return {"machine": asdict(self.machine), "goals": goals, "timings": timings, "peers": peers}

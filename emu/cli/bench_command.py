@@ -31,9 +31,13 @@ def _sizes(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int
               help="Also write all figures as JSON.")  # fmt: skip
 @click.option("--plot", "plot_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.png",
               help="Also plot rate against size.")  # fmt: skip
+@click.option("--peers", is_flag=True, help="Also measure other libraries that are installed, at a small size.")
+@click.option("--markdown", "markdown_file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+              metavar="FILE", help="Also write the table of the goals as Markdown (-: print it).")  # fmt: skip
 def command(
-    only: tuple[str, ...], sizes: tuple[int, ...], quick: bool, json_file: Path | None, plot_file: Path | None
-) -> int:
+    only: tuple[str, ...], sizes: tuple[int, ...], quick: bool, json_file: Path | None, plot_file: Path | None,
+    peers: bool, markdown_file: Path | None,
+) -> int:  # fmt: skip
     """Measure matrix products and casts next to what NumPy and other libraries do in the same run.
 
     On one thread. The first table is that of the goals: time as a ratio to a float32 product of the same size (casts:
@@ -52,13 +56,19 @@ def command(
 
     console = messages()
     chosen = sizes or ((128, 512) if quick else SIZES)
-    results = run(only, chosen, quick, report=lambda what: console.print(f"{what} …", soft_wrap=True))
-    if not results.timings:
+    results = run(only, chosen, quick, report=lambda what: console.print(f"{what} …", soft_wrap=True), peers=peers)
+    if not results.timings and not results.peers:
         raise SpecError("nothing of that name is measured", key="--only", value=", ".join(only))
     click.echo(results.machine.line())
     print_table(table.GOAL_HEADINGS, ("measured",), table.goal_rows(results, every=not only))
     click.echo()
     print_table(table.HEADINGS, ("size", "rate"), table.rows(results))
+    if results.peers:
+        click.echo()
+        print_table(table.PEER_HEADINGS, ("rate", "times slower"), table.peer_rows(results))
+    if markdown_file is not None:
+        with click.open_file(str(markdown_file), "w", encoding="utf-8") as file:
+            file.write(table.markdown(results))
     if json_file is not None:
         json_file.write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
     if plot_file is not None:

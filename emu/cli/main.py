@@ -24,6 +24,7 @@ EXIT_INPUT, EXIT_DIFFERENT, EXIT_INTERRUPTED = 1, 3, 130
 COMMANDS = {
     "demo": "Run a small network on real digits under three accelerators.",
     "replay": "Replay an ONNX model, layer by layer, under an accelerator.",
+    "workload": "Run real models with real inputs and a task metric under accelerators.",
     "diff": "Compare two accelerators on a model: which layers differ, and at which step first.",
     "trace": "Follow one output element of a layer through the datapath, step by step.",
     "report": "Write the HTML report of a stored replay.",

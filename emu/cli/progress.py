@@ -1,4 +1,4 @@
-"""The progress bar of commands that go through the layers of a model."""
+"""The progress bar of commands that go through the layers of a model, or the inputs of a workload."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ MOST_ELEMENTS = 4096
 """Elements of a layer whose error is looked at; that of `emu.attribution.sample`, without loading the engine."""
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+UNFINISHED = ".unfinished"
+"""In a run's folder: the layers of a run that is under way, or was interrupted."""
 
 
 @click.command(name="replay")
@@ -64,6 +67,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 )  # fmt: skip
 @options.BACKEND
 @click.option("--out", type=FOLDER, help="Store the run: layers.parquet, run.json and the bits of every layer.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in --out that was interrupted: finished layers are taken from there.",
+)
 @click.option("--report", type=FILE, help="Write a self-contained HTML report.")
 @click.option(
     "--expect", type=FOLDER, metavar="RUN", help="Compare every bit with a stored run; exit with 3 on any difference."
@@ -72,7 +80,7 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 def command(
     ctx: click.Context, model: Path, inputs: Path, accelerator: str, layers: str, mode: str, truth: str,
     calibration: Path | None, events: bool, attribution: int | None, shapley: bool, metrics: tuple[str, ...],
-    backend: str, out: Path | None, report: Path | None, expect: Path | None,
+    backend: str, out: Path | None, resume: bool, report: Path | None, expect: Path | None,
 ) -> int:  # fmt: skip
     """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE."""
     del ctx
@@ -83,17 +91,20 @@ def command(
     from emu.deviation.table import print_layers
 
     expected = _check_places(out, report, expect)
+    unfinished = _unfinished(out, resume)
     console = messages()
     with LayerProgress(console) as bar:
         done = replay(
             model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
             calibration=calibration, events=events, attribution=attribution or (MOST_ELEMENTS if shapley else 0),
-            shapley=shapley, metrics=metrics, progress=bar,
+            shapley=shapley, metrics=metrics, progress=bar, unfinished=unfinished,
         )  # fmt: skip
     # what was asked for is done before anything is printed: a reader that goes away loses none of it
     difference = None if expected is None else done.difference(expected)
     if out is not None:
         done.write(out)
+    if unfinished is not None:
+        shutil.rmtree(unfinished)
     if report is not None:
         from emu.report import write_report
 
@@ -114,9 +125,21 @@ def command(
     return 0
 
 
+def _unfinished(out: Path | None, resume: bool) -> Path | None:
+    """Where finished layers are kept until the run is stored; without `resume` what was left there is dropped."""
+    if out is None:
+        if resume:
+            raise click.UsageError("--resume needs --out: the folder of the run that was interrupted")
+        return None
+    folder = out / UNFINISHED
+    if not resume and folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+    return folder
+
+
 def _check_places(out: Path | None, report: Path | None, expect: Path | None) -> StoredRun | None:
     """Refuse places that cannot be written or read before any work starts; the run to compare with."""
-    from emu.deviation.atomic import check_file
+    from emu.atomic import check_file
     from emu.deviation.store import check_folder, read_run
 
     if out is not None and expect is not None and out.resolve() == expect.resolve():

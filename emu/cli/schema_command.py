@@ -6,7 +6,9 @@ import click
 
 
 @click.command(name="schema")
-@click.argument("kind", type=click.Choice(["format", "function", "unit", "family", "scheme", "accelerator"]))
+@click.argument(
+    "kind", type=click.Choice(["format", "function", "unit", "family", "scheme", "accelerator", "workload"])
+)
 def command(kind: str) -> None:
     """Print the JSON Schema (draft 2020-12) of one kind of spec file, for editors that complete and check TOML.
 

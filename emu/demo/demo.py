@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.atomic import check_file
 from emu.deviation import numbers
-from emu.deviation.atomic import check_file
 from emu.deviation.rows import LayerRow, known_sum, of_units
 from emu.deviation.table import not_shown, plain_table, print_table, table_width
 

@@ -65,6 +65,7 @@ def replay(
     metrics: Iterable[str] | Mapping[str, Metric] = (),
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
+    unfinished: Path | None = None,
 ) -> Replay:
     """Replay a model under an accelerator and compare every layer with the truth.
 
@@ -84,6 +85,7 @@ def replay(
             `emu.deviation.custom`. They are called with each layer as soon as it is done, and with each output.
         progress: called with (layers done, layers in all, name of the next one).
         on_layer: called with each layer's tensors when it is done.
+        unfinished: a folder where finished layers are kept: a run that is killed goes on where it was.
 
     Raises:
         SpecError: the accelerator, an unknown mode, truth or backend, or a metric that cannot be found.
@@ -101,7 +103,7 @@ def replay(
     done = run(
         model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
         calibration=calibration, events=events, attribution=attribution, shapley=shapley, progress=progress,
-        on_layer=judge,
+        on_layer=judge, unfinished=unfinished,
     )  # fmt: skip
     return judged(done, chosen, metrics=own, rows=rows)
 

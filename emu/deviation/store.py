@@ -34,7 +34,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.deviation.atomic import replacing_all
+from emu.atomic import replacing_all
 from emu.deviation.parquet import write_parquet
 from emu.deviation.result import Result, Sample
 from emu.errors import ModelError

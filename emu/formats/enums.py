@@ -8,13 +8,14 @@
 from __future__ import annotations
 
 import enum
+from functools import cached_property
 from typing import Self
 
 
 class Vocabulary(enum.Enum):
     """A string enum whose members have a position and may have aliases."""
 
-    @property
+    @cached_property
     def code(self) -> int:
         """The position of the member: its number in the kernels' tables."""
         return list(type(self)).index(self)

@@ -12,7 +12,7 @@ Sources: IEEE 754-2019 clause 3; OCP OFP8 and MX; P3109 v4.0; ml_dtypes' names; 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,18 @@ class Format(Properties):
     source: str = field(default="", compare=False, repr=False)
     maturity: str = field(default="", compare=False, repr=False)
     scope: str = field(default="", compare=False, repr=False)
+
+    def __hash__(self) -> int:
+        """Of the fields that formats are compared by, made once: formats are keys wherever tables are kept."""
+        return self._hash
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the hash: another process hashes otherwise."""
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, item.name) for item in fields(self) if item.compare))
 
     def __str__(self) -> str:
         from emu.formats.text import text_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -87,10 +88,7 @@ def general_cast(
     """
     from cemu import ffi, lib
 
-    formats = FormatTable()
-    source_index = formats.index(source)
-    row = np.array([formats.cast_row(how)], dtype=CAST)
-    tables = c_tables(formats.rows())
+    tables, source_index, row = _prepared(source, how)
     out = np.empty(codes.shape, dtype=np.uint64)
     masks = np.zeros(codes.shape, dtype=np.uint16) if want_masks else None
     failed = ffi.new("int64_t *")
@@ -107,6 +105,15 @@ def general_cast(
     if default_nan and how.format.has_nan:
         out[is_nan(out, how.format)] = how.nan_code
     return out, masks
+
+
+@lru_cache(maxsize=1024)
+def _prepared(source: Format, how: Cast) -> tuple[CTables, int, NDArray[Any]]:
+    """The tables of a cast, the source's row in them, and the cast's own row; all only ever read."""
+    formats = FormatTable()
+    source_index = formats.index(source)
+    row = np.array([formats.cast_row(how)], dtype=CAST)
+    return c_tables(formats.rows()), source_index, row
 
 
 def is_nan(codes: NDArray[np.uint64], fmt: Format) -> NDArray[np.bool_]:

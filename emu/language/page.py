@@ -19,6 +19,7 @@ from emu.schemes import load as schemes
 from emu.spec.about import AboutKeys
 from emu.units import family
 from emu.units import spec as units
+from emu.workloads import keys as workloads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,9 @@ TABLES = {
     "accelerator.vector": Table(of=(accelerators.VectorKeys,)),
     "accelerator.sum": Table(of=(accelerators.SumKeys,)),
     "accelerator.fallback": Table(of=(accelerators.FallbackKeys,)),
+    "workload": Table(of=(workloads.WorkloadKeys,), about=True),
+    "workload.model": Table(of=(workloads.ModelKeys,)),
+    "workload.file": Table(of=(workloads.FileKeys,)),
 }  # fmt: skip
 PIECES = "function.piece"
 """The one table with a column for the kinds that have a key."""

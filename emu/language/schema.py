@@ -1,4 +1,4 @@
-"""The JSON Schemas of the six kinds of spec file, for editors."""
+"""The JSON Schemas of the seven kinds of spec file, for editors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from emu.language.shape import Builder, Schema, not_extending
 from emu.schemes.load import SchemeKeys
 from emu.units.family import FamilyKeys
 from emu.units.spec import UnitKeys
+from emu.workloads.keys import WorkloadKeys
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FILES: dict[str, type[msgspec.Struct]] = {
     "unit": UnitKeys, "family": FamilyKeys, "function": FunctionKeys, "scheme": SchemeKeys,
-    "accelerator": AcceleratorKeys,
+    "accelerator": AcceleratorKeys, "workload": WorkloadKeys,
 }  # fmt: skip
 KINDS = ("format", *FILES)
 """The kinds of file that have a schema."""

@@ -251,7 +251,7 @@ def _formats() -> dict[str, type[msgspec.Struct]]:
 _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
-    "emu.accelerators.keys": "accelerator",
+    "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload",
 }  # fmt: skip
 
 

@@ -7,8 +7,9 @@
    image of a convolution.
 3. Row tile by row tile, the unit multiplies, and the epilogue (`emu.layers.epilogue`) makes values of the codes.
 
-* A unit that takes block scales gets them: the scheme's scale is repeated for every block, as codes of the unit's scale
-  format, and left out of the epilogue.
+* A unit that takes block scales gets them. A scheme of a block format makes them, along K: A is then gathered as values
+  and quantised tile by tile, as hardware quantises what it multiplies. Of another scheme the scale is repeated for
+  every block, as codes of the unit's scale format, and left out of the epilogue.
 * Tiles change no bit and no count (`emu.layers.flushed`). A unit with stochastic rounding numbers its draws by output
   element, so it is not tiled.
 * Memory: B, one copy of A's source, the output, and one tile; never M × K or M × K × N.
@@ -17,7 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +68,8 @@ class Side:
     """None: 1, or applied by the unit"""
     unit_scale: NDArray[Any] | None
     """codes for the unit's own scale operand"""
+    beyond: OutOfRange = field(default_factory=OutOfRange)
+    """of rows that were quantised by themselves: elements beyond the operand format's range"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,13 +80,20 @@ class Operands:
     """from (start, stop) to those rows of A"""
     b: Side
     """whole"""
-    quantised: tuple[Quantised, Quantised]
-    """A's source and B"""
+    source: Quantised | None
+    """what A is gathered from; None: its rows are quantised when they are gathered"""
+    columns: Quantised
+    """B"""
+
+    @property
+    def beyond(self) -> OutOfRange:
+        """Elements beyond the operand formats' ranges, but for rows that are quantised by themselves."""
+        return self.columns.beyond if self.source is None else self.source.beyond + self.columns.beyond
 
     def flushed(self, unit: Unit) -> int:
-        """Elements that the unit takes for zero."""
-        of_a, of_b = self.quantised
-        return flushed_in(unit.form.a, of_a.codes) + flushed_in(unit.form.b, of_b.codes)
+        """Elements that the unit takes for zero, but for rows that are quantised by themselves."""
+        of_a = 0 if self.source is None else flushed_in(unit.form.a, self.source.codes)
+        return of_a + flushed_in(unit.form.b, self.columns.codes)
 
 
 def operands_of(
@@ -98,9 +108,10 @@ def operands_of(
         scale=static[1],
         scale_format=None if unit.scale_b is None else unit.scale_b.format,
         name=lowered.b_name,
+        k_axis=COLUMN_AXIS,
     )
     of_b = columns or _quantise(lowered.b, assignment, of_columns)
-    b = _side(of_b.codes, of_b.scale, assignment, unit.scale_b, COLUMN_AXIS)
+    b = _side(of_b, of_b.scale, assignment, unit.scale_b, COLUMN_AXIS)
     rows = Target(
         format=unit.a,
         axes=lowered.geometry.token_axes if plan.activations.per_line else None,
@@ -108,13 +119,30 @@ def operands_of(
         scale_format=None if unit.scale_a is None else unit.scale_a.format,
         name=lowered.source_name,
     )
+    if plan.activations.scheme.blocks is not None:
+        return Operands(a=_block_rows(lowered, plan, rows), b=b, source=None, columns=of_b)
     of_a = _quantise(lowered.source, plan.activations, rows)
     codes = lowered.geometry.rows(of_a.codes, unit.a.encode(np.zeros((), np.float32)))
     scales = lowered.geometry.row_scales(of_a.scale) if of_a.scale.ndim else lambda *_: of_a.scale
-    return Operands(
-        a=lambda start, stop: _side(codes(start, stop), scales(start, stop), plan.activations, unit.scale_a, ROW_AXIS),
-        b=b, quantised=(of_a, of_b),
-    )  # fmt: skip
+
+    def some(start: int, stop: int) -> Side:
+        part = replace(of_a, codes=codes(start, stop))
+        return replace(_side(part, scales(start, stop), plan.activations, unit.scale_a, ROW_AXIS), beyond=OutOfRange())
+
+    return Operands(a=some, b=b, source=of_a, columns=of_b)
+
+
+def _block_rows(lowered: Lowered, plan: LayerPlan, target: Target) -> Callable[[int, int], Side]:
+    """Rows of A, gathered as values and quantised in blocks along K; the tensor's scale is that of the whole source."""
+    values = lowered.geometry.rows(lowered.source.astype(np.float32, copy=False), np.float32(0))
+    magnitude = np.abs(lowered.source[np.isfinite(lowered.source)])
+    whole = replace(target, tensor_absmax=float(np.float32(magnitude.max(initial=0.0))))
+
+    def some(start: int, stop: int) -> Side:
+        made = _quantise(np.ascontiguousarray(values(start, stop)), plan.activations, whole)
+        return _side(made, made.scale, plan.activations, plan.unit.scale_a, ROW_AXIS)
+
+    return some
 
 
 def _quantise(values: NDArray[Any], assignment: Assignment, target: Target) -> Quantised:
@@ -147,9 +175,14 @@ def emulate(
     operands = operands_of(lowered, plan, static, columns)
     y = lowered.new_product(np.float32)
     total, beyond, flushed = no_events(plan.unit), OutOfRange(), operands.flushed(plan.unit) if events else 0
+    quantiser = operands.beyond
     tiles = [(0, lowered.geometry.m)] if plan.unit.form.stochastic else lowered.tiles()
     for start, stop in tiles:
-        tile = _multiply(lowered, plan, operands.a(start, stop), operands.b, (start, stop), events, backend)
+        rows = operands.a(start, stop)
+        quantiser += rows.beyond
+        if events and operands.source is None:
+            flushed += flushed_in(plan.unit.form.a, rows.codes)
+        tile = _multiply(lowered, plan, rows, operands.b, (start, stop), events, backend)
         y[:, start:stop], out = finish(tile.d, plan.unit.d, tile.scale, tile.bias, plan.output)
         beyond += out
         flushed += tile.flushed
@@ -158,9 +191,9 @@ def emulate(
     return LayerOutput(
         y=lowered.assemble(y),
         events=with_flushed_in(total, flushed) if events else None,
-        quantiser=operands.quantised[0].beyond + operands.quantised[1].beyond,
+        quantiser=quantiser,
         output=beyond,
-        columns=operands.quantised[1],
+        columns=operands.columns,
     )
 
 
@@ -198,11 +231,14 @@ def _multiply(
     return _Tile(d=d, scale=t, bias=bias, events=counted, flushed=flushed)
 
 
-def _side(codes: NDArray[Any], scale: Float32, assignment: Assignment, operand: PerBlock | None, axis: int) -> Side:
+def _side(made: Quantised, scale: Float32, assignment: Assignment, operand: PerBlock | None, axis: int) -> Side:
     """Codes, and their scale either for the epilogue or, block by block, for the unit."""
+    if made.block_scales is not None:
+        tensor = None if scale == 1 else scale
+        return Side(codes=made.codes, epilogue_scale=tensor, unit_scale=made.block_scales, beyond=made.beyond)
     if operand is None:
-        return Side(codes=codes, epilogue_scale=scale if assignment.scheme.scales else None, unit_scale=None)
-    shape = list(codes.shape)
-    shape[axis] = operand.blocks(codes.shape[axis])
+        return Side(codes=made.codes, epilogue_scale=scale if assignment.scheme.scales else None, unit_scale=None)
+    shape = list(made.codes.shape)
+    shape[axis] = operand.blocks(made.codes.shape[axis])
     scales = operand.format.encode(scale, Rounding.TIES_TO_EVEN, Overflow.SATURATE)
-    return Side(codes=codes, epilogue_scale=None, unit_scale=np.broadcast_to(scales, shape))
+    return Side(codes=made.codes, epilogue_scale=None, unit_scale=np.broadcast_to(scales, shape))

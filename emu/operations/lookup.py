@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from emu.formats.codes import as_narrow
 from emu.formats.fast.chunks import address, in_chunks
 from emu.formats.fast.lookup import look_up
+from emu.formats.isa import Isa, isa_code
 from emu.formats.model import Format
 from emu.operations.call import Rule
 from emu.operations.pairs import Float32, float32_kernel
@@ -129,7 +130,7 @@ def all_codes(formats: tuple[Format, ...]) -> list[Array]:
     return [place.ravel().astype(fmt.code_dtype) for place, fmt in zip(places, formats, strict=True)]
 
 
-def entries(table: Array, formats: tuple[Format, ...], codes: list[Array], isa: int = -1) -> Array:
+def entries(table: Array, formats: tuple[Format, ...], codes: list[Array], isa: Isa | None = None) -> Array:
     """The table's entries at codes of one shape, C-contiguous, in their smallest unsigned dtypes."""
     if len(codes) == 1:
         return look_up(table, codes[0])[0]
@@ -141,7 +142,7 @@ def entries(table: Array, formats: tuple[Format, ...], codes: list[Array], isa: 
     return look_up(table, at)[0]
 
 
-def _of_pairs(table: Array, formats: tuple[Format, ...], x: Array, y: Array, isa: int) -> Array:
+def _of_pairs(table: Array, formats: tuple[Format, ...], x: Array, y: Array, isa: Isa | None) -> Array:
     from cemu import ffi, lib
 
     out = np.empty(x.shape, table.dtype)
@@ -153,7 +154,7 @@ def _of_pairs(table: Array, formats: tuple[Format, ...], x: Array, y: Array, isa
             "x_bits": formats[0].bits, "y_bits": formats[1].bits, "table": source,
             "out": target + begin * out.itemsize, "out_bits": 8 * out.itemsize, "n": end - begin,
         })  # fmt: skip
-        status = lib.cemu_plan_pair_table(job, isa)
+        status = lib.cemu_plan_pair_table(job, isa_code(isa))
         if status != lib.CEMU_OK:
             raise AssertionError(f"cemu_plan_pair_table: status {status}")
 

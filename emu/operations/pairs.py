@@ -25,6 +25,7 @@ from emu.formats.enums import FormatKind
 from emu.formats.fast.chunks import address, in_chunks
 from emu.formats.fast.grid import grid_of
 from emu.formats.fast.lookup import numbers
+from emu.formats.isa import Isa, isa_code
 from emu.formats.model import Format
 from emu.operations.call import Rule
 from emu.operations.enums import Operation
@@ -48,13 +49,13 @@ class Float32:
     dtype: np.dtype[Any]
     """of the results"""
 
-    def run(self, x: Array, y: Array, *, isa: int = -1) -> Array | None:
+    def run(self, x: Array, y: Array, *, isa: Isa | None = None) -> Array | None:
         """The results' codes; None if the processor does not round to nearest now.
 
         Args:
             x: uint8, C-contiguous.
             y: the same, of the same shape.
-            isa: the position of an instruction set in `Isa`; -1: the best.
+            isa: the best of this machine unless one is forced.
         """
         from cemu import ffi, lib
 
@@ -69,7 +70,7 @@ class Float32:
                 "x": ffi.cast("uint8_t *", first + begin), "y": ffi.cast("uint8_t *", second + begin),
                 "out": target + begin * out.itemsize, "out_bits": 8 * out.itemsize, "n": end - begin,
             })  # fmt: skip
-            status = lib.cemu_plan_pairs(job, isa)
+            status = lib.cemu_plan_pairs(job, isa_code(isa))
             if status != lib.CEMU_OK:
                 raise AssertionError(f"cemu_plan_pairs: status {status}")
             refused.append(bool(job.refused))
@@ -77,24 +78,24 @@ class Float32:
         in_chunks(x.size, run)
         return None if any(refused) else out
 
-    def agrees(self, results: Array, x: Array, y: Array, *, isa: int = -1) -> bool:
+    def agrees(self, results: Array, x: Array, y: Array, *, isa: Isa | None = None) -> bool:
         """Whether these are the results."""
         found = self.run(x, y, isa=isa)
         return found is not None and np.array_equal(found, results)
 
 
-def float32_kernel(rule: Rule, isa: int | None = None) -> Float32 | None:
+def float32_kernel(rule: Rule, isa: Isa | None = None) -> Float32 | None:
     """The kernel for a rule, which is yet to be compared with it; None if it is not to be used.
 
     Args:
         rule: what to compute.
-        isa: the position of the instruction set that it is for; default: that of this machine.
+        isa: the instruction set that it is for: the best of this machine unless one is forced.
     """
     from cemu import lib
 
     if rule.operation not in OPERATIONS or max(fmt.bits for fmt in rule.formats) > BYTE:
         return None
-    if (lib.cemu_isa_level() if isa is None else isa) < lib.CEMU_ISA_V4:
+    if isa_code(isa) < lib.CEMU_ISA_V4:
         return None
     operands = [_operand(fmt, rule.daz) for fmt in rule.formats]
     x, y = operands

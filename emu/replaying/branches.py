@@ -3,7 +3,7 @@
 * Names made inside the branch get the If's first output in front, so that they meet no other name of the graph; what
   the branch captures keeps its name, also inside bodies of its own nodes.
 * The branch's initialisers become constants of the graph. Its outputs reach the names of the If's outputs by Identity
-  nodes: a branch may hand out a tensor that it captured.
+  nodes: a branch may hand out one of its initialisers.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ def run(
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
     keep: bool = True,
+    unfinished: Path | None = None,
     events: bool = True,
     attribution: int = 0,
     shapley: bool = False,
@@ -58,6 +59,7 @@ def run(
         progress: called when a layer starts, and at the end.
         on_layer: called with each layer when it is done.
         keep: put the layers into the result; False drops their tensors after `on_layer`.
+        unfinished: a folder where finished layers are kept: a run that is killed goes on where it was.
         events: count what happens inside the units; without, they are as fast as they can be.
         attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
         shapley: charge it over all orders of the stages, too.
@@ -75,5 +77,7 @@ def run(
         LoadedModel(model, limits=limits), chosen, layers=layers, backend=backend, events=events,
         attribution=attribution, shapley=shapley, calibration=calibration, keep_weights=False,
     )  # fmt: skip
-    done = session.run(inputs, mode=mode, truth=truth, progress=progress, on_layer=on_layer, keep=keep)
+    done = session.run(
+        inputs, mode=mode, truth=truth, progress=progress, on_layer=on_layer, keep=keep, unfinished=unfinished
+    )
     return replace(done, elapsed=time.perf_counter() - started)

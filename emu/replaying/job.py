@@ -1,6 +1,8 @@
 """One replay under way: the layers under the accelerator, in either mode.
 
-* Isolated: one float32 reference run gives every layer's inputs; truth and accelerator both start from those.
+* Isolated: one float32 reference run gives every layer's inputs; truth and accelerator both start from those. With a
+  folder for finished layers (`emu.replaying.spill`) the reference run goes along, and a tensor is dropped after its
+  last reader.
 * Propagated: a whole run in truth arithmetic, then a whole run in which the accelerator's layers and vector operations
   replace the reference's, with what lies between them in the reference engine.
 """
@@ -29,6 +31,7 @@ from emu.replaying.layers import Layer, PlannedLayer
 from emu.replaying.reference import Reference
 from emu.replaying.result import Kind, LayerRun, OutputPair, Truth
 from emu.replaying.schedule import Island, Step, execute, island_of, islands_of, schedule
+from emu.replaying.spill import Spill
 from emu.replaying.truth import true_run
 from emu.replaying.vectors import VectorNode
 from emu.replaying.widen import WideRunner
@@ -86,6 +89,8 @@ class Job:
     """fill `weights`"""
     route: Callable[[], Route]
     """gives the steps of a propagated run"""
+    spill: Spill | None = None
+    """where finished layers are kept"""
     inherits: bool = False
     """whether layers read what the accelerator made of the layers before: their truth is the model's"""
     done: list[LayerRun] = field(default_factory=list)
@@ -101,24 +106,68 @@ class Job:
 
     def isolated(self) -> dict[str, OutputPair]:
         """Every layer and vector operation on the reference activations."""
+        alone = {index: island_of(self.graph, which) for index, which in self._all().items()}
+        vectors = tuple(alone[one.index] for one in self.vectors)
+        wide = WideRunner(self.graph, self.reference.types, vectors)
+        if self.spill is not None:
+            self._stream(alone, wide)
+            return {}
         nodes = [*(entry.layer.node for entry in self.planned), *(one.node for one in self.vectors)]
         names = {name for node in nodes for name in node.input if name not in self.graph.constants}
         if self.truth is Truth.FLOAT32:
             names.update(self._wanted())
         values = self.reference.run(self.inputs, names - {""})
         self._refuse_nan(values)
-        steps: list[PlannedLayer | VectorNode] = [*self.planned, *self.vectors]
-        for step in sorted(steps, key=lambda one: one.index if isinstance(one, VectorNode) else one.layer.index):
-            if isinstance(step, VectorNode):
-                y, seconds = self._vector(step, values)
-                narrow = self.truth is not Truth.FLOAT64
-                exact = values[step.output].astype(np.float64) if narrow else self._own_truth(step, values)
-                self._record_vector(step, values, y, exact, seconds)
-                continue
-            lowered, output, seconds = self._emulate(step, values)
-            truth = evaluate(lowered) if self.truth is Truth.FLOAT64 else values[step.layer.output].astype(np.float64)
-            self._record(step, values, lowered, output, truth, seconds)
+        for _, which in sorted(self._all().items()):
+            self._alone(which, alone[which.index], values, wide, lambda name: values[name])
         return {}
+
+    def _all(self) -> dict[int, Layer | VectorNode]:
+        """Layers and vector nodes by their place in the graph."""
+        layers = {entry.layer.index: entry.layer for entry in self.planned}
+        return {**layers, **{one.index: one for one in self.vectors}}
+
+    def _alone(
+        self, which: Layer | VectorNode, island: Island, values: Mapping[str, Array], wide: WideRunner,
+        reference: Callable[[str], Array],
+    ) -> None:  # fmt: skip
+        """One layer or vector operation on reference activations; `reference` gives the engine's own output."""
+        if isinstance(which, VectorNode):
+            y, seconds = self._vector(which, values)
+            double = self.truth is Truth.FLOAT64
+            exact = wide(island, values)[which.output] if double else reference(which.output)
+            self._record_vector(which, values, y, exact.astype(np.float64), seconds)
+            return
+        entry = next(entry for entry in self.planned if entry.layer.index == which.index)
+        lowered, output, seconds = self._emulate(entry, values)
+        truth = evaluate(lowered) if self.truth is Truth.FLOAT64 else reference(which.output).astype(np.float64)
+        self._record(entry, values, lowered, output, truth, seconds)
+
+    def _stream(self, alone: Mapping[int, Island], wide: WideRunner) -> None:
+        """The isolated run, layer by layer along the reference run: tensors are dropped after their last reader."""
+        self._refuse_nan(self.inputs)
+        route = self.route()
+        engine = IslandRunner(self.graph, self.reference.types, tuple(alone.values()))
+
+        def step(which: Step, values: Mapping[str, Array]) -> Mapping[str, Array]:
+            if isinstance(which, Island):
+                return route.islands(which, values)
+            made = engine(alone[which.index], values)
+            if not self._known(which):
+                self._refuse_nan(values)
+                self._alone(which, alone[which.index], values, wide, lambda name: made[name])
+            return made
+
+        execute(self.graph, route.steps, self.inputs, step)
+
+    def _known(self, which: Layer | VectorNode) -> LayerRun | None:
+        """A layer that was finished before; it is handed on as if it were done now."""
+        found = None if self.spill is None else self.spill.get(which.index)
+        if found is not None:
+            self.progress(self.started, self.total, which.name)
+            self.started += 1
+            self._hand_on(found)
+        return found
 
     def propagated(self) -> tuple[dict[str, OutputPair], list[str]]:
         """A whole run in truth arithmetic, then one under the accelerator. Also the nodes that truth ran in float32."""
@@ -157,6 +206,9 @@ class Job:
         def step(which: Step, values: Mapping[str, Array]) -> Mapping[str, Array]:
             if isinstance(which, Island):
                 return route.islands(which, values)
+            found = self._known(which)
+            if found is not None:
+                return {which.output: found.emulated.astype(numpy_type(self.reference.types[which.output]))}
             if isinstance(which, VectorNode):
                 y, seconds = self._vector(which, values)
                 record_vector(which, values, y, seconds)
@@ -284,17 +336,20 @@ class Job:
         self._done(record)
 
     @cached_property
-    def _alone(self) -> tuple[dict[int, Island], WideRunner]:
+    def _doubles(self) -> tuple[dict[int, Island], WideRunner]:
         """Every vector operation as an island, by its place, and what runs them in double."""
         alone = {one.index: island_of(self.graph, one) for one in self.vectors}
         return alone, WideRunner(self.graph, self.reference.types, tuple(alone.values()))
 
     def _own_truth(self, which: VectorNode, values: Mapping[str, Array]) -> NDArray[np.float64]:
         """A vector operation in double, of what it read."""
-        alone, wide = self._alone
+        alone, wide = self._doubles
         return wide(alone[which.index], values)[which.output].astype(np.float64)
 
     def _done(self, record: LayerRun) -> None:
+        self._hand_on(record if self.spill is None else self.spill.put(record))
+
+    def _hand_on(self, record: LayerRun) -> None:
         self.on_layer(record)
         if self.keep:
             self.done.append(record)

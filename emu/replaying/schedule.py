@@ -52,8 +52,8 @@ def schedule(graph: Graph, layers: Iterable[Layer | VectorNode]) -> tuple[Step, 
     return tuple(_outlined(graph, groups))
 
 
-def island_of(graph: Graph, which: VectorNode) -> Island:
-    """A vector node as an island, for an engine that runs it in its own arithmetic."""
+def island_of(graph: Graph, which: Layer | VectorNode) -> Island:
+    """A layer or vector node as an island, for an engine that runs it in its own arithmetic."""
     inputs = tuple(name for name in reads(which.node) if name not in graph.constants)
     return Island(nodes=(which.node,), inputs=inputs, outputs=(which.output,))
 

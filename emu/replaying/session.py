@@ -29,6 +29,7 @@ from emu.replaying.layers import plan_layers
 from emu.replaying.limits import Limits
 from emu.replaying.reference import Reference
 from emu.replaying.result import Mode, ReplayRun, Truth
+from emu.replaying.spill import Spill
 from emu.replaying.vectors import find_vector_nodes
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ class ReplaySession:
         progress: Progress | None = None,
         on_layer: OnLayer | None = None,
         keep: bool = True,
+        unfinished: Path | None = None,
     ) -> ReplayRun:
         """One replay; the arguments are those of `emu.replaying.driver.run`.
 
@@ -154,6 +156,7 @@ class ReplaySession:
         mode, truth = member(Mode, mode), member(Truth, truth)
         graph = self._model.graph
         given = read_inputs(inputs, graph, self._model.limits)
+        spill = None if unfinished is None else Spill(unfinished, self._question(given, mode, truth))
         job = self._job(
             given,
             truth,
@@ -162,6 +165,7 @@ class ReplaySession:
             progress=progress,
             on_layer=on_layer,
             keep=keep,
+            spill=spill,
         )
         outputs, widened = (job.isolated(), []) if mode is Mode.ISOLATED else job.propagated()
         job.progress(job.total, job.total, "")
@@ -173,6 +177,16 @@ class ReplaySession:
             elapsed=time.perf_counter() - started,
         )  # fmt: skip
 
+    def _question(self, given: dict[str, Array], mode: Mode, truth: Truth) -> dict[str, Any]:
+        """All that decides a bit, an event or a share of a layer."""
+        return {
+            "model": self._model.graph.sha256, "inputs": inputs_hash(given), "accelerator": self.accelerator.spec_hash,
+            "mode": mode.value, "truth": truth.value, "events": self._events,
+            "attribution": self._attribution, "shapley": self._shapley,
+            "layers": [entry.layer.name for entry in self._planned] + [one.name for one in self._vectors],
+            "calibration": as_record(self._scales),
+        }  # fmt: skip
+
     def _job(
         self,
         given: dict[str, Array],
@@ -183,13 +197,17 @@ class ReplaySession:
         progress: Progress | None = None,
         on_layer: OnLayer | None = None,
         keep: bool = True,
+        spill: Spill | None = None,
     ) -> Job:
         return Job(
             graph=self._model.graph, reference=self._model.reference, planned=self._planned,
             vectors=self._vectors, scales=self._scales,
             inputs=given, truth=truth, backend=self._backend, progress=progress or _silent,
             on_layer=on_layer or _silent, keep=keep, events=events, attribution=attribution, shapley=self._shapley,
-            weights=self._weights, keep_weights=self._keep_weights, route=lambda: self._route,
+            spill=spill,
+            weights=self._weights,
+            keep_weights=self._keep_weights,
+            route=lambda: self._route,
         )  # fmt: skip
 
 

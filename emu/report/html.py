@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from emu.atomic import replacing
 from emu.deviation import numbers
 from emu.deviation.agreement import TOP
-from emu.deviation.atomic import replacing
 from emu.deviation.more_tables import output_columns
 from emu.deviation.names import fit
 from emu.deviation.result import FallbackRow, Result

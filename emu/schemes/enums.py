@@ -12,6 +12,8 @@ class StepKind(Vocabulary):
     """choose a scale s from the values, or take a given one"""
     ENCODE = "encode"
     """code = encode(fl32(x / s))"""
+    BLOCK = "block"
+    """codes and scale codes of a block format, along K: for units that take block scales"""
 
 
 class ScaleRule(Vocabulary):

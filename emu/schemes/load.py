@@ -1,7 +1,8 @@
 """From a scheme file to a `Scheme`: the keys, and the rules between them.
 
 * `[[step]] op = "scale"` takes `rule`; `op = "encode"` takes `rounding` and `overflow` (both named, always).
-* At most one `scale`, before `encode`; exactly one `encode`, which is the last step.
+* At most one `scale`, before `encode`; exactly one `encode`, which is the last step. Or one step `op = "block"` alone,
+  with the `format` of its blocks.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Annotated, Any
 
 from emu.errors import SpecError
 from emu.formats import Overflow, Rounding
+from emu.formats.blocks import BlockFormat, load_block
 from emu.schemes.enums import ScaleRule, StepKind
-from emu.schemes.scheme import EncodeStep, ScaleStep, Scheme, Step
+from emu.schemes.scheme import BlockStep, EncodeStep, ScaleStep, Scheme, Step
 from emu.spec import convert, load_mapping
 from emu.spec.about import AboutKeys, Keys, means
 
@@ -37,6 +39,9 @@ class StepKeys(Keys, frozen=True, kw_only=True):
     overflow: Annotated[
         Overflow | None, means("of `encode`, required: one that the operand format can take", default="")
     ] = None
+    format: Annotated[
+        str | None, means("of `block`, required: the block format", values="name of a block format", default="")
+    ] = None
 
 
 class SchemeKeys(AboutKeys, frozen=True, kw_only=True):
@@ -44,11 +49,11 @@ class SchemeKeys(AboutKeys, frozen=True, kw_only=True):
 
     step: Annotated[
         tuple[StepKeys, ...],
-        means("at most one `scale`; exactly one `encode`, which is last", values="`[[step]]`, in order"),
+        means("at most one `scale`, and one `encode`, which is last; or one `block`", values="`[[step]]`, in order"),
     ]
 
 
-_KEYS_OF = {StepKind.SCALE: ("rule",), StepKind.ENCODE: ("rounding", "overflow")}
+_KEYS_OF = {StepKind.SCALE: ("rule",), StepKind.ENCODE: ("rounding", "overflow"), StepKind.BLOCK: ("format",)}
 
 
 def load_scheme(spec: str | Path | Mapping[str, Any]) -> Scheme:
@@ -69,7 +74,7 @@ def load_scheme(spec: str | Path | Mapping[str, Any]) -> Scheme:
 
 def _step(keys: StepKeys, index: int, file: str) -> Step:
     wanted = _KEYS_OF[keys.op]
-    for name in ("rule", "rounding", "overflow"):
+    for name in ("rule", "rounding", "overflow", "format"):
         given = getattr(keys, name) is not None
         if given and name not in wanted:
             reason = f"is no key of a step with op = {keys.op.value!r}"
@@ -78,6 +83,8 @@ def _step(keys: StepKeys, index: int, file: str) -> Step:
             raise SpecError("required key is missing", file=file, key=f"step[{index}].{name}")
     if keys.rule is not None:
         return ScaleStep(rule=keys.rule)
+    if keys.format is not None:
+        return BlockStep(format=_block_format(keys.format, index, file))
     assert keys.rounding is not None
     assert keys.overflow is not None
     if keys.rounding in (Rounding.STOCHASTIC, Rounding.EXACT):
@@ -87,9 +94,20 @@ def _step(keys: StepKeys, index: int, file: str) -> Step:
     return EncodeStep(rounding=keys.rounding, overflow=keys.overflow)
 
 
+def _block_format(name: str, index: int, file: str) -> BlockFormat:
+    fmt = load_block(name, file=file, key=f"step[{index}].format")
+    if fmt.rounding is Rounding.STOCHASTIC:
+        raise SpecError("is no rounding of an encoder", file=file, key=f"step[{index}].format", value=name)
+    return fmt
+
+
 def _check_order(keys: SchemeKeys, file: str) -> None:
     kinds = [step.op for step in keys.step]
     if kinds.count(StepKind.SCALE) > 1:
         raise SpecError("at most one step chooses the scale", file=file, key="step")
+    if kinds == [StepKind.BLOCK]:
+        return
+    if StepKind.BLOCK in kinds:
+        raise SpecError('a step with op = "block" stands alone', file=file, key="step")
     if kinds.count(StepKind.ENCODE) != 1 or kinds[-1] is not StepKind.ENCODE:
         raise SpecError('the last step, and only the last, has op = "encode"', file=file, key="step")

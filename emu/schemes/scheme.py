@@ -2,7 +2,8 @@
 
 * Each step is a small frozen object with one method, `apply`, that takes a `Draft` and returns the next one; a step can
   be used alone from Python.
-* The draft starts with the values; `scale` fills in the scale, `encode` the codes. The last step is `encode`.
+* The draft starts with the values; `scale` fills in the scale, `encode` the codes. The last step is `encode`, or
+  `block`, which fills in codes, the codes of the block scales, and the tensor's scale as the scale.
 * A given scale (static range) replaces the rule of `scale`; a scheme without a `scale` step has s = 1.
 * Where the unit applies scales itself, s is first rounded to the unit's scale format, so that codes and scales agree.
 """
@@ -15,7 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.errors import FormatError
 from emu.formats import Format, Overflow, Rounding
+from emu.formats.blocks import BlockFormat, TensorScale
+from emu.formats.blocks.decode import spread
 from emu.schemes.cast import Float32, OutOfRange
 from emu.schemes.enums import ScaleRule
 from emu.schemes.steps import SMALLEST, absmax_scale, encode_scaled
@@ -34,6 +38,10 @@ class Target:
     """the format of the unit's own scale operand, if it applies scales itself"""
     name: str = "x"
     """the tensor's name, for error messages"""
+    k_axis: int = -1
+    """where K is: blocks lie along it"""
+    tensor_absmax: float | None = None
+    """of the whole tensor, if `values` are a part of it"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,7 @@ class Draft:
     scale: Float32 | None = None
     """None is 1"""
     codes: NDArray[Any] | None = None
+    block_scales: NDArray[Any] | None = None
     beyond: OutOfRange = field(default_factory=OutOfRange)
     """elements beyond the range of the format"""
 
@@ -88,6 +97,28 @@ class EncodeStep:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BlockStep:
+    """Turn values into codes and scale codes of a block format."""
+
+    format: BlockFormat
+
+    def apply(self, draft: Draft, target: Target) -> Draft:
+        """Fill in `codes`, `block_scales` and the tensor's scale, and count what was clamped."""
+        fmt, axis = self.format, target.k_axis % draft.values.ndim
+        whole = target.tensor_absmax if fmt.tensor_scale is TensorScale.NVFP4 else None
+        try:
+            made = fmt.encode(draft.values, axis, tensor_absmax=whole)
+        except FormatError as error:
+            raise FormatError(f"tensor {target.name!r}: {error}") from None
+        scale = None if made.tensor_scale is None else np.asarray(made.tensor_scale, np.float32)
+        with np.errstate(all="ignore"):
+            largest = spread(fmt.scale.decode(made.scales), made) * fmt.element.max_finite
+            clamped = np.abs(draft.values) > largest * (1.0 if scale is None else np.float64(scale))
+        beyond = OutOfRange(saturated=int(np.count_nonzero(clamped)))
+        return replace(draft, codes=made.codes, block_scales=made.scales, scale=scale, beyond=draft.beyond + beyond)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quantised:
     """A tensor as codes."""
 
@@ -96,6 +127,8 @@ class Quantised:
     """value ≈ decode(code) · scale; 0-D, or with size 1 along the axes that a scale covers"""
     beyond: OutOfRange
     """elements beyond the range of the format"""
+    block_scales: NDArray[Any] | None = None
+    """codes of the scales of blocks along K; None: the scheme has none"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +145,17 @@ class Scheme:
     @property
     def scales(self) -> bool:
         """Whether the scheme has scales at all."""
-        return any(isinstance(step, ScaleStep) for step in self.steps)
+        return any(isinstance(step, ScaleStep | BlockStep) for step in self.steps)
+
+    @property
+    def blocks(self) -> BlockFormat | None:
+        """The block format that the scheme makes; None: it makes codes of the operand's format alone."""
+        last = self.steps[-1]
+        return last.format if isinstance(last, BlockStep) else None
 
     @property
     def encoder(self) -> EncodeStep:
-        """The step that makes the codes: the last one."""
+        """The step that makes the codes, where it is not `block`: the last one."""
         last = self.steps[-1]
         assert isinstance(last, EncodeStep)  # the loader accepts only schemes that end so
         return last
@@ -144,7 +183,7 @@ class Scheme:
             draft = step.apply(draft, target)
         assert draft.codes is not None  # the last step has made them
         scale = np.ones((), np.float32) if draft.scale is None else draft.scale
-        return Quantised(codes=draft.codes, scale=scale, beyond=draft.beyond)
+        return Quantised(codes=draft.codes, scale=scale, beyond=draft.beyond, block_scales=draft.block_scales)
 
 
 def _rounded(scale: Float32, fmt: Format) -> Float32:

@@ -55,7 +55,7 @@ class Arguments:
         wide, columns = self.shape[:-1], tuple(batch)
         a = _flat(self.a, wide, (k,), (count, rows, k))
         b = _flat(self.b, columns, (k, n), (count, k, n))
-        c = None if self.c is None else np.ascontiguousarray(self.c).reshape(count, rows, n)
+        c = None if self.c is None else _accumulators(self.c, (count, rows, n))
         of_rows = [_rows(array, wide, count, rows) for array in (self.a_scale, self.a_zero)]
         of_columns = [_columns(array, columns, count) for array in (self.b_scale, self.b_zero)]
         d = out.reshape(count, rows, n)
@@ -176,6 +176,13 @@ def _zeros(zero: Any, operand: PerBlock | None, name: str, last: tuple[int, int]
 def _flat(array: Codes, batch: tuple[int, ...], last: tuple[int, ...], shape: tuple[int, ...]) -> Codes:
     """The array broadcast over a batch, with the batch flattened."""
     return np.ascontiguousarray(np.broadcast_to(array, (*batch, *last))).reshape(shape)
+
+
+def _accumulators(c: Codes, shape: tuple[int, int, int]) -> Codes:
+    """c of every product; one code that stands for all is not written out (`Problem.c`)."""
+    if any(c.strides):
+        return np.ascontiguousarray(c).reshape(shape)
+    return np.broadcast_to(c[(slice(0, 1),) * c.ndim].reshape(1, 1, 1), shape)
 
 
 def _rows(array: Codes | None, wide: tuple[int, ...], count: int, rows: int) -> Codes | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from emu.formats.native import pointer
@@ -22,11 +24,18 @@ def run(problem: Problem) -> None:
     run_tiles(problem, lambda tile: _run_tile(problem, tables, limbs, tile))
 
 
-def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> TileResult:
-    from cemu import ffi, lib
+def run_some(problem: Problem, tiles: list[Tile]) -> None:
+    """Compute some tiles of a wide problem, and add their events, but for the operands that daz takes for zero."""
+    tables = tables_of(problem.form)
+    limbs = limbs_of(problem.form, problem.k)
+    run_tiles(problem, lambda tile: _run_tile(problem, tables, limbs, tile, flushes=False), tiles)
 
-    events, positions = np.zeros_like(problem.events), np.empty_like(problem.positions)
-    c_tables = ffi.new(
+
+def c_tables(tables: UnitTables) -> Any:
+    """The tables as C takes them; they must outlive it."""
+    from cemu import ffi
+
+    return ffi.new(
         "cemu_tables *",
         {
             "unit": pointer("cemu_unit *", tables.unit),
@@ -42,6 +51,13 @@ def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> T
             "terms": pointer("int64_t *", tables.terms),
         },
     )
+
+
+def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile, *, flushes: bool = True) -> TileResult:
+    from cemu import ffi, lib
+
+    events, positions = np.zeros_like(problem.events), np.empty_like(problem.positions)
+    c_unit = c_tables(tables)
     c_problem = ffi.new(
         "cemu_problem *",
         {
@@ -59,8 +75,8 @@ def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile) -> T
             "row": tile.row, "row_end": tile.row_end, "column": tile.column, "column_end": tile.column_end,
             "limbs": limbs, "events": pointer("int64_t *", events),
             "positions": pointer("int64_t *", positions), "position_limit": positions.shape[2],
-            "count_a": int(tile.column == 0), "count_b": int(tile.row == 0), "error_index": 0,
+            "count_a": int(flushes and tile.column == 0), "count_b": int(flushes and tile.row == 0), "error_index": 0,
         },
     )  # fmt: skip
-    status = lib.cemu_matmul(c_tables, c_problem)
+    status = lib.cemu_matmul(c_unit, c_problem)
     return TileResult(status=int(status), error_index=int(c_problem.error_index), events=events, positions=positions)

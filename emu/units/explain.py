@@ -51,6 +51,7 @@ def explain(unit: Unit, k: int | None) -> str:
     about = [f"{name:<9}{text}" for name, text in unit.about.items() if text]
     rows = wires(unit.form, k)
     chosen = plan_of(unit.form, k, Backend.C)
+    counting = plan_of(unit.form, k, Backend.C, counts=True)
     plan = [f"plan for K = {k}: {chosen.name} ({chosen.rate})", *(f"  {line}" for line in chosen.proof)]
     if chosen.name == GENERAL:
         plan += [
@@ -58,7 +59,14 @@ def explain(unit: Unit, k: int | None) -> str:
             "  bounded by the formats, the levels and K, and checked again as it runs;",
             "  bits are lost only where the unit itself cuts or rounds; reference, numba and c give the same ones",
         ]
+    if chosen.counts:
         plan += [f"  not {found.plan}: {found.reason}" for found in refusals(unit.form, k)]
+    if counting.name == chosen.name:
+        plan += [f"with events: {chosen.name}, too"]
+    else:
+        plan += [f"with events: {counting.name} ({counting.rate})"]
+    if counting.name != GENERAL:
+        plan += [f"with positions of events: {GENERAL}"]
     return "\n".join(
         [
             f"unit {unit.name}",

@@ -7,6 +7,8 @@ are filled in. Nothing here is checked again by a backend, and no backend reads 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from emu.arithmetic.pipe import Pipe
 from emu.formats.cast import Cast
@@ -38,6 +40,18 @@ class Operand:
     zero: PerBlock | None = None
     """run-time zero points, subtracted before `load`"""
     load: Pipe = ()
+
+    def __hash__(self) -> int:
+        """Made once: operands are keys wherever tables of their numbers are kept."""
+        return self._hash
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the hash: another process hashes otherwise."""
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.format, self.daz, self.zero, self.load))
 
     @property
     def integral(self) -> bool:

@@ -30,7 +30,8 @@ class Problem:
     b: Codes
     """[k, n]"""
     c: Codes | None
-    """[m, n]; None iff the unit has no operand c"""
+    """[m, n]; None iff the unit has no operand c. The only array that need not be contiguous: one code that stands for
+    all is kept as that (strides of 0), as where the caller gave none; `wide` and `narrow` write it out"""
     a_scale: Codes | None
     """[m, blocks]"""
     b_scale: Codes | None
@@ -71,15 +72,27 @@ class Problem:
         """The length of a dot product."""
         return int(self.a.shape[1])
 
+    @property
+    def given_c(self) -> Codes | None:
+        """c, C-contiguous; None also where it is one code 0 that stands for all, as where the caller gave none."""
+        c = self.c
+        if c is None or (c.size and not any(c.strides) and not c[0, 0]):
+            return None
+        return np.ascontiguousarray(c)
+
     def wide(self) -> Problem:
         """The same problem with all codes in uint64 (views where they are). Its d is to be copied back."""
-        return self._as(lambda _: np.dtype(np.uint64))
+        return self._as(lambda _: np.dtype(np.uint64), True)
 
-    def narrow(self) -> Problem:
-        """The same problem with all codes in the smallest dtypes (views where they are). Its d is to be copied back."""
-        return self._as(lambda fmt: fmt.code_dtype)
+    def narrow(self, *, whole_c: bool = True) -> Problem:
+        """The same problem with all codes in the smallest dtypes (views where they are). Its d is to be copied back.
 
-    def _as(self, dtype: Callable[[Format], np.dtype[Any]]) -> Problem:
+        Args:
+            whole_c: write a c of one code out.
+        """
+        return self._as(lambda fmt: fmt.code_dtype, whole_c)
+
+    def _as(self, dtype: Callable[[Format], np.dtype[Any]], whole_c: bool) -> Problem:
         form = self.form
 
         def made(codes: Codes | None, fmt: Format | None) -> Codes | None:
@@ -89,10 +102,13 @@ class Problem:
             return None if operand is None else operand.format
 
         wanted = dtype(form.d.format)
+        c = made(self.c, None if form.c is None else form.c.format)
+        if c is not None and whole_c:
+            c = np.ascontiguousarray(c)
         d = self.d if self.d.dtype == wanted else np.empty(self.d.shape, wanted)
         return replace(
             self, a=self.a.astype(dtype(form.a.format), copy=False), b=self.b.astype(dtype(form.b.format), copy=False),
-            c=made(self.c, None if form.c is None else form.c.format), d=d,
+            c=c, d=d,
             a_scale=made(self.a_scale, of(form.scale_a)), b_scale=made(self.b_scale, of(form.scale_b)),
             a_zero=made(self.a_zero, of(form.a.zero)), b_zero=made(self.b_zero, of(form.b.zero)),
         )  # fmt: skip

@@ -62,10 +62,10 @@ def worker_count(problem: Problem) -> int:
     return 1 if small else len(os.sched_getaffinity(0))
 
 
-def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult]) -> None:
-    """Run every tile, put their events together, and raise what the first failing element says."""
+def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult], chosen: list[Tile] | None = None) -> None:
+    """Run every tile, or the chosen ones, put their events together, and raise what the first failing element says."""
     workers = worker_count(problem)
-    cut = tiles(problem, workers)
+    cut = tiles(problem, workers) if chosen is None else chosen
     if workers == 1 or len(cut) == 1:
         failed = _put_together(problem, map(run_tile, cut))
     else:

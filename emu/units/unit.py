@@ -15,7 +15,7 @@ from emu.formats.model import Format
 from emu.units.arguments import check_arguments
 from emu.units.events import Events
 from emu.units.form import PerBlock, UnitForm
-from emu.units.plans import GENERAL, general, plan_of
+from emu.units.plans import GENERAL, Plan, general, plan_named, plan_of
 from emu.units.positions import MAX_POSITIONS
 
 MAX_SEED = 1 << 64
@@ -106,8 +106,9 @@ class Unit:
             events: also count what happened; d is the same.
             positions: with `events`, how many places of each stage and kind to name (at most 1000).
             backend: `reference`, `numba` or `c` (default). All give the same bits.
-            plan: `general` forces the general kernel; None takes the fastest one that is provably exact (with `events`
-                the general one, which counts). All give the same bits.
+            plan: None takes the fastest kernel that is provably exact (with `events` one that counts them, with
+                `positions` the general one). `general` forces the one that runs every unit, any other name (see
+                `explain`) that plan. All give the same bits and counts.
 
         Returns:
             Codes [..., M, N] in the smallest unsigned dtype, or (codes, Events). K = 0 gives the cast of what the
@@ -123,15 +124,20 @@ class Unit:
         chosen = backend_of(backend)
         given = check_arguments(self.form, a, b, c, a_scale, b_scale, a_zero, b_zero)
         out = np.empty(given.shape, self.d.code_dtype)
-        if plan not in (None, GENERAL):
-            raise ValueError(f"plan is None or {GENERAL!r}, not {plan!r}")
-        fast = plan is None and not events
-        run = (plan_of(self.form, given.a.shape[-1], chosen) if fast else general(chosen)).run
+        run = self._plan(given.a.shape[-1], chosen, plan, events=events, limit=limit).run
         total = Events.none(self.form.stages, limit)
         for problem in given.problems(out, self._seed(seed), limit):
             run(problem)
             total += Events.of_problem(problem, one_b=given.one_b)
         return (out, total) if events else out
+
+    def _plan(self, k: int, backend: Backend, name: str | None, *, events: bool, limit: int) -> Plan:
+        if name is None:
+            return plan_of(self.form, k, backend, counts=events) if not limit else general(backend)
+        plan = plan_named(self.form, k, backend, name)
+        if (events and not plan.counts) or (limit and plan.name != GENERAL):
+            raise ValueError(f"{self.name}: plan {name!r} counts no {'positions of events' if limit else 'events'}")
+        return plan
 
     def _seed(self, seed: int | None) -> int:
         if seed is None:

@@ -43,7 +43,7 @@ class TaskKind(Vocabulary):
     PERPLEXITY = "perplexity"
     """next-token perplexity on a text that ships with Python; the tokeniser is made from `weights`"""
     TRANSCRIPTION = "transcription"
-    """recordings with known words; `tokenizer` is a tokenizer.json: word error rate of greedy decoding"""
+    """recordings with known words; `tokenizer` is a tokenizer.json, `config` a config.json: word error rate"""
 
 
 class FileKeys(Keys, frozen=True, kw_only=True):

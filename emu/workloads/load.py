@@ -16,7 +16,7 @@ ROLES: dict[ModelKind | TaskKind, tuple[str, ...]] = {
     TaskKind.RECOGNITION: ("characters",),
     TaskKind.FILE_TYPE: ("labels",),
     TaskKind.RETRIEVAL: ("tokenizer",),
-    TaskKind.TRANSCRIPTION: ("tokenizer",),
+    TaskKind.TRANSCRIPTION: ("tokenizer", "config"),
 }
 """The files that a kind asks for besides `weights`."""
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 def accuracy(answers: Sequence[Any], truths: Sequence[Any]) -> float:
     """The share of equal pairs."""
-    return sum(a == b for a, b in zip(answers, truths, strict=True)) / len(truths)
+    equal = [a == b for a, b in zip(answers, truths, strict=True)]
+    return equal.count(True) / len(equal)
 
 
 def edit_distance(answer: Sequence[Any], truth: Sequence[Any]) -> int:

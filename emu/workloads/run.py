@@ -10,10 +10,12 @@ The model is loaded once, and planned and its weights quantised once per acceler
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +27,11 @@ from emu.replaying.session import LoadedModel, ReplaySession
 from emu.workloads.fetch import fetch
 from emu.workloads.kinds import build, task_of
 from emu.workloads.load import Workload
+from emu.workloads.tasks.base import Forward, optional
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from emu.deviation.run import Replay
 
 IEEE = "IEEE float32"
@@ -73,6 +78,8 @@ class Opened:
         Raises:
             EmuError: no files in reach, a package that is missing, or a file that is not what it should be.
         """
+        for package in workload.needs:  # before anything is downloaded
+            optional(package)
         files = fetch(workload, folder=folder, download=download).files
         self.workload = workload
         self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
@@ -97,10 +104,8 @@ class Opened:
                 raise _EnoughError
             return self.parts[part].run(inputs)
 
-        try:
+        with contextlib.suppress(_EnoughError):
             self.task.answer(forward, _silent)
-        except _EnoughError:
-            pass
         return seen
 
 
@@ -136,26 +141,16 @@ def run_propagated(
         return opened.parts[part].run(inputs)
 
     start = time.perf_counter()
-    ieee = task.answer(reference, lambda done, total: report(IEEE, done, total))
+    ieee = task.answer(reference, partial(report, IEEE))
     rows = [Row(name=IEEE, accelerator_hash=None, scores=task.score(ieee, ieee), seconds=time.perf_counter() - start)]
     for accelerator in chosen:
         start = time.perf_counter()
-        sessions = opened.sessions(accelerator, backend, events=False)
-
-        def forward(
-            part: str, inputs: Mapping[str, Any], sessions: dict[str, ReplaySession] = sessions
-        ) -> dict[str, NDArray[Any]]:
-            return sessions[part].outputs(inputs)
-
-        answer = task.answer(forward, lambda done, total, name=accelerator.name: report(name, done, total))
-        rows.append(
-            Row(
-                name=accelerator.name,
-                accelerator_hash=accelerator.spec_hash,
-                scores=task.score(answer, ieee),
-                seconds=time.perf_counter() - start,
-            )
+        answer = task.answer(
+            _under(opened.sessions(accelerator, backend, events=False)), partial(report, accelerator.name)
         )
+        seconds = time.perf_counter() - start
+        scores = task.score(answer, ieee)
+        rows.append(Row(name=accelerator.name, accelerator_hash=accelerator.spec_hash, scores=scores, seconds=seconds))
     workload = opened.workload
     return WorkloadResult(
         workload=workload.name, licence=workload.licence, package=workload.package, inputs=task.inputs,
@@ -191,22 +186,36 @@ def run_isolated(
     first = opened.first_inputs()
     out = {}
     for part, session in opened.sessions(chosen, backend, events).items():
-        done = session.run(first[part], progress=lambda i, n, _, part=part: report(f"{chosen.name} {part}", i, n))
+
+        def layers(done: int, total: int, name: str, part: str = part) -> None:
+            report(f"{chosen.name} {part} {name}", done, total)
+
+        done = session.run(first[part], progress=layers)
         out[part] = judged(done, chosen)
     return out
 
 
-def _typed(source: Any, fixed: Mapping[str, int]) -> dict[str, NDArray[Any]]:
-    """The fixed inputs in the types that the model gives them."""
-    if not fixed:
-        return {}
-    import numpy as np
+def _under(sessions: dict[str, ReplaySession]) -> Forward:
+    """The model under an accelerator."""
+    return lambda part, inputs: sessions[part].outputs(inputs)
+
+
+def proto_of(source: Path | ModelProto) -> ModelProto:
+    """A part of a model as protobuf."""
     import onnx
+
+    return onnx.load(source, load_external_data=False) if isinstance(source, Path) else source
+
+
+def _typed(source: Path | ModelProto, fixed: Mapping[str, int]) -> dict[str, NDArray[Any]]:
+    """The fixed inputs in the types that the model gives them."""
+    import numpy as np
 
     from emu.replaying.engine import numpy_type
 
-    model = onnx.load(source, load_external_data=False) if isinstance(source, Path) else source
-    types = {value.name: numpy_type(value.type.tensor_type.elem_type) for value in model.graph.input}
+    if not fixed:
+        return {}
+    types = {value.name: numpy_type(value.type.tensor_type.elem_type) for value in proto_of(source).graph.input}
     return {name: np.array(value, types.get(name, np.dtype(np.int64))) for name, value in fixed.items()}
 
 

@@ -1,7 +1,7 @@
 """The C sources by themselves: no warnings, no undefined behaviour, no access beyond an array, no leak.
 
-Both programs are compiled here, with sanitizers, from the sources: one fills in a unit by hand, the other replays
-drawn problems whose codes and events the reference backend has computed.
+The programs are compiled with sanitizers from the sources: `standalone` fills in a unit by hand and `plans` every plan
+kernel's problem; `replay` runs drawn problems whose codes and events the reference backend has computed.
 """
 
 from __future__ import annotations
@@ -23,32 +23,15 @@ from emu.units.reference import run
 from emu.units.tables import tables_of
 from tests.units.drawing import draw
 
-HERE = Path(__file__).parent
-CEMU = HERE.parents[1] / "cemu"
-FLAGS = ["-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
+from .sanitizers import Sanitized
+
+CEMU = Path(__file__).parents[2] / "cemu"
 DRAWS = range(3000, 3300)
 
 
-def compiled(program: str, folder: Path) -> Path:
-    """A program and cemu's sources, with sanitizers that stop at the first finding."""
-    out = folder / program
-    sources = sorted(str(path) for path in (CEMU / "src").glob("*.c"))
-    command = [
-        "gcc",
-        *FLAGS,
-        "-fno-sanitize-recover=all",
-        f"-I{CEMU / 'include'}",
-        str(HERE / f"{program}.c"),
-        *sources,
-    ]
-    done = subprocess.run([*command, "-o", str(out)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr
-    return out
-
-
-def test_a_unit_filled_in_by_hand(tmp_path: Path):
-    done = subprocess.run([str(compiled("standalone", tmp_path))], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("program", ["standalone", "plans"])
+def test_what_is_filled_in_by_hand(sanitized: Sanitized, program: str):
+    done = subprocess.run([str(sanitized.program(program))], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()[0], done.stderr) == (0, "passed", ""), done.stdout + done.stderr
 
 
@@ -109,7 +92,7 @@ def problems(number: int) -> list[Problem]:
     return [p.wide() for p in whole.problems(np.zeros(whole.shape, dtype=np.uint64), one.seed or 0, 0)]
 
 
-def test_drawn_problems_under_sanitizers(tmp_path: Path):
+def test_drawn_problems_under_sanitizers(sanitized: Sanitized, tmp_path: Path):
     file, count = BytesIO(), 0
     for number in DRAWS:
         for problem in problems(number):
@@ -117,7 +100,7 @@ def test_drawn_problems_under_sanitizers(tmp_path: Path):
             count += 1
     path = tmp_path / "problems.bin"
     path.write_bytes(words(count) + file.getvalue())
-    done = subprocess.run([str(compiled("replay", tmp_path)), str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(sanitized.program("replay")), str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == f"{count} problems, 0 bad\n"
     assert not done.stderr

@@ -19,7 +19,8 @@ from emu.operations.enums import Operation
 from emu.operations.tables import call_tables
 from emu.operations.width import words_of
 
-from .test_sanitized import compiled, words
+from .sanitizers import Sanitized
+from .test_sanitized import words
 
 CALLS, SIZE = 700, 12
 FORMATS = (
@@ -78,7 +79,7 @@ def dumped(call: Call, file: BytesIO) -> None:
     file.write((b"" if call.draws is None else call.draws.tobytes()) + out.tobytes() + masks.tobytes())
 
 
-def test_drawn_calls_under_sanitizers(tmp_path: Path):
+def test_drawn_calls_under_sanitizers(sanitized: Sanitized, tmp_path: Path):
     rng, file, count = np.random.default_rng(2), BytesIO(), 0
     while count < CALLS:
         call = drawn(rng)
@@ -87,7 +88,7 @@ def test_drawn_calls_under_sanitizers(tmp_path: Path):
             count += 1
     path = tmp_path / "calls.bin"
     path.write_bytes(words(count) + file.getvalue())
-    done = subprocess.run([str(compiled("operate", tmp_path)), str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(sanitized.program("operate")), str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[:4000]
     assert done.stdout == f"{count} calls, 0 bad\n"
     assert not done.stderr

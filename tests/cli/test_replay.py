@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from emu.cli.consoles import PlainConsole, messages
 from emu.cli.main import run
@@ -53,6 +54,22 @@ def test_table_store_and_report(inputs, tmp_path, capsys):
     again = tmp_path / "again.html"
     assert run(["report", str(out), "-o", str(again)]) == 0
     assert again.read_bytes() == page.read_bytes()
+
+
+def test_without_events_the_bits_are_the_same_and_no_count_is_shown(inputs, tmp_path, capsys):
+    out, page = tmp_path / "run", tmp_path / "report.html"
+    assert replay(inputs, "--no-events", "--out", str(out), "--report", str(page)) == 0
+    table = capsys.readouterr().out
+    assert "SQNR dB" in table
+    assert not [heading for heading in ("saturated", "flushed", "NaN made", "overflowed") if heading in table]
+    rows = json.loads((out / "run.json").read_text())["result"]["rows"]
+    assert all(row["inexact"] is None and row["quantiser_saturated"] is not None for row in rows)
+    assert parquet.read_table(out / "layers.parquet")["saturated"].null_count == len(rows)
+    assert "events of the units were not counted" in page.read_text()
+    again = tmp_path / "again.html"
+    assert run(["report", str(out), "-o", str(again)]) == 0
+    assert again.read_bytes() == page.read_bytes()
+    assert replay(inputs, "--expect", str(out)) == 0  # with events: the same bits
 
 
 def test_expect_passes_on_equal_bits_and_fails_on_a_perturbed_one(inputs, tmp_path, capsys):
@@ -218,3 +235,32 @@ def test_a_report_with_another_run_beside(inputs, tmp_path, capsys):
     assert "hopper-fp8-promoted, isolated" in page.read_text()
     assert run(["report", str(runs[1]), "--beside", str(tmp_path / "none"), "-o", str(page)]) == 1
     assert "holds no stored run" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_is_resumed(inputs, tmp_path, monkeypatch):
+    """Ctrl-C after two layers; the folder then holds no run, and --resume makes the one that was not interrupted."""
+    from emu.replaying import job
+
+    plain, out = tmp_path / "plain", tmp_path / "run"
+    assert replay(inputs, "--out", str(plain)) == 0
+    real, calls = job.emulate, []
+
+    def interrupted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(job, "emulate", interrupted)
+    assert replay(inputs, "--out", str(out)) == 130
+    monkeypatch.setattr(job, "emulate", real)
+    assert not (out / "run.json").exists()
+    assert len(list((out / ".unfinished").glob("*.emulated.npy"))) >= 2
+    assert replay(inputs, "--out", str(out), "--resume", "--expect", str(plain)) == 0
+    assert (out / "tensors.npz").read_bytes() == (plain / "tensors.npz").read_bytes()
+    assert not (out / ".unfinished").exists()
+
+
+def test_resume_needs_a_folder(inputs, capsys):
+    assert replay(inputs, "--resume") == 2
+    assert "--resume needs --out" in capsys.readouterr().err

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from emu.atomic import check_file, replacing
 from emu.attribution.stages import Stage
 from emu.deviation import store as store_module
-from emu.deviation.atomic import check_file, replacing
 from emu.deviation.expect import first_difference, tensor_difference
 from emu.deviation.result import Description, from_run
 from emu.deviation.rows import LayerRow

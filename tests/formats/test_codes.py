@@ -114,3 +114,16 @@ def test_symmetric_integers_have_no_least_number_of_their_dtype():
     assert as_narrow(np.array([-127, 127], np.int8), fmt).tolist() == [0x81, 0x7F]
     with pytest.raises(ValueError, match="-128"):
         as_narrow(np.array([-127, -128], np.int8), fmt)
+
+
+def test_a_format_from_another_process_is_the_same_key():
+    """Strings hash otherwise there: the hash that is kept must not travel."""
+    import pickle
+    import subprocess
+    import sys
+
+    made = "import pickle, sys; from emu import load_format; f = load_format('float8_e4m3fn'); hash(f); "
+    made += "sys.stdout.buffer.write(pickle.dumps(f))"
+    there = subprocess.run([sys.executable, "-P", "-c", made], capture_output=True, check=True).stdout
+    fmt = load_format("float8_e4m3fn")
+    assert {fmt: 1}[pickle.loads(there)] == 1  # noqa: S301 - made two lines above

@@ -19,12 +19,13 @@ from emu.formats.codec import decode32
 from emu.formats.enums import FormatKind, Rounding
 from emu.formats.fast import blocks as fast_blocks
 from emu.formats.fast.numbers import _checked, numbers_of
+from emu.formats.isa import Isa
 from emu.formats.load import load_any
 from emu.formats.native import cast_codes, general_cast
 from emu.spec import builtin_names
 from tests.formats.test_fast_encode import formats
 
-LEVELS = range(lib.cemu_isa_level() + 1)
+LEVELS = list(Isa)[: lib.cemu_isa_level() + 1]
 MOVED = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "bfloat16", "float16", "e6m9", "ufloat8_e4m3fn")
 
 

@@ -14,6 +14,7 @@ from emu.formats.enums import NanTo, Overflow, Rounding
 from emu.formats.fast import chunks
 from emu.formats.fast.encode import encode
 from emu.formats.fast.grid import grid_of
+from emu.formats.isa import Isa
 from emu.formats.load import load_any
 from emu.formats.native import general_cast
 from emu.spec import builtin_names
@@ -27,7 +28,7 @@ SPECS = (
     {"kind": "fixed", "bits": 16, "frac_bits": -4}, {"kind": "integer", "bits": 8, "symmetric": True},
     {"kind": "integer", "bits": 8, "encoding": "sign_magnitude"},
 )  # fmt: skip
-LEVELS = range(lib.cemu_isa_level() + 1)
+LEVELS = list(Isa)[: lib.cemu_isa_level() + 1]
 REFUSED = {
     "binary", "bnb_fp4", "nf4", "float4_radix4", "float4_radix4_odd", "float8_e8m0fnu",  # no regular grid
     "cfloat8_1_4_3_literal", "cfloat8_1_5_2_literal",  # nor these: a gap below the normal numbers

@@ -14,6 +14,7 @@ import emu
 from cemu import lib
 from emu.formats import fast
 from emu.formats.enums import Rounding
+from emu.formats.isa import Isa
 from emu.operations import c_backend, lookup
 from emu.operations.call import Options, call_of, rule_of
 from emu.operations.elementwise import result
@@ -22,7 +23,7 @@ from emu.operations.pairs import float32_kernel
 
 from . import small_formats
 
-LEVELS = range(lib.cemu_isa_level() + 1)
+LEVELS = list(Isa)[: lib.cemu_isa_level() + 1]
 ROUNDINGS = [mode.value for mode in Rounding if mode not in (Rounding.STOCHASTIC, Rounding.EXACT)]
 SIGNED_ZERO = ("float8_e5m2", "float8_e4m3fn", "float8_e4m3", "float8_e3m4", "float6_e2m3fn", "float4_e2m1fn")
 OTHERS = ("float8_e4m3fnuz", "float8_e5m2fnuz", "binary8p4uf", "int8", "q3.3", "no-subnormals", "normal-subnormals")
@@ -53,7 +54,7 @@ def kernel_agrees(operation: Operation, formats: tuple[str, str], **how: Any) ->
     """Whether the float32 kernel, with every instruction set, gives the general kernel's codes for all pairs."""
     loaded = tuple(small_formats.loaded(name) for name in formats)
     rule = rule_of(operation, loaded, Options(**({"to": loaded[0]} | how)))
-    kernel = float32_kernel(rule, lib.CEMU_ISA_V4)
+    kernel = float32_kernel(rule, Isa.V4)
     if kernel is None:
         return []
     pairs = lookup.all_codes(loaded)
@@ -90,7 +91,7 @@ def test_float32_gives_every_code_between_formats(operation):
 
 def test_float32_is_refused_what_it_cannot_do():
     def kernel(operation: Operation, fmt: Any, **how: Any) -> Any:
-        return float32_kernel(rule_of(operation, fmt, Options(**how)), lib.CEMU_ISA_V4)
+        return float32_kernel(rule_of(operation, fmt, Options(**how)), Isa.V4)
 
     e8m0 = "float8_e8m0fnu"  # 2^-127 is a subnormal float32
     assert kernel(Operation.MULTIPLY, e8m0) is None
@@ -99,7 +100,7 @@ def test_float32_is_refused_what_it_cannot_do():
     assert kernel(Operation.MULTIPLY, {"name": "wide"} | wide) is None  # a product of 2^-64 and itself is one too
     assert kernel(Operation.REMAINDER, "float8_e5m2") is None
     assert kernel(Operation.MULTIPLY, "float8_e5m2", ftz="result") is None
-    assert float32_kernel(rule_of(Operation.ADD, "float8_e5m2", Options()), lib.CEMU_ISA_V3) is None
+    assert float32_kernel(rule_of(Operation.ADD, "float8_e5m2", Options()), Isa.V3) is None
     assert kernel_agrees(Operation.MULTIPLY, ("float8_e5m2",) * 2, nan="x86") == [False] * len(LEVELS)
 
 
@@ -110,7 +111,7 @@ def test_subnormal_operands_that_are_zero():
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the code of a rounding is x86's")
 def test_a_processor_that_rounds_otherwise_is_noticed():
-    kernel = float32_kernel(rule_of(Operation.ADD, "float8_e5m2", Options()), lib.CEMU_ISA_V4)
+    kernel = float32_kernel(rule_of(Operation.ADD, "float8_e5m2", Options()), Isa.V4)
     library, x = ctypes.CDLL(None), np.arange(256, dtype=np.uint8)
     before = library.fegetround()
     try:
@@ -271,7 +272,7 @@ def test_random_bits_and_raised_overflow_are_never_looked_up():
 @pytest.mark.parametrize("isa", LEVELS)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.uint64])
 def test_tables_of_pairs_and_bytes_with_every_instruction_set(isa, dtype):
-    rng = np.random.default_rng(isa)
+    rng = np.random.default_rng(isa.code)
     for name, n in itertools.product(("float8_e5m2", "float6_e2m3fn", "int4"), (1, 31, 33, 2049, 6000)):
         fmt = small_formats.loaded(name)
         table = rng.integers(0, np.iinfo(dtype).max, 1 << 2 * fmt.bits, dtype, endpoint=True)

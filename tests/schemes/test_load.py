@@ -25,7 +25,9 @@ def test_built_ins_say_what_they_are(name: str) -> None:
 
 
 def test_built_in_names() -> None:
-    assert builtin_names("schemes") == ("absmax", "cast")
+    blocks = ("mxfp4", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp8_e4m3", "mxfp8_e5m2", "mxint8", "nvfp4")
+    assert builtin_names("schemes") == ("absmax", "cast", *blocks)
+    assert [load_scheme(name).blocks.name for name in blocks] == list(blocks)
 
 
 def test_absmax_quantises() -> None:
@@ -84,7 +86,7 @@ def test_a_scheme_is_one_file(tmp_path: Path) -> None:
         ({"step": [SCALE, SCALE, ENCODE]}, "at most one step chooses the scale"),
         ({"step": []}, "the last step"),
         ({}, "step: required key is missing"),
-        ({"step": [{"op": "shrink"}]}, r"step\[0\].op: unknown value .got 'shrink'.* Allowed: encode, scale"),
+        ({"step": [{"op": "shrink"}]}, r"step\[0\].op: unknown value .got 'shrink'.* Allowed: block, encode, scale"),
         ({"step": [{"op": "scale"}, ENCODE]}, r"step\[0\].rule: required key is missing"),
         ({"step": [{"op": "scale", "rule": "absmx"}, ENCODE]}, "did you mean 'absmax'"),
         (

@@ -16,6 +16,7 @@ import emu.functions.keys
 import emu.schemes.load
 import emu.units.family
 import emu.units.spec
+import emu.workloads.keys
 from emu.errors import SpecError
 from emu.formats.enums import Daz, Rounding, Vocabulary
 from emu.language import page, schema
@@ -31,11 +32,11 @@ from tests.spec.test_readme import ENUMS, MARK, blocks, own
 ROOT = spec_root()
 STRUCTS = (
     emu.formats.spec, emu.formats.blocks.spec, emu.functions.keys, emu.units.spec, emu.units.family, emu.schemes.load,
-    emu.accelerators.keys,
+    emu.accelerators.keys, emu.workloads.keys,
 )  # fmt: skip
 VALIDATORS = {kind: jsonschema.Draft202012Validator(schema.schema(kind)) for kind in schema.KINDS}
 BUILT_IN = [
-    path for folder in ("formats", "functions", "units", "schemes", "accelerators")
+    path for folder in ("formats", "functions", "units", "schemes", "accelerators", "workloads")
     for path in sorted((ROOT / folder).glob("*.toml"))
 ]  # fmt: skip
 EXAMPLES = [(MARK.match(text.split("\n")[0]), text) for text in blocks("toml")]

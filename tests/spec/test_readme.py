@@ -23,6 +23,8 @@ import emu.functions.enums
 import emu.schemes.enums
 import emu.schemes.load
 import emu.units.enums
+import emu.workloads.keys
+import emu.workloads.load
 from emu import load_format, load_function
 from emu.errors import SpecError
 from emu.formats.enums import Vocabulary
@@ -31,7 +33,7 @@ from emu.units import family, load_unit
 
 PAGE = (Path(__file__).parents[2] / "spec" / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-MARK = re.compile(r"# (?P<kind>format|function|unit|family|scheme|accelerator)(, refused at (?P<key>\S+))?$")
+MARK = re.compile(r"# (?P<kind>format|function|unit|family|scheme|accelerator|workload)(, refused at (?P<key>\S+))?$")
 
 ENUMS = {
     emu.formats.enums: "Formats",
@@ -41,6 +43,7 @@ ENUMS = {
     emu.schemes.enums: "Accelerators",
     emu.accelerators.keys: "Accelerators",
     emu.accelerators.plan: "Accelerators",
+    emu.workloads.keys: "Workloads",
 }
 SECTION_OF_ENUM = {
     emu.formats.enums.Rounding: "Rounding and overflow",
@@ -136,6 +139,7 @@ LOADERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "unit": load_unit,
     "scheme": emu.schemes.load.load_scheme,
     "accelerator": emu.load_accelerator,
+    "workload": emu.workloads.load.load_workload,
 }
 
 

@@ -26,6 +26,25 @@ enum { DOUBLES = BYTES / 8 };
 typedef double doubles __attribute__((vector_size(BYTES), may_alias));
 typedef uint64_t words __attribute__((vector_size(BYTES), may_alias));
 
+typedef float half_floats __attribute__((vector_size(BYTES / 2), may_alias));
+
+/* Whether a lane of a mask is set. */
+#if defined(__AVX512F__)
+#define ANY(mask) (_mm512_test_epi64_mask((__m512i)(mask), (__m512i)(mask)) != 0)
+#elif defined(__AVX2__)
+#define ANY(mask) (!_mm256_testz_si256((__m256i)(mask), (__m256i)(mask)))
+#else
+#define ANY(mask) (((mask)[0] | (mask)[1]) != 0)
+#endif
+
+/* Each lane to float32, as the processor converts: to nearest even, beyond it infinity. */
+#if defined(__AVX512F__)
+#define TO_SINGLE(x) ((doubles)_mm512_cvtps_pd(_mm512_cvtpd_ps((__m512d)(x))))
+#else
+#define TO_SINGLE(x) __builtin_convertvector(__builtin_convertvector(x, half_floats), doubles)
+#endif
+typedef double doubles_at __attribute__((vector_size(BYTES), aligned(8), may_alias));
+
 #define AT(array, j) (*(doubles *)((array) + (j))) /* an array that is aligned to a vector */
 #define EACH(j) (int j = 0; j < LANES; j += DOUBLES)
 #define ALIGNED __attribute__((aligned(64)))
@@ -53,6 +72,15 @@ INLINE double power_of_two(int64_t e) {
     double x;
     memcpy(&x, &u, sizeof x);
     return x;
+}
+
+/* x + y rounded to odd: the exact sum, or the double of the two around it whose last bit is odd. Both are finite. */
+INLINE doubles odd_sum(doubles x, doubles y) {
+    doubles sum = x + y, part = sum - x, lost = (x - (sum - part)) + (y - part);
+    words inexact = (words)(lost != 0), even = (bits(sum) & 1) - 1;
+    words inward = (words)(lost < 0) ^ (words)(sum < 0);
+    words odd = bits(sum) + (inward | 1); /* one down in magnitude, or one up */
+    return choose(inexact & even, (doubles)odd, sum);
 }
 
 /* x cut to an integer: toward zero, or toward negative. |x| < 2^51. */

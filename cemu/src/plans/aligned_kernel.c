@@ -5,25 +5,18 @@
  * An accumulator is held as a double; an infinite one stays as it is, since all terms are finite. */
 #include <stdlib.h>
 
+#include "aligned_encode.h"
+#include "aligned_late.h"
 #include "aligned_quick.h"
 #include "isa.h"
 
-enum { ROWS = 16 };        /* of a tile: its accumulators and one step of b stay in the first-level cache */
-#define FAINT 0x1p-600     /* below every exponent that a plan admits */
+enum { ROWS = 16 }; /* of a tile: its accumulators and one step of b stay in the first-level cache */
 
 typedef struct {
     double acc[ROWS][LANES] ALIGNED;
     double outer[ROWS][LANES] ALIGNED;
     uint64_t marks[ROWS][LANES] ALIGNED;
 } tile;
-
-/* Whether no live term's exponent lies outside low..high. */
-INLINE int in_range(const int16_t *top, int64_t lowest, int64_t highest) {
-    int16_t low = (int16_t)lowest, high = (int16_t)highest, outside = 0;
-    for (int j = 0; j < LANES; j++)
-        outside |= (int16_t)((top[j] > high) | ((top[j] < low) & (top[j] > CEMU_ALIGNED_DEAD / 2)));
-    return !outside;
-}
 
 /* Whether every term is negative (or -0): then a sum of zero with a negative accumulator is -0. */
 static int all_negative(const float *a, const float *b, int64_t count) {
@@ -107,60 +100,47 @@ INLINE void hand_up(const cemu_plan_aligned_t *p, const cemu_aligned_step *s, in
     for EACH(j) {
         words *mark = (words *)(marks + j);
         words beyond = infinite(AT(acc, j)) | infinite(AT(factor, j));
-        doubles x = choose(beyond, all(0.0), AT(acc, j) * AT(factor, j)), y = AT(outer, j);
-        doubles sum = x + y, part = sum - x, lost = (x - (sum - part)) + (y - part);
-        words inexact = (words)(lost != 0), even = (bits(sum) & 1) - 1;
-        words inward = (words)(lost < 0) ^ (words)(sum < 0);
-        words odd = bits(sum) + (inward | 1); /* one down in magnitude, or one up */
-        sum = choose(inexact & even, (doubles)odd, sum);
+        doubles sum = odd_sum(choose(beyond, all(0.0), AT(acc, j) * AT(factor, j)), AT(outer, j));
         AT(outer, j) = cast_lanes(sum, &p->outer, CEMU_ALIGNED_OTHER, overflow, 1, mark);
         *mark |= beyond;
     }
 }
 
-/* The code of d of a value of its format. */
-INLINE uint64_t encode(const cemu_plan_aligned_t *p, double x) {
-    uint64_t u, sign, code;
-    memcpy(&u, &x, sizeof u);
-    sign = u >> 63;
-    int64_t e = (int64_t)(u >> 52 & 2047) - 1023 + p->d_bias;
-    uint64_t fraction = u & 0xfffffffffffffu;
-    if (__builtin_isinf(x)) {
-        code = (uint64_t)p->d_infinity;
-    } else if (x == 0) {
-        code = 0;
-        sign &= (uint64_t)p->d_negative_zero;
-    } else if (e > 0) {
-        code = (uint64_t)e << p->d_man_bits | fraction >> (52 - p->d_man_bits);
-    } else {
-        int64_t down = 52 - p->d_man_bits + 1 - e;
-        code = down > 63 ? 0 : (fraction | (uint64_t)1 << 52) >> down;
-    }
-    return (code | sign << p->d_field_bits) << p->d_ignored;
-}
-
 INLINE void run_tile(const cemu_plan_aligned_t *p, int64_t first, int64_t end, int64_t block, tile *t, int64_t rounding,
                      int64_t overflow, int flush) {
+    cemu_aligned_code d = {p->d_man_bits, p->d_bias, p->d_field_bits, p->d_ignored, p->d_infinity, p->d_negative_zero};
     int64_t rows = end - first, columns = p->n - block * LANES < LANES ? p->n - block * LANES : LANES;
     memset(t->marks, 0, sizeof t->marks);
     for (int64_t r = 0; r < rows; r++) {
         double *start = p->inner ? t->outer[r] : t->acc[r];
-        memcpy(start, p->c + ((first + r) * p->blocks + block) * LANES, LANES * sizeof *start);
+        const double *c = p->c + ((first + r) * p->blocks + block) * LANES;
+        for (int j = 0; j < LANES; j++) start[j] = p->joins ? p->outer_start : c[j];
     }
     for (int64_t i = 0; i < p->step_count; i++) {
         const cemu_aligned_step *s = p->steps + i;
         for (int64_t r = 0; r < rows; r++) {
+            if (p->late.used) {
+                late_step(p, s, first + r, block, t->acc[r], t->marks[r], rounding, overflow, flush);
+                continue;
+            }
             if (s->flags & CEMU_ALIGNED_RUN) memset(t->acc[r], 0, sizeof t->acc[r]);
             run_step(p, s, first + r, block, t->acc[r], t->marks[r], rounding, overflow, flush);
             if (s->flags & CEMU_ALIGNED_HAND_UP) hand_up(p, s, first + r, block, t->acc[r], t->outer[r], t->marks[r]);
         }
     }
+    for (int64_t r = 0; p->joins && r < rows; r++) {
+        const double *c = p->c + ((first + r) * p->blocks + block) * LANES;
+        int64_t over = p->join.overflow == CEMU_ALIGNED_SATURATE ? CEMU_ALIGNED_SATURATE : CEMU_ALIGNED_MARK;
+        for EACH(j) {
+            doubles sum = odd_sum(AT(t->outer[r], j), *(const doubles_at *)(c + j));
+            AT(t->outer[r], j) = cast_lanes(sum, &p->join, CEMU_ALIGNED_OTHER, over, 1, (words *)(t->marks[r] + j));
+        }
+    }
     for (int64_t r = 0; r < rows; r++) {
         const double *last = p->inner ? t->outer[r] : t->acc[r];
-        for (int64_t j = 0; j < columns; j++) {
-            p->d[(first + r) * p->n + block * LANES + j] = encode(p, last[j]);
-            p->marks[(first + r) * p->n + block * LANES + j] = t->marks[r][j] != 0;
-        }
+        int64_t at = (first + r) * p->n + block * LANES;
+        encode_row(&d, last, columns, p->d_bytes, (char *)p->d + at * p->d_bytes);
+        for (int64_t j = 0; j < columns; j++) p->marks[at + j] = t->marks[r][j] != 0;
     }
 }
 

@@ -5,7 +5,7 @@
 #include "cemu_plan_chain.h"
 #include "isa.h"
 
-int64_t FOR_ISA(chain_float)(const cemu_plan_chain_t *p);
-int64_t FOR_ISA(chain_double)(const cemu_plan_chain_t *p);
+int64_t FOR_ISA(chain_float)(cemu_plan_chain_t *p);
+int64_t FOR_ISA(chain_double)(cemu_plan_chain_t *p);
 
 #endif

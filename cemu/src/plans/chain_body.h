@@ -2,9 +2,8 @@
  * stream; rows by ROWS at a time, their accumulators in registers; k by blocks, between which accumulators rest in a
  * table. Chunks end where they end: a block is cut there. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "chain_round.h"
+#include "chain_codes.h"
 
 #define WIDTH (VECTORS * LANES) /* columns of a panel */
 #define TILE (ROWS * VECTORS)
@@ -12,22 +11,26 @@ enum { DEPTH = 256 }; /* k of a packed panel */
 #define EACH _Pragma("GCC unroll 16") for (int i = 0; i < TILE; i++)
 
 typedef struct {
-    int64_t how, over, signs, flush; /* of `inner` */
+    int64_t how, over, signs, flush; /* of `inner`, or of `quick` */
     int64_t plain;                   /* exact products, one for each step */
     int64_t product, product_over, product_signs, product_flush;
+    int64_t odd;
 } shape;
 
-/* All steps of the k in [0, count) of a panel for ROWS rows. */
-INLINE void steps(const cemu_plan_chain_t *p, shape f, const T *const *rows, const T *panel, int64_t count, V *acc) {
-    const cast_v inner = cast_vectors(&p->inner);
-    V s[TILE];
+/* All steps of the k in [0, count) of a panel for ROWS rows; by `quick`: all bits of all results, or-ed. */
+INLINE V steps(const cemu_plan_chain_t *p, int quick, shape f, const T *const *rows, const T *panel, int64_t count,
+               V *acc) {
+    const cast_v inner = cast_vectors(quick ? &p->quick : &p->inner);
+    V s[TILE], high = v_set(0);
     EACH s[i] = acc[i];
+    if (quick) EACH high = v_or(high, s[i]);
     if (f.plain) {
         for (int64_t k = 0; k < count; k++) {
             V b[VECTORS];
             _Pragma("GCC unroll 16") for (int j = 0; j < VECTORS; j++) b[j] = v_load(panel + k * WIDTH + j * LANES);
             EACH s[i] = v_fma(v_set(rows[i / VECTORS][k]), b[i % VECTORS], s[i]);
             EACH s[i] = round_to(s[i], &inner, f.how, f.over, f.signs, f.flush);
+            if (quick) EACH high = v_or(high, s[i]);
         }
     } else {
         const cast_v cast = cast_vectors(&p->product);
@@ -39,27 +42,86 @@ INLINE void steps(const cemu_plan_chain_t *p, shape f, const T *const *rows, con
             for (int64_t k = first; k < end; k++) {
                 EACH {
                     V b = v_load(panel + k * WIDTH + i % VECTORS * LANES), a = v_set(rows[i / VECTORS][k]);
-                    if (f.product == CEMU_CHAIN_KEEP) sum[i] = v_fma(a, b, sum[i]);
-                    else sum[i] = sum[i] + round_to(a * b, &cast, f.product, f.product_over, f.product_signs, f.product_flush);
+                    if (f.odd == CEMU_CHAIN_CHECKED) sum[i] = v_exact_sum(sum[i], a * b);
+                    else if (f.product == CEMU_CHAIN_KEEP) sum[i] = v_fma(a, b, sum[i]);
+                    else {
+                        V made = round_to(a * b, &cast, f.product, f.product_over, f.product_signs, f.product_flush);
+                        if (quick) high = v_or(high, made);
+                        sum[i] = sum[i] + made;
+                    }
                 }
             }
-            EACH s[i] = s[i] + sum[i];
+            if (f.odd) EACH s[i] = v_odd_sum(s[i], sum[i], p->mode == CEMU_CHAIN_NEAREST);
+            else EACH s[i] = s[i] + sum[i];
             if (p->positive) EACH s[i] = s[i] + v_set(0);
             EACH s[i] = round_to(s[i], &inner, f.how, f.over, f.signs, f.flush);
+            if (quick) EACH high = v_or(high, s[i]);
         }
     }
     EACH acc[i] = s[i];
+    return high;
+}
+
+/* Whether a step is one fused multiply-add and a rounding. */
+static int is_plain(const cemu_plan_chain_t *p) {
+    return p->group == 1 && p->product.how == CEMU_CHAIN_KEEP && !p->positive && !p->odd;
+}
+
+/* The same without overflow, where that is common; whether all results were below 2, else acc is as it was. */
+static int quick_steps(const cemu_plan_chain_t *p, const T *const *rows, const T *panel, int64_t count, V *acc) {
+    const cemu_plan_chain_cast *c = &p->quick, *q = &p->product;
+    const int64_t plain = is_plain(p), odd = p->odd;
+    V before[TILE], high = v_bits(TOP);
+    EACH before[i] = acc[i];
+#define QUICK_SUM(h, s, z, one, o)                                                                            \
+    else if (c->how == h && c->signs == s && c->flush == z && plain == one && odd == o)                       \
+        high = steps(p, 1, (shape){h, CEMU_CHAIN_IN_RANGE, s, z, one, CEMU_CHAIN_KEEP, 0, 0, 0, o}, rows, panel, count, acc);
+#define QUICK(h, s, z, one) QUICK_SUM(h, s, z, one, 0)
+#define QUICK_PRODUCT(s, z)                                                                                  \
+    else if (c->how == CEMU_CHAIN_SPLIT && q->how == CEMU_CHAIN_DIRECTION && q->signs == s && q->flush == z) \
+        high = steps(p, 1, (shape){CEMU_CHAIN_SPLIT, CEMU_CHAIN_IN_RANGE, 0, 0, 0, CEMU_CHAIN_DIRECTION,     \
+                     CEMU_CHAIN_IN_RANGE, s, z, 0}, rows, panel, count, acc);
+    if (odd && q->how != CEMU_CHAIN_KEEP) {}
+    QUICK_PRODUCT(0, 0)
+    QUICK_PRODUCT(1, 0)
+    QUICK_PRODUCT(1, 2)
+    else if (q->how != CEMU_CHAIN_KEEP) {}
+    QUICK(CEMU_CHAIN_SPLIT, 0, 0, 1)
+    QUICK(CEMU_CHAIN_SPLIT, 0, 0, 0)
+    QUICK(CEMU_CHAIN_BITS_ADD, 0, 0, 1)
+    QUICK(CEMU_CHAIN_SPLIT, 0, 2, 1)
+    QUICK(CEMU_CHAIN_BITS_ADD, 0, 2, 1)
+    QUICK(CEMU_CHAIN_BITS_ODD, 0, 0, 1)
+    QUICK(CEMU_CHAIN_DIRECTION, 0, 0, 1)
+    QUICK(CEMU_CHAIN_DIRECTION, 1, 0, 1)
+    QUICK(CEMU_CHAIN_DIRECTION, 2, 0, 1)
+    QUICK(CEMU_CHAIN_DIRECTION, 0, 2, 1)
+    QUICK(CEMU_CHAIN_DIRECTION, 1, 2, 1)
+    QUICK(CEMU_CHAIN_DIRECTION, 0, 0, 0)
+    QUICK(CEMU_CHAIN_DIRECTION, 1, 0, 0)
+#if !CHAIN_FLOAT
+    QUICK_SUM(CEMU_CHAIN_SPLIT, 0, 0, 0, CEMU_CHAIN_CHECKED)
+    QUICK_SUM(CEMU_CHAIN_DIRECTION, 0, 0, 0, CEMU_CHAIN_CHECKED)
+    QUICK_SUM(CEMU_CHAIN_SPLIT, 0, 0, 0, 1)
+    QUICK_SUM(CEMU_CHAIN_DIRECTION, 0, 0, 0, 1)
+    QUICK_SUM(CEMU_CHAIN_DIRECTION, 1, 0, 0, 1)
+    QUICK_SUM(CEMU_CHAIN_BITS_ADD, 0, 0, 0, 1)
+    QUICK_SUM(CEMU_CHAIN_BITS_ODD, 0, 0, 0, 1)
+#endif
+    if (!v_any(v_and(high, v_bits(TOP)))) return 1;
+    EACH acc[i] = before[i];
+    return 0;
 }
 
 /* The same with the casts as constants where they are common, which keeps everything in registers. */
 static void steps_of(const cemu_plan_chain_t *p, const T *const *rows, const T *panel, int64_t count, V *acc) {
     const cemu_plan_chain_cast *c = &p->inner, *q = &p->product;
-    int64_t plain = p->group == 1 && q->how == CEMU_CHAIN_KEEP && !p->positive;
-    const shape f = {c->how, c->over, c->signs, c->flush, plain, q->how, q->over, q->signs, q->flush};
+    const int64_t plain = is_plain(p);
+    const shape f = {c->how, c->over, c->signs, c->flush, plain, q->how, q->over, q->signs, q->flush, p->odd};
 #define CASE(h, o, s, z, one, q_how) \
-    if (f.how == h && f.over == o && f.signs == s && f.flush == z && f.product == q_how && \
+    if (!f.odd && f.how == h && f.over == o && f.signs == s && f.flush == z && f.product == q_how && \
         f.plain == one && (!q_how || (f.product_over == o && f.product_signs == s && f.product_flush == z))) { \
-        steps(p, (shape){h, o, s, z, one, q_how, o, s, z}, rows, panel, count, acc);                   \
+        steps(p, 0, (shape){h, o, s, z, one, q_how, o, s, z, 0}, rows, panel, count, acc);                \
         return;                                                                                               \
     }
 #define PLAIN(h, o, s, z) CASE(CEMU_CHAIN_##h, CEMU_CHAIN_##o, s, z, 1, CEMU_CHAIN_KEEP)
@@ -76,52 +138,32 @@ static void steps_of(const cemu_plan_chain_t *p, const T *const *rows, const T *
     PLAIN(HALF, IN_RANGE, 0, 0) PLAIN(HALF, CLAMP, 0, 0) PLAIN(HALF, IN_RANGE, 0, 2)
     SUMMED(HALF, IN_RANGE, 0, 0) ROUNDED(HALF, IN_RANGE, 0, 0) ROUNDED(HALF, IN_RANGE, 0, 2)
     PLAIN(BITS_EVEN, IN_RANGE, 0, 0) PLAIN(BITS_EVEN, CLAMP, 0, 0)
-    PLAIN(BITS_TRUNCATE, IN_RANGE, 0, 0) PLAIN(BITS_TRUNCATE, CLAMP, 0, 0)
+    PLAIN(BITS_ADD, IN_RANGE, 0, 0) PLAIN(BITS_ADD, CLAMP, 0, 0)
 #endif
-    steps(p, f, rows, panel, count, acc);
+    steps(p, 0, f, rows, panel, count, acc);
 }
 
-/* Numbers to codes. */
-static void write_codes(const cemu_plan_chain_t *p, const T *values, int64_t count, uint64_t *codes) {
-    const int shift = (int)(52 - p->man_bits);
-    const uint64_t rebias = (uint64_t)(1023 - p->bias) << p->man_bits;
-    for (int64_t j = 0; j < count; j++) {
-        double x = (double)values[j] * p->factor;
-        uint64_t bits, code;
-        memcpy(&bits, &x, sizeof bits);
-        double size = __builtin_fabs(x);
-        int finite = size < __builtin_inf();
-        uint64_t below = (uint64_t)(int64_t)((finite & (size < p->normal) ? size : 0) * p->quantum);
-        code = size < p->normal ? below : (((bits & 0x7fffffffffffffff) >> shift) - rebias);
-        code |= bits >> 63 ? p->sign : 0;
-        code = size == 0 ? (bits >> 63 ? p->code_negative_zero : 0) : code;
-        code = size == __builtin_inf() ? (bits >> 63 ? p->code_negative_infinity : p->code_infinity) : code;
-        codes[j] = x != x ? p->code_nan : code;
-    }
-}
-
-static void pack(const cemu_plan_chain_t *p, int64_t column, int64_t k0, int64_t k1, T *panel) {
-    const T *b = p->b;
+/* The packed columns of k0 ... k1. */
+static void pack(cemu_plan_chain_t *p, int64_t column, int64_t k0, int64_t k1, T *panel) {
     int64_t width = p->n - column < WIDTH ? p->n - column : WIDTH;
     for (int64_t k = k0; k < k1; k++, panel += WIDTH) {
-        if (width == WIDTH) memcpy(panel, b + k * p->n + column, (size_t)WIDTH * sizeof(T));
-        else
-            for (int64_t j = 0; j < WIDTH; j++) panel[j] = j < width ? b[k * p->n + column + j] : 0;
+        if (numbers(&p->b, k, column, width, panel)) p->seen |= 2;
+        for (int64_t j = width; j < WIDTH; j++) panel[j] = 0;
     }
 }
 
 /* The accumulators before the first step. */
-static void start(const cemu_plan_chain_t *p, int64_t column, double value, T *table) {
-    const T *c = p->c;
-    for (int64_t row = 0; row < p->m; row++)
-        for (int64_t j = 0; j < WIDTH; j++, table++)
-            *table = c && column + j < p->n ? c[row * p->n + column + j] : (T)value;
+static void start(cemu_plan_chain_t *p, int64_t column, double value, T *table) {
+    int64_t width = p->n - column < WIDTH ? p->n - column : WIDTH;
+    for (int64_t row = 0; row < p->m; row++, table += WIDTH) {
+        if (p->c.codes && numbers(&p->c, row, column, width, table)) p->seen |= 4;
+        for (int64_t j = p->c.codes ? width : 0; j < WIDTH; j++) table[j] = (T)value;
+    }
 }
 
 /* The k in [k0, k1) of all rows; they end a chunk if `ends`, and begin one if `begins`. */
-static void segment(const cemu_plan_chain_t *p, int64_t k0, int64_t k1, int begins, int ends, const T *panel, T *inner,
-                    T *outer) {
-    const T *a = p->a;
+static void segment(const cemu_plan_chain_t *p, const T *a, int64_t k0, int64_t k1, int begins, int ends,
+                    const T *panel, T *inner, T *outer, int *wait) {
     const cast_v cast = cast_vectors(&p->outer);
     const cemu_plan_chain_cast *q = &p->outer;
     for (int64_t row = 0; row < p->m; row += ROWS) {
@@ -137,7 +179,12 @@ static void segment(const cemu_plan_chain_t *p, int64_t k0, int64_t k1, int begi
             }
         }
         EACH acc[i] = begins ? v_set((T)p->start_inner) : v_load(at[i]);
-        steps_of(p, rows, panel, k1 - k0, acc);
+        if (p->quick.how == CEMU_CHAIN_KEEP || --*wait > 0) {
+            steps_of(p, rows, panel, k1 - k0, acc);
+        } else if (!quick_steps(p, rows, panel, k1 - k0, acc)) {
+            *wait = 8; /* where one overflows, its neighbours will */
+            steps_of(p, rows, panel, k1 - k0, acc);
+        }
         if (!ends) {
             EACH v_store(at[i], acc[i]);
             continue;
@@ -150,7 +197,8 @@ static void segment(const cemu_plan_chain_t *p, int64_t k0, int64_t k1, int begi
     }
 }
 
-static void columns(const cemu_plan_chain_t *p, int64_t column, T *panel, T *inner, T *outer) {
+static void columns(cemu_plan_chain_t *p, const T *a, int64_t column, T *panel, T *inner, T *outer) {
+    int wait = 0;
     int64_t length = p->length ? p->length : p->k, depth = DEPTH / p->group * p->group;
     if (!depth) depth = p->group;
     start(p, column, p->start_outer, outer);
@@ -162,33 +210,37 @@ static void columns(const cemu_plan_chain_t *p, int64_t column, T *panel, T *inn
             int64_t last = (k0 / length + 1) * length; /* where the chunk of k0 ends */
             if (last > p->k) last = p->k;
             k1 = last < end ? last : end;
-            segment(p, k0, k1, p->length && k0 % length == 0, p->length && k1 == last, panel + (k0 - block) * WIDTH,
-                    inner, outer);
+            segment(p, a, k0, k1, p->length && k0 % length == 0, p->length && k1 == last, panel + (k0 - block) * WIDTH,
+                    inner, outer, &wait);
         }
     }
 }
 
 static void *aligned(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64); }
 
-int64_t FOR_ISA(CHAIN_RUN)(const cemu_plan_chain_t *p) {
+int64_t FOR_ISA(CHAIN_RUN)(cemu_plan_chain_t *p) {
     size_t rows = (size_t)(p->m + ROWS - 1) / ROWS * ROWS, depth = (size_t)(p->group > DEPTH ? p->group : DEPTH);
     T *panel = aligned(depth * WIDTH * sizeof(T)), *inner = aligned(2 * rows * WIDTH * sizeof(T));
+    T *a = aligned((size_t)p->m * (size_t)p->k * sizeof(T));
     const cast_v last = cast_vectors(&p->last);
-    if (panel && inner) {
+    p->seen = 0;
+    if (panel && inner && a) {
         T *outer = inner + rows * WIDTH, *table = p->length ? outer : inner;
         memset(inner, 0, 2 * rows * WIDTH * sizeof(T));
+        for (int64_t row = 0; row < p->m; row++)
+            if (numbers(&p->a, row, 0, p->k, a + row * p->k)) p->seen |= 1;
         for (int64_t column = 0; column < p->n; column += WIDTH) {
             int64_t width = p->n - column < WIDTH ? p->n - column : WIDTH;
-            columns(p, column, panel, inner, outer);
+            columns(p, a, column, panel, inner, outer);
             if (p->last.how != CEMU_CHAIN_KEEP)
                 for (T *at = table; at < table + rows * WIDTH; at += LANES)
                     v_store(at, round_to(v_load(at), &last, p->last.how, p->last.over, p->last.signs, p->last.flush));
-            for (int64_t row = 0; row < p->m; row++)
-                write_codes(p, table + row * WIDTH, width, p->d + row * p->n + column);
+            for (int64_t row = 0; row < p->m; row++) write_codes(p, table + row * WIDTH, row, column, width);
         }
     }
-    int64_t status = panel && inner ? CEMU_OK : CEMU_NO_MEMORY;
+    int64_t status = panel && inner && a ? CEMU_OK : CEMU_NO_MEMORY;
     free(panel);
     free(inner);
+    free(a);
     return status;
 }

@@ -1,7 +1,12 @@
 /* The roundings of plan "chain", on vectors of the carrier, in the carrier's direction of the moment.
  *
  * Adding and subtracting 1.5 * 2^(e + bits below the format's last one), e the exponent of x but at least emin, leaves x
- * rounded to the format in that direction. Infinities and NaN pass. Every other rounding is made of a truncated magnitude. */
+ * rounded to the format in that direction. Infinities and NaN pass. Every other rounding is made of a truncated magnitude.
+ *
+ * Splitting (Veltkamp): g = x * (2^s + 1), r = g - (g - x), each rounded to nearest even, is x rounded to nearest even to s
+ * bits less, for x of any exponent: no underflow is looked at. The last bit of g is that of r's last place, unless x is
+ * within 2^-s of the next power of two; then g - x is off by one such place, and r is that power. On a tie x has an even
+ * last bit, so g is even where r is. (tests/units/plans/test_chain.py looks at every float of a binade.) */
 #ifndef CEMU_PLANS_CHAIN_ROUND_H
 #define CEMU_PLANS_CHAIN_ROUND_H
 
@@ -10,7 +15,7 @@
 
 /* A cast, ready for vectors. */
 typedef struct {
-    V scale, lowest, max, over_positive, over_negative, below, least, half_less, kept, lowest_value;
+    V scale, lowest, max, over_positive, over_negative, below, least, half_less, kept, lowest_value, addend;
     int shift;
 } cast_v;
 
@@ -18,7 +23,8 @@ INLINE cast_v cast_vectors(const cemu_plan_chain_cast *c) {
     cast_v out = {
         v_set((T)c->scale), v_set((T)c->lowest), v_set((T)c->max), v_set((T)c->over_positive),
         v_set((T)c->over_negative), v_set((T)c->below), v_set((T)c->least),
-        v_bits(((B)1 << c->shift >> 1) - 1), v_bits(~(((B)1 << c->shift) - 1)), v_set((T)-c->max), (int)c->shift,
+        v_bits(((B)1 << c->shift >> 1) - 1), v_bits(~(((B)1 << c->shift) - 1)), v_set((T)-c->max),
+        v_bits((B)c->addend), (int)c->shift,
     };
     return out;
 }
@@ -74,9 +80,21 @@ INLINE V round_to(V s, const cast_v *c, int64_t how, int64_t over, int64_t signs
             r = v_fnma(m, c->scale, v_fma(m, c->scale, s));
             break;
         }
+        case CEMU_CHAIN_SPLIT: { /* with these signs of the differences, -0 stays */
+            V large = s * c->scale;
+            r = large - (large - s);
+            signs = flush != 0;
+            break;
+        }
+        case CEMU_CHAIN_BITS_ADD: r = v_and(v_addi(s, c->addend), c->kept); signs = flush != 0; break;
+        case CEMU_CHAIN_BITS_ODD: { /* a carry out of the bits below, if any of them is set */
+            V below = v_bits(((B)1 << c->shift) - 1);
+            r = v_and(v_or(v_addi(v_and(s, below), below), s), c->kept);
+            signs = flush != 0;
+            break;
+        }
 #if CHAIN_FLOAT
         case CEMU_CHAIN_BITS_EVEN: r = v_bits_even(s, c->half_less, c->kept, c->shift); signs = flush != 0; break;
-        case CEMU_CHAIN_BITS_TRUNCATE: r = v_and(s, c->kept); signs = flush != 0; break;
 #if defined(__AVX2__)
         case CEMU_CHAIN_HALF:
             if (over == CEMU_CHAIN_CLAMP) s = v_clamp(s, c->max);

@@ -18,6 +18,7 @@ typedef int64_t B;
 #define EXPONENT 0x7ff0000000000000
 #define HALF_BIT 0x0008000000000000
 #endif
+#define TOP ((B)1 << (8 * sizeof(B) - 2)) /* the exponent's top bit: of 2 and all larger ones, infinities and NaN too */
 #define SIGN ((B)((uint64_t)1 << (8 * sizeof(B) - 1)))
 
 #if defined(__AVX512F__)
@@ -57,6 +58,7 @@ INLINE V v_and_or(V a, V b, V c) { return TERNARY(a, b, c, 0xea); }      /* a & 
 INLINE V v_or_and(V a, V b, V c) { return TERNARY(a, b, c, 0xf8); }      /* a | b & c */
 INLINE V v_if_greater(V x, V y, V then, V other) { return OF(mask_blend)(CMP(x, y, _CMP_GT_OQ), other, then); }
 INLINE V v_if_equal(V x, V y, V then, V other) { return OF(mask_blend)(CMP(x, y, _CMP_EQ_OQ), other, then); }
+INLINE int v_any(V x) { return _mm512_test_epi32_mask(INT(x), INT(x)) != 0; }
 INLINE V v_keep_unless_less(V x, V y, V kept) { return OF(maskz_mov)(CMP(x, y, _CMP_NLT_UQ), kept); }
 #elif defined(__AVX2__)
 #include <immintrin.h>
@@ -89,6 +91,7 @@ INLINE V v_and_or(V a, V b, V c) { return v_or(v_and(a, b), c); }
 INLINE V v_or_and(V a, V b, V c) { return v_or(a, v_and(b, c)); }
 INLINE V v_if_greater(V x, V y, V then, V other) { return OF(blendv)(other, then, OF(cmp)(x, y, _CMP_GT_OQ)); }
 INLINE V v_if_equal(V x, V y, V then, V other) { return OF(blendv)(other, then, OF(cmp)(x, y, _CMP_EQ_OQ)); }
+INLINE int v_any(V x) { return !_mm256_testz_si256(INT(x), INT(x)); }
 INLINE V v_keep_unless_less(V x, V y, V kept) { return v_and(OF(cmp)(x, y, _CMP_NLT_UQ), kept); }
 #else
 typedef T V __attribute__((vector_size(16), aligned(16)));
@@ -110,6 +113,11 @@ INLINE V v_and_or(V a, V b, V c) { return v_or(v_and(a, b), c); }
 INLINE V v_or_and(V a, V b, V c) { return v_or(a, v_and(b, c)); }
 INLINE V v_if_greater(V x, V y, V then, V other) { return v_choose(x > y, then, other); }
 INLINE V v_if_equal(V x, V y, V then, V other) { return v_choose(x == y, then, other); }
+INLINE int v_any(V x) {
+    uint64_t halves[2];
+    __builtin_memcpy(halves, &x, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
 INLINE V v_keep_unless_less(V x, V y, V kept) { return (V)(~(VI)(x < y) & (VI)kept); }
 #endif
 
@@ -135,6 +143,48 @@ INLINE V v_half(V x) { return _mm256_cvtph_ps(_mm256_cvtps_ph(x, _MM_FROUND_CUR_
 INLINE V v_bits_even(V x, V half_less, V kept, int shift) {
     VI odd = ((VI)x >> shift) & 1;
     return v_and((V)((VI)x + (VI)half_less + odd), kept);
+}
+#endif
+
+/* a + b rounded to odd: of the two doubles around an inexact sum, the one whose last bit is 1. With s one of them, the
+ * larger addend differs from s by a double (Boldo, Graillat, Muller 2017), so s is exact iff s - a is b and s - b is a.
+ * Comparisons are false for NaN: infinities stay. */
+#if !CHAIN_FLOAT && defined(__AVX512F__)
+INLINE V v_odd_sum(V a, V b, int nearest) {
+    (void)nearest;
+    V s = _mm512_add_round_pd(a, b, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC), one = v_bits(1);
+    __mmask8 differ = CMP(s - a, b, _CMP_NEQ_OQ) | CMP(s - b, a, _CMP_NEQ_OQ);
+    return FLT(_mm512_mask_or_epi64(INT(s), differ, INT(s), INT(one)));
+}
+INLINE V v_exact_sum(V a, V b) {
+    V s = a + b;
+    __mmask8 differ = CMP(s - a, b, _CMP_NEQ_OQ) | CMP(s - b, a, _CMP_NEQ_OQ);
+    return _mm512_mask_mov_pd(s, differ, v_bits(EXPONENT | HALF_BIT));
+}
+#elif !CHAIN_FLOAT
+INLINE V v_odd_sum(V a, V b, int nearest) {
+    V s = a + b, one = v_bits(1), none = v_set(0);
+    if (!nearest) { /* toward zero: the smaller one in magnitude */
+        V left = v_magnitude(s - a - b) + v_magnitude(s - b - a);
+        return v_or(s, v_if_greater(left, none, one, none));
+    }
+    V t = s - a, error = (a - (s - t)) + (b - t); /* the next one towards the error, unless s is odd */
+    V same = v_if_greater(none, error, v_if_greater(none, s, one, v_bits(-1)), v_if_greater(none, s, v_bits(-1), one));
+    V step = v_if_greater(v_magnitude(error), none, same, none);
+    return v_addi(s, v_if_equal(v_and(s, one), none, step, none));
+}
+#else
+INLINE V v_odd_sum(V a, V b, int nearest) {
+    (void)nearest;
+    return a + b; /* never asked for */
+}
+#endif
+
+/* a + b, or NaN where that is inexact. */
+#if CHAIN_FLOAT || !defined(__AVX512F__)
+INLINE V v_exact_sum(V a, V b) {
+    V s = a + b, left = v_magnitude(s - a - b) + v_magnitude(s - b - a);
+    return v_or(s, v_if_greater(left, v_set(0), v_bits(EXPONENT | HALF_BIT), v_set(0)));
 }
 #endif
 

@@ -1,6 +1,10 @@
-/* Before and after an exact matrix product: codes to numbers; partial sums and c to one rounded code. */
+/* An exact matrix product: operands looked up by their codes, in blocks that fit the second cache; sums rounded once.
+ *
+ * Where K is more than one block, the sums of many rows are kept, so that a block of b serves them all. */
+#include <stdlib.h>
+
 #include "cemu_plan_exact.h"
-#include "exact_odd.h"
+#include "exact_end.h"
 #include "isa.h"
 
 #if defined(__x86_64__)
@@ -14,128 +18,119 @@ static unsigned control(void) { return 0; }
 static void set_control(unsigned word) { (void)word; }
 #endif
 
-int64_t FOR_ISA(plan_exact_decode)(cemu_plan_exact_decode_t *p) {
-    const uint64_t *codes = p->codes;
+#if defined(__AVX512F__)
+enum { VECTOR_BYTES = 64, TILE_VECTORS = 4 };
+#define FMA_DOUBLE(x, y, z) (double_vector) _mm512_fmadd_pd((__m512d)(x), (__m512d)(y), (__m512d)(z))
+#define FMA_FLOAT(x, y, z) (float_vector) _mm512_fmadd_ps((__m512)(x), (__m512)(y), (__m512)(z))
+#elif defined(__FMA__)
+enum { VECTOR_BYTES = 32, TILE_VECTORS = 2 };
+#define FMA_DOUBLE(x, y, z) (double_vector) _mm256_fmadd_pd((__m256d)(x), (__m256d)(y), (__m256d)(z))
+#define FMA_FLOAT(x, y, z) (float_vector) _mm256_fmadd_ps((__m256)(x), (__m256)(y), (__m256)(z))
+#else
+enum { VECTOR_BYTES = 16, TILE_VECTORS = 2 };
+#define FMA_DOUBLE(x, y, z) ((x) * (y) + (z))
+#define FMA_FLOAT(x, y, z) ((x) * (y) + (z))
+#endif
+
+enum { TILE_ROWS = 6, ROWS = 48, KEPT_ROWS = 480, KS = 512 };
+
+/* Rows of a, columns of b, and a part of K. */
+typedef struct {
+    int64_t row, rows, column, columns, k, ks;
+} block_t;
+
+#define NUMBER double
+#define FOR(name) double_##name
+#define FMA FMA_DOUBLE
+#include "exact_tile.h"
+
+#define NUMBER float
+#define FOR(name) float_##name
+#define FMA FMA_FLOAT
+#include "exact_tile.h"
+
+int64_t FOR_ISA(plan_exact_used)(cemu_plan_exact_used_t *p) {
     uint8_t *used = p->used;
-    if (used)
-        for (int64_t i = 0; i < p->count; i++) used[codes[i]] = 1;
-    if (p->single_) {
-        const float *table = p->table;
-        float *out = p->out;
-        for (int64_t i = 0; i < p->count; i++) out[i] = table[codes[i]];
-    } else {
-        const double *table = p->table;
-        double *out = p->out;
-        for (int64_t i = 0; i < p->count; i++) out[i] = table[codes[i]];
-    }
+    if (p->width == 1)
+        for (int64_t i = 0; i < p->count; i++) used[((const uint8_t *)p->codes)[i]] = 1;
+    else
+        for (int64_t i = 0; i < p->count; i++) used[((const uint16_t *)p->codes)[i]] = 1;
     return CEMU_OK;
 }
 
-enum { BLOCK = 512 };
+static int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 
 typedef struct {
-    double high[BLOCK], low[BLOCK], c[BLOCK], x[BLOCK];
-} block_t;
+    void *a, *b, *sums;
+    int64_t ks, rows, apart; /* of a block; whose sums are kept; between the sums of two pairs of slices */
+} room_t;
 
-/* high + low = the sum of the partial sums. low is exact: errors are multiples of the unit, and few and small. */
-static void add_sums(const cemu_plan_exact_finish_t *p, int64_t first, int64_t count, block_t *t) {
-    if (p->single_) {
-        const float *sum = (const float *)p->sum[0] + first;
-        for (int64_t i = 0; i < count; i++) t->high[i] = (double)sum[i];
-    } else {
-        memcpy(t->high, (const double *)p->sum[0] + first, (size_t)count * sizeof(double));
-    }
-    for (int64_t i = 0; i < count; i++) t->low[i] = 0;
-    for (int64_t s = 1; s < p->sums; s++) {
-        const double *sum = (const double *)p->sum[s] + first;
-        for (int64_t i = 0; i < count; i++) {
-            double error;
-            two_sum(t->high[i], sum[i], &t->high[i], &error);
-            t->low[i] += error;
+static void finish(cemu_plan_exact_t *p, block_t x, const room_t *room) {
+    line_t line;
+    int64_t pairs = p->a.slices * p->b.slices;
+    for (int64_t row = 0; row < x.rows; row++) {
+        int64_t at = (x.row + row) * p->n + x.column;
+        if (p->single_) {
+            const float *sums = (const float *)room->sums + row * COLUMNS;
+            for (int64_t i = 0; i < x.columns; i++) line.high[i] = (double)sums[i];
+            for (int64_t i = 0; i < x.columns; i++) line.low[i] = 0;
+        } else {
+            add_sums((const double *)room->sums + row * COLUMNS, room->apart, pairs, x.columns, &line);
         }
-    }
-    if (p->sums > 1)
-        for (int64_t i = 0; i < count; i++) two_sum(t->high[i], t->low[i], &t->high[i], &t->low[i]);
-}
-
-static void load_c(const cemu_plan_exact_finish_t *p, int64_t first, int64_t count, block_t *t) {
-    if (p->c_kind == CEMU_EXACT_C_DOUBLE) {
-        memcpy(t->c, (const double *)p->c + first, (size_t)count * sizeof(double));
-    } else {
-        const uint64_t *codes = (const uint64_t *)p->c + first;
-        for (int64_t i = 0; i < count; i++) {
-            uint32_t bits = (uint32_t)codes[i];
-            float x;
-            memcpy(&x, &bits, sizeof x);
-            t->c[i] = (double)x;
-        }
+        p->seen |= finish_row(p, pairs, at, x.columns, &line);
     }
 }
 
-/* Codes of the numbers x, rounded to nearest even. Adding 1.5 * 2^(52 + e) cuts a number at 2^e. */
-static void encode(const cemu_plan_exact_finish_t *p, int64_t count, const double *x, uint64_t *out) {
-    const int64_t man = p->man_bits, least = 1 - p->bias + 1023; /* exponent field, in double, of the smallest normal */
-    const double smallest = double_of(least << 52), limit = 2 * p->largest, largest = p->largest;
-    const int64_t bias = (1023 - p->bias) << man, hidden = (int64_t)1 << man;
-    const uint64_t over = p->over_code, sign = (uint64_t)1 << (man + p->exp_bits);
-    for (int64_t i = 0; i < count; i++) {
-        int64_t bits = bits_of(x[i]);
-        double size = double_of(bits & INT64_MAX);
-        size = size < limit ? size : limit;
-        int64_t field = bits_of(size) >> 52;
-        field = field > least ? field : least;
-        double magic = double_of(((field - man + 52) << 52) | (int64_t)1 << 51);
-        double rounded = (size + magic) - magic;
-        int64_t below = rounded < smallest;
-        double whole = rounded + (below ? smallest : 0.0);
-        uint64_t code = (uint64_t)((bits_of(whole) >> (52 - man)) - bias - (below ? hidden : 0));
-        code = rounded > largest ? over : code;
-        out[i] = code | (bits < 0 ? sign : 0);
-    }
-}
-
-__attribute__((noinline)) /* not moved across set_control */ static int64_t finish_block(const cemu_plan_exact_finish_t *p, int64_t first, int64_t count, block_t *t) {
-    uint8_t *flags = p->flags + first;
-    int64_t seen = 0;
-    add_sums(p, first, count, t);
-    if (p->c_kind == CEMU_EXACT_NO_C) {
-        for (int64_t i = 0; i < count; i++) t->x[i] = to_odd(t->high[i], t->low[i]) + 0.0; /* no -0 */
-        for (int64_t i = 0; i < count; i++) flags[i] = t->x[i] == 0 ? CEMU_EXACT_MAYBE_MINUS_ZERO : 0;
-    } else {
-        load_c(p, first, count, t);
-        for (int64_t i = 0; i < count; i++) {
-            double c = t->c[i], size = double_of(bits_of(c) & INT64_MAX);
-            int64_t special = !(size < double_of((int64_t)0x7ff << 52)); /* NaN, infinity */
-            t->c[i] = special ? 0.0 : c;
-            flags[i] = special ? CEMU_EXACT_SPECIAL_C : bits_of(c) == INT64_MIN ? CEMU_EXACT_MAYBE_MINUS_ZERO : 0;
-        }
-        if (p->sums == 1)
-            for (int64_t i = 0; i < count; i++) {
-                double sum, error;
-                two_sum(t->high[i], t->c[i], &sum, &error);
-                t->x[i] = to_odd(sum, error) + 0.0;
-            }
+static void pack(const cemu_plan_exact_t *p, block_t x, const room_t *room) {
+    for (int64_t i = 0; i < p->b.slices; i++) {
+        int64_t size = COLUMNS * room->ks;
+        if (p->single_)
+            float_pack(p, i, x, (float *)room->b);
         else
-            for (int64_t i = 0; i < count; i++) t->x[i] = sum_of_three(t->high[i], t->low[i], t->c[i]) + 0.0;
-        for (int64_t i = 0; i < count; i++) flags[i] &= t->x[i] == 0 ? 3 : CEMU_EXACT_SPECIAL_C;
+            double_pack(p, i, x, (double *)room->b + i * size);
     }
-    for (int64_t i = 0; i < count; i++) seen |= flags[i];
-    if (p->to_float)
-        encode(p, count, t->x, p->out + first);
-    else
-        memcpy(p->out + first, t->x, (size_t)count * sizeof(double));
-    return seen;
 }
 
-int64_t FOR_ISA(plan_exact_finish)(cemu_plan_exact_finish_t *p) {
-    block_t block;
+/* Not inlined: nothing is moved across set_control. */
+__attribute__((noinline)) static void run(cemu_plan_exact_t *p, const room_t *room) {
+    for (int64_t column = p->column; column < p->column_end; column += COLUMNS) {
+        block_t x = {.column = column, .columns = least(COLUMNS, p->column_end - column)};
+        int64_t packed = -1;
+        for (int64_t first = p->row; first < p->row_end; first += room->rows) {
+            int64_t last = least(first + room->rows, p->row_end);
+            for (x.k = 0; x.k < p->k; x.k += room->ks) {
+                x.ks = least(room->ks, p->k - x.k);
+                if (packed != x.k) pack(p, x, room);
+                packed = x.k;
+                for (x.row = first; x.row < last; x.row += ROWS) {
+                    int64_t at = (x.row - first) * COLUMNS;
+                    x.rows = least(ROWS, last - x.row);
+                    if (p->single_)
+                        float_products(p, x, room->a, room->b, (float *)room->sums + at, room->apart, COLUMNS * room->ks);
+                    else
+                        double_products(p, x, room->a, room->b, (double *)room->sums + at, room->apart, COLUMNS * room->ks);
+                }
+            }
+            x.row = first, x.rows = last - first;
+            finish(p, x, room);
+        }
+    }
+}
+
+int64_t FOR_ISA(plan_exact_run)(cemu_plan_exact_t *p) {
+    int64_t pairs = p->a.slices * p->b.slices, ks = least(KS / p->b.slices, p->k);
+    int64_t rows = ks == p->k ? ROWS : KEPT_ROWS / pairs / ROWS * ROWS;
+    room_t room = {.ks = ks, .rows = rows < ROWS ? ROWS : rows};
+    room.apart = room.rows * COLUMNS;
+    size_t of_a = (size_t)(ROWS * ks) * 8, of_b = (size_t)(p->b.slices * ks * COLUMNS) * 8;
+    char *all = aligned_alloc(64, of_a + of_b + (size_t)(pairs * room.apart) * 8);
+    if (!all) return CEMU_NO_MEMORY;
+    room.a = all, room.b = all + of_a, room.sums = all + of_a + of_b;
     const unsigned before = control();
     set_control(NEAREST_EVEN);
     p->seen = 0;
-    for (int64_t first = 0; first < p->count; first += BLOCK) {
-        int64_t count = p->count - first < BLOCK ? p->count - first : BLOCK;
-        p->seen |= finish_block(p, first, count, &block);
-    }
+    run(p, &room);
     set_control(before);
+    free(all);
     return CEMU_OK;
 }

@@ -111,14 +111,19 @@ static __attribute__((noinline)) void NAME(all_tiles)(const cemu_plan_fma_t *p) 
     }
 }
 
-static REAL NAME(number)(const cemu_plan_fma_pack_t *p, uint64_t code) {
-    if (p->table) return ((const REAL *)p->table)[code];
-    BITS bits = (BITS)code;
+/* Numbers of a table's codes, or of the carrier's own codes. */
+#define LOOK_UP(type) \
+    for (int64_t j = 0; j < count; j++) out[j] = ((const REAL *)p->table)[((const type *)p->codes)[at + j * p->stride]]
+static void NAME(numbers)(const cemu_plan_fma_pack_t *p, int64_t at, int64_t count, REAL *out) {
     const BITS sign = (BITS)1 << (8 * sizeof(BITS) - 1);
-    if (p->daz && (bits & ~sign) < LEAST_NORMAL) bits &= p->daz == 1 ? sign : 0;
-    REAL x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
+    if (p->table && p->bytes == 1) LOOK_UP(uint8_t);
+    else if (p->table && p->bytes == 2) LOOK_UP(uint16_t);
+    else
+        for (int64_t j = 0; j < count; j++) {
+            BITS bits = ((const BITS *)p->codes)[at + j * p->stride];
+            if (p->daz && (bits & ~sign) < LEAST_NORMAL) bits &= p->daz == 1 ? sign : 0;
+            memcpy(out + j, &bits, sizeof bits);
+        }
 }
 
 static void NAME(pack)(const cemu_plan_fma_pack_t *p) {
@@ -128,13 +133,13 @@ static void NAME(pack)(const cemu_plan_fma_pack_t *p) {
         const int64_t from = panel * width, count = p->count - from < width ? p->count - from : width;
         for (int64_t i = 0; i < p->k; i++, out += width) {
             const int64_t k = p->index[i], filled = k < 0 ? 0 : count;
-            const uint64_t *codes = p->codes + (k < 0 ? 0 : k * p->stride_k) + from * p->stride;
-            for (int64_t j = 0; j < filled; j++) out[j] = NAME(number)(p, codes[j * p->stride]);
+            if (filled) NAME(numbers)(p, k * p->stride_k + from * p->stride, filled, out);
             for (int64_t j = filled; j < width; j++) out[j] = k < 0 ? (REAL)p->pad : 0;
         }
     }
 }
 
+#undef LOOK_UP
 #undef PASTE2
 #undef PASTE
 #undef NAME

@@ -2,8 +2,6 @@
 #include "cemu_plan_integers.h"
 #include "isa.h"
 
-CEMU_DISPATCH(cemu_plan_integers_size, plan_integers_size, cemu_plan_integers_t)
-CEMU_DISPATCH(cemu_plan_integers_pack, plan_integers_pack, cemu_plan_integers_t)
 CEMU_DISPATCH(cemu_plan_integers_sum, plan_integers_sum, cemu_plan_integers_t)
 CEMU_DISPATCH(cemu_plan_integers_chain, plan_integers_chain, cemu_plan_integers_t)
 CEMU_DISPATCH(cemu_plan_integers_steps, plan_integers_steps, cemu_plan_integers_t)

@@ -1,6 +1,7 @@
 /* Steps of integers on the sums: multiply, add, shift right with rounding, cast. Rounding is a floor after something was
  * added: with half = 2^(shift - 1), floor((x + half) / 2^shift) is nearest with ties up, and so on. */
 #include "cemu_plan_integers.h"
+#include "integers_store.h"
 #include "isa.h"
 
 int64_t FOR_ISA(plan_integers_output)(cemu_integers_output *p);
@@ -48,12 +49,13 @@ static void cast_row(const cemu_integers_cast *how, uint64_t *d, int64_t n) {
 
 int64_t FOR_ISA(plan_integers_output)(cemu_integers_output *p) {
     for (int64_t row = p->row; row < p->row_end; row++) {
-        uint64_t *d = p->d + row * p->n;
+        uint64_t *sums = p->sums + row * p->n;
         for (int64_t i = 0; i < p->count; i++) {
-            round_row(&p->steps[i], d, p->n);
-            cast_row(&p->steps[i].cast, d, p->n);
+            round_row(&p->steps[i], sums, p->n);
+            cast_row(&p->steps[i].cast, sums, p->n);
         }
-        for (int64_t j = 0; j < p->n; j++) d[j] &= p->mask;
+        for (int64_t j = 0; j < p->n; j++) sums[j] &= p->mask;
+        store_row(p->d, p->d_width, row * p->n, p->n, sums);
     }
     return CEMU_OK;
 }

@@ -27,18 +27,18 @@ INLINE v32 cast_lanes(v32 x, const lanes_cast *how) {
     }
 }
 
-static void pairs_tile(const cemu_plan_integers_t *p, const int32_t *a, const char *b, int64_t words, int32_t *sums) {
+static void pairs_tile(const cemu_plan_integers_t *p, const char *const *a, const char *b, int64_t words, int32_t *sums) {
     v32 acc[ROWS][TILE_VECTORS], outer[ROWS][TILE_VECTORS];
     lanes_cast inner_cast = lanes_of(p->inner), outer_cast = lanes_of(p->outer);
     const uint8_t *flags = p->flags;
     memcpy(outer, sums, sizeof outer);
     for (int i = 0; i < ROWS; i++)
         for (int v = 0; v < TILE_VECTORS; v++) acc[i][v] = (v32){0};
-    for (int64_t w = 0; w < words; w++, a += ROWS, b += PANEL_BYTES) {
+    for (int64_t w = 0; w < words; w++, b += PANEL_BYTES) {
         v32 column[TILE_VECTORS];
         for (int v = 0; v < TILE_VECTORS; v++) column[v] = load32(b + v * VECTOR_BYTES);
         for (int i = 0; i < ROWS; i++) {
-            v32 row = word32(&a[i]);
+            v32 row = word32(a[i] + 4 * w);
             for (int v = 0; v < TILE_VECTORS; v++) acc[i][v] = add32(acc[i][v], pairs(row, column[v]));
         }
         if (!flags[w]) continue;
@@ -93,37 +93,32 @@ static void wide_row(const cemu_plan_integers_t *p, const int32_t *a, const char
 }
 
 int64_t FOR_ISA(plan_integers_steps)(cemu_plan_integers_t *p) {
+    operands_t x;
+    if (prepare(p, &x)) return CEMU_NO_MEMORY;
     int wide = p->words == CEMU_INTEGERS_WIDE;
-    int64_t each = wide ? WIDE_ROWS : ROWS, words = word_count(p), blocks = (p->row_end - p->row + each - 1) / each;
-    size_t a_bytes = (size_t)(blocks * each * words * 4 + 63) / 64 * 64;
-    char *room = aligned_alloc(64, (a_bytes + (size_t)p->k * 2 + 127) / 64 * 64);
-    if (!room) return CEMU_NO_MEMORY;
-    int32_t *a = (int32_t *)(void *)room;
-    pack_a(p, p->row, p->row_end, each, room + a_bytes, a, 0);
-    for (int64_t column = 0; column < p->n; column += WIDTH) {
-        const char *b = (const char *)p->packed + column / WIDTH * words * PANEL_BYTES;
+    int64_t each = wide ? WIDE_ROWS : ROWS, all = p->row_end - p->row;
+    for (int64_t column = p->column; column < p->column_end; column += WIDTH) {
         int64_t columns = p->n - column < WIDTH ? p->n - column : WIDTH;
-        for (int64_t block = 0; block < blocks; block++) {
-            int64_t row = p->row + block * each, rows = p->row_end - row < each ? p->row_end - row : each;
-            int64_t totals[ROWS * WIDTH] = {0};
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t j = 0; j < columns; j++)
-                    totals[i * WIDTH + j] = (int64_t)start_of(p, (row + i) * p->n + column + j);
+        pack_panel(p, &x, column);
+        for (int64_t row = 0; row < all; row += each) {
+            int64_t rows = all - row < each ? all - row : each, at = (p->row + row) * p->n + column;
+            uint64_t totals[ROWS][WIDTH] = {{0}};
+            const char *a[ROWS];
+            tile_rows(&x, row, rows, each, a);
+            for (int64_t i = 0; i < rows && p->c; i++) start_row(p, at + i * p->n, columns, totals[i]);
             if (wide) {
-                wide_row(p, a + block * words, b, words, totals);
+                wide_row(p, (const int32_t *)(const void *)a[0], x.panel, x.words, (int64_t *)totals[0]);
             } else {
-                int32_t sums[ROWS * WIDTH] __attribute__((aligned(64)));
-                for (int j = 0; j < ROWS * WIDTH; j++) sums[j] = (int32_t)totals[j];
-                pairs_tile(p, a + block * words * ROWS, b, words, sums);
-                for (int j = 0; j < ROWS * WIDTH; j++) totals[j] = sums[j];
+                int32_t sums[ROWS][WIDTH] __attribute__((aligned(64)));
+                for (int i = 0; i < ROWS; i++)
+                    for (int j = 0; j < WIDTH; j++) sums[i][j] = (int32_t)totals[i][j];
+                pairs_tile(p, a, x.panel, x.words, sums[0]);
+                for (int i = 0; i < ROWS; i++)
+                    for (int j = 0; j < WIDTH; j++) totals[i][j] = (uint64_t)(int64_t)sums[i][j];
             }
-            for (int64_t i = 0; i < rows; i++) {
-                uint64_t *d = p->d + (row + i) * p->n + column;
-                for (int64_t j = 0; j < columns; j++) d[j] = (uint64_t)totals[i * WIDTH + j];
-                finish_row(p, d, columns);
-            }
+            for (int64_t i = 0; i < rows; i++) finish_row(p, at + i * p->n, columns, totals[i]);
         }
     }
-    free(room);
+    free(x.all);
     return CEMU_OK;
 }

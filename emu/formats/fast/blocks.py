@@ -24,13 +24,14 @@ from emu.formats.enums import FormatKind, Rounding
 from emu.formats.fast.chunks import in_chunks
 from emu.formats.fast.grid import grid_of
 from emu.formats.fast.recent import Recent
+from emu.formats.isa import Isa, isa_code
 
 NEVER = 1 << 23
 _RULES: Recent[dict[str, Any] | None] = Recent()
 
 
 def encode(
-    blocks: NDArray[Any], fmt: BlockFormat, rounding: Rounding, isa: int = -1
+    blocks: NDArray[Any], fmt: BlockFormat, rounding: Rounding, isa: Isa | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
     """Scale codes and element codes; None if this cannot encode them.
 
@@ -38,7 +39,7 @@ def encode(
         blocks: [..., blocks, block], whole blocks (a short one is filled with zeros).
         fmt: the block format.
         rounding: of the elements.
-        isa: the position of an instruction set in `Isa`; -1: the best.
+        isa: the best of this machine unless one is forced.
     """
     from cemu import ffi, lib
 
@@ -61,7 +62,7 @@ def encode(
             "scales": ffi.cast("uint8_t *", data[2] + begin // block), "blocks": (end - begin) // block,
             "block": block,
         })  # fmt: skip
-        refused.append(lib.cemu_plan_blocks(job, isa) != lib.CEMU_OK or bool(job.refused))
+        refused.append(lib.cemu_plan_blocks(job, isa_code(isa)) != lib.CEMU_OK or bool(job.refused))
 
     in_chunks(count * block, run, unit=block)
     return None if any(refused) else (scales, codes)

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from emu.formats.cast import Cast
 from emu.formats.fast.chunks import address, in_chunks
 from emu.formats.fast.grid import grid_of
+from emu.formats.isa import Isa, isa_code
 
 
-def encode(values: NDArray[Any], how: Cast, isa: int = -1) -> tuple[NDArray[Any], bool] | None:
+def encode(values: NDArray[Any], how: Cast, isa: Isa | None = None) -> tuple[NDArray[Any], bool] | None:
     """Codes of values in the smallest unsigned dtype, and whether there was a NaN; None if this cannot cast them.
 
     Args:
         values: of any dtype and shape.
         how: the cast; every NaN gets its default code, or what `nan_to` says.
-        isa: the position of an instruction set in `Isa`; -1: the best.
+        isa: the best of this machine unless one is forced.
     """
     from cemu import ffi, lib
 
@@ -40,7 +41,7 @@ def encode(values: NDArray[Any], how: Cast, isa: int = -1) -> tuple[NDArray[Any]
             "grid": grid, "in": source + begin * given.itemsize, "in_bits": 8 * given.itemsize,
             "out": target + begin * out.itemsize, "out_bits": 8 * out.itemsize, "n": end - begin,
         })  # fmt: skip
-        status = lib.cemu_plan_encode(job, isa)
+        status = lib.cemu_plan_encode(job, isa_code(isa))
         if status != lib.CEMU_OK:
             raise AssertionError(f"cemu_plan_encode: status {status}")
         nan.append(bool(job.nan_seen))

@@ -12,6 +12,7 @@ from emu.formats.cast import Cast, check_cast
 from emu.formats.enums import Overflow, Rounding
 from emu.formats.fast.chunks import address, in_chunks
 from emu.formats.fast.recent import Recent
+from emu.formats.isa import Isa, isa_code
 from emu.formats.load import load_format
 from emu.formats.model import Format
 from emu.formats.native import general_cast
@@ -86,7 +87,7 @@ _MANY = 1024
 """Codes that are worth to lay a table out for the kernel that keeps it in registers."""
 
 
-def _of_bytes(table: NDArray[Any], codes: NDArray[Any], isa: int = -1) -> tuple[NDArray[Any], int]:
+def _of_bytes(table: NDArray[Any], codes: NDArray[Any], isa: Isa | None = None) -> tuple[NDArray[Any], int]:
     """`look_up` of uint8 in a table of numbers of 8 or 16 bits."""
     from cemu import ffi, lib
 
@@ -100,7 +101,7 @@ def _of_bytes(table: NDArray[Any], codes: NDArray[Any], isa: int = -1) -> tuple[
             "in": ffi.cast("uint8_t *", source + begin), "entries": ffi.cast("uint16_t *", entries),
             "out": target + begin * out.itemsize, "out_bits": 8 * out.itemsize, "n": end - begin,
         })  # fmt: skip
-        status = lib.cemu_plan_bytes(job, isa)
+        status = lib.cemu_plan_bytes(job, isa_code(isa))
         if status != lib.CEMU_OK:
             raise AssertionError(f"cemu_plan_bytes: status {status}")
         every.append(int(job.seen))

@@ -13,20 +13,21 @@ from emu.formats.enums import FormatKind, NanEncoding
 from emu.formats.fast.chunks import address, in_chunks
 from emu.formats.fast.lookup import look_up, numbers
 from emu.formats.fast.recent import Recent
+from emu.formats.isa import Isa, isa_code
 from emu.formats.model import Format
 
 Fields = dict[str, int]
 _FIELDS: Recent[Fields | None] = Recent()
 
 
-def numbers_of(fmt: Format, codes: NDArray[Any], dtype: Any, isa: int = -1) -> NDArray[Any] | None:
+def numbers_of(fmt: Format, codes: NDArray[Any], dtype: Any, isa: Isa | None = None) -> NDArray[Any] | None:
     """The numbers of codes as float64 or float32; None if float32 lacks one, or the format has more than 16 bits.
 
     Args:
         fmt: the format.
         codes: codes in its smallest unsigned dtype.
         dtype: np.float32 or np.float64.
-        isa: the position of an instruction set in `Isa`; -1: the best.
+        isa: the best of this machine unless one is forced.
     """
     table = numbers(fmt, dtype)
     if table is None:
@@ -55,7 +56,7 @@ def fields_of(fmt: Format) -> Fields | None:
     }  # fmt: skip
 
 
-def _checked(fmt: Format, isa: int) -> Fields | None:
+def _checked(fmt: Format, isa: Isa | None) -> Fields | None:
     """What the kernel needs, if it then gives what the table says for every code."""
     fields, table = fields_of(fmt), numbers(fmt, np.float32)
     if fields is None or table is None:
@@ -66,7 +67,7 @@ def _checked(fmt: Format, isa: int) -> Fields | None:
     return fields if same else None
 
 
-def _run(fields: Fields, codes: NDArray[Any], dtype: np.dtype[Any], isa: int) -> NDArray[Any]:
+def _run(fields: Fields, codes: NDArray[Any], dtype: np.dtype[Any], isa: Isa | None) -> NDArray[Any]:
     """The kernel."""
     from cemu import ffi, lib
 
@@ -78,7 +79,7 @@ def _run(fields: Fields, codes: NDArray[Any], dtype: np.dtype[Any], isa: int) ->
         job.__setattr__("in", source + begin * codes.itemsize)
         job.in_bytes, job.out_bits, job.n = codes.itemsize, 8 * dtype.itemsize, end - begin
         job.out = target + begin * dtype.itemsize
-        status = lib.cemu_plan_numbers(job, isa)
+        status = lib.cemu_plan_numbers(job, isa_code(isa))
         if status != lib.CEMU_OK:
             raise AssertionError(f"cemu_plan_numbers: status {status}")
 

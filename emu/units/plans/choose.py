@@ -6,26 +6,49 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from emu.formats.backend import Backend
-from emu.formats.enums import Overflow, Rounding
 from emu.units.backends import runner
 from emu.units.form import UnitForm
-from emu.units.plans import aligned, chain, exact, fma, integers
+from emu.units.plans import aligned, chain, exact, fma, groups, integers, lanes
 from emu.units.plans.plan import GENERAL, Plan, Refusal
+from emu.units.plans.raising import raises
 from emu.units.problem import Problem
 
 Matcher = Callable[[UnitForm, int], Plan | Refusal]
-MATCHERS: tuple[Matcher, ...] = (integers.match, exact.match, fma.match, chain.match, aligned.match)
-"""In the order of speed."""
+FIRST: tuple[Matcher, ...] = (integers.match, exact.match, fma.match)
+"""Whatever the unit: in the order of speed."""
+ONE_BY_ONE: tuple[Matcher, ...] = (chain.match, groups.match, aligned.match, lanes.match)
+"""In the order of speed for units whose inner level adds one product after the other."""
+MANY: tuple[Matcher, ...] = (groups.match, chain.match, aligned.match, lanes.match)
+"""And for those that add several at once."""
 
 
 @lru_cache(maxsize=4096)
-def plan_of(form: UnitForm, k: int, backend: Backend) -> Plan:
-    """The plan that runs a unit for this K on a backend."""
+def plan_of(form: UnitForm, k: int, backend: Backend, *, counts: bool = False) -> Plan:
+    """The plan that runs a unit for this K on a backend; with `counts`, the fastest one that counts events."""
     if backend is Backend.C:
-        for found in considered(form, k):
-            if isinstance(found, Plan):
+        matchers = (lanes.match,) if counts else None  # the one that counts: the others need not be asked
+        for found in considered(form, k, matchers):
+            if isinstance(found, Plan) and found.counts >= counts:
                 return found
     return general(backend)
+
+
+def plan_named(form: UnitForm, k: int, backend: Backend, name: str) -> Plan:
+    """One plan.
+
+    Raises:
+        ValueError: there is none of this name, or it does not run the unit; says why.
+    """
+    if name == GENERAL:
+        return general(backend)
+    reasons = []
+    for found in considered(form, k) if backend is Backend.C else ():
+        if isinstance(found, Plan) and found.name == name:
+            return found
+        if isinstance(found, Refusal) and found.plan in (name, "any"):
+            reasons.append(found.reason)
+    reason = reasons[0] if reasons else f"there is no such plan on backend {backend.value}"
+    raise ValueError(f"{form.name}: plan {name!r}: {reason}")
 
 
 def refusals(form: UnitForm, k: int) -> list[Refusal]:
@@ -33,10 +56,20 @@ def refusals(form: UnitForm, k: int) -> list[Refusal]:
     return list(dict.fromkeys(found for found in considered(form, k) if isinstance(found, Refusal)))
 
 
-def considered(form: UnitForm, k: int) -> Iterator[Plan | Refusal]:
+def considered(form: UnitForm, k: int, matchers: tuple[Matcher, ...] | None = None) -> Iterator[Plan | Refusal]:
     """What the matchers say, in order; each is asked only when its answer is taken, because a proof may be dear."""
     bar = barred(form)
-    yield from [bar] if bar is not None else (match(form, k) for match in MATCHERS)
+    if matchers is None:
+        matchers = (*FIRST, *(MANY if form.levels[0].group > 1 else ONE_BY_ONE))
+    yield from [bar] if bar is not None else (_asked(match, form, k) for match in matchers)
+
+
+def _asked(match: Matcher, form: UnitForm, k: int) -> Plan | Refusal:
+    """What a matcher says; a plan that does not know casts that raise is refused where there are any."""
+    found = match(form, k)
+    if isinstance(found, Plan) and not found.raises and raises(form):
+        return Refusal(plan=found.name, reason='overflow = "raise" names the element that left its range')
+    return found
 
 
 def general(backend: Backend) -> Plan:
@@ -48,14 +81,11 @@ def general(backend: Backend) -> Plan:
 
     proof = ("every value is an integer times a power of two, held exactly",)
     rate = "about a thousand times the time of a float32 product"
-    return Plan(name=GENERAL, proof=proof, rate=rate, execute=run_problem, narrow=True)
+    return Plan(name=GENERAL, proof=proof, rate=rate, execute=run_problem, counts=True, raises=True, narrow=True)
 
 
 def barred(form: UnitForm) -> Refusal | None:
-    """What no fast plan does: random bits, and errors that name an element."""
-    casts = [step.cast for pipe in form.pipes().values() for step in pipe if step.cast is not None]
-    if any(how.rounding is Rounding.STOCHASTIC for how in casts):
+    """What no fast plan does: random bits."""
+    if form.stochastic:
         return Refusal(plan="any", reason="random bits are drawn one by one, in the order of execution")
-    if any(how.overflow is Overflow.RAISE for how in [*casts, form.d]):
-        return Refusal(plan="any", reason='overflow = "raise" names the element that left its range')
     return None

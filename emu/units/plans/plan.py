@@ -4,7 +4,7 @@
   checked in code when it is matched (unit-spec section 6 states the bounds).
 * A plan computes finite data. Rows of a, columns of b and elements of c with NaN or infinity, and results that left
   the range in which the proof holds, are computed again by the general kernel (emu/units/plans/again.py).
-* A plan counts no events: a call that wants them runs the general kernel. The bits are the same.
+* A plan that does not say `counts` counts no events: a call that wants them runs another. The bits are the same.
 """
 
 from __future__ import annotations
@@ -12,22 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emu.formats.enums import Vocabulary
+from emu.formats.isa import Isa as Isa
+from emu.formats.isa import isa_code as isa_code
 from emu.units.problem import Problem
 
 GENERAL = "general"
 """The name of the plan that runs every unit."""
-
-
-class Isa(Vocabulary):
-    """Instruction sets that plan kernels are compiled for; all give the same bits."""
-
-    BASE = "base"
-    """what every machine of this architecture has"""
-    V3 = "v3"
-    """x86-64-v3: AVX2, FMA, F16C"""
-    V4 = "v4"
-    """x86-64-v4: AVX-512 F, BW, DQ, VL"""
 
 
 class UnprovedError(Exception):
@@ -53,12 +43,18 @@ class Plan:
     """expected time relative to a float32 matrix product of the same shape, in words"""
     execute: Callable[[Problem, Isa | None], None]
     """computes a problem in place; the instruction set is the best of this machine unless one is forced"""
+    counts: bool = False
+    """whether it counts events, all of them: `problem.events` is added to exactly as by the general kernel"""
+    raises: bool = False
+    """whether it may be given casts with `overflow = "raise"` (emu/units/plans/raising.py)"""
     narrow: bool = False
     """whether `execute` reads and writes codes in their smallest dtypes; else they are all made uint64 for it"""
+    one_c: bool = False
+    """whether, being narrow, it reads c by `Problem.given_c`: a c of one code is then not written out for it"""
 
     def run(self, problem: Problem, isa: Isa | None = None) -> None:
         """Compute a problem in place, with codes in dtypes of any width."""
-        given = problem.narrow() if self.narrow else problem.wide()
+        given = problem.narrow(whole_c=not self.one_c) if self.narrow else problem.wide()
         self.execute(given, isa)
         if given.d is not problem.d:
             problem.d[...] = given.d

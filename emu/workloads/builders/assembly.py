@@ -6,6 +6,7 @@ original model.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,14 +45,20 @@ class Assembly:
             self.constant(value, name, np.float32)
         return name
 
-    def node(self, op: str, *inputs: str, name: str | None = None, outputs: int = 1, **attributes: Any) -> Any:
-        """A node; the name of its output, or a list of names if there are several."""
+    def node(self, op: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
+        """A node with one output, which has the node's name."""
+        return self._append(op, inputs, name or self._fresh(op), 1, attributes)[0]
+
+    def split(self, x: str, parts: int) -> list[str]:
+        """Equal parts along the last axis."""
+        return self._append("Split", [x], self._fresh("Split"), parts, {"axis": -1, "num_outputs": parts})
+
+    def _append(self, op: str, inputs: Iterable[str], name: str, outputs: int, attributes: dict[str, Any]) -> list[str]:
         from onnx import helper
 
-        name = name or self._fresh(op)
         made = [f"{name}:{i}" if i else name for i in range(outputs)]
         self._nodes.append(helper.make_node(op, list(inputs), made, name, **attributes))
-        return made[0] if outputs == 1 else made
+        return made
 
     def linear(self, x: str, name: str, weight: NDArray[Any], bias: NDArray[Any] | None = None) -> str:
         """x · weightᵀ + bias, the weight as [out, in]; the MatMul has the layer's name."""

@@ -55,4 +55,5 @@ def _tensor(body: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
         raise ValueError(f"bytes {begin} to {end} of {body.size}")
     if end - begin != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{end - begin} bytes for shape {list(shape)} of {dtype}")
-    return body[begin:end].view(np.ndarray).copy().view(dtype).reshape(shape)
+    values: NDArray[Any] = body[begin:end].view(np.ndarray).copy().view(dtype).reshape(shape)
+    return values

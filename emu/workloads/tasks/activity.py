@@ -60,7 +60,8 @@ def noise(samples: int) -> Sound:
 
 def vowels(seconds: float = 5.0) -> Sound:
     """Vowels of a low voice, 0.3 s each, with a pause after every third."""
-    rng, parts = np.random.default_rng(2), []
+    rng = np.random.default_rng(2)
+    parts: list[Sound] = []
     shapes = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480), (570, 840, 2410))
     index = 0
     while sum(part.size for part in parts) < seconds * RATE:
@@ -84,4 +85,5 @@ def _vowel(formants: tuple[int, ...], pitch: float, rng: np.random.Generator) ->
             y[i + 2] = x[i] + 2 * radius * np.cos(angle) * y[i + 1] - radius * radius * y[i]
         x = y[2:]
     envelope = np.minimum(1, np.minimum(np.arange(n), np.arange(n)[::-1]) / (RATE // 50))
-    return (0.3 * envelope * x / np.abs(x).max()).astype(np.float32)
+    loud: Sound = (0.3 * envelope * x / np.abs(x).max()).astype(np.float32)
+    return loud

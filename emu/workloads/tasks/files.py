@@ -14,6 +14,7 @@ import lzma
 import pickle
 import plistlib
 import tarfile
+import time
 import wave
 import zipfile
 from bz2 import compress
@@ -66,9 +67,13 @@ def features(content: bytes) -> NDArray[np.int32]:
 
 def samples() -> dict[str, bytes]:
     """Files by type, in a fixed order."""
-    table = [["name", "bits", "exponent", "fraction"], ["float32", 32, 8, 23], ["bfloat16", 16, 8, 7]] * 8
+    table: list[list[object]] = [
+        ["name", "bits", "exponent", "fraction"],
+        ["float32", 32, 8, 23],
+        ["bfloat16", 16, 8, 7],
+    ] * 8
     source = Path(json.__file__).read_bytes()
-    rows = [dict(zip(table[0], line, strict=True)) for line in table[1:]]
+    rows = [dict(zip(map(str, table[0]), line, strict=True)) for line in table[1:]]
     return {
         "python": source,
         "json": json.dumps({"formats": rows}, indent=2).encode(),
@@ -125,5 +130,7 @@ def _picture(name: str) -> bytes:
     image = optional("PIL.Image")
     x, y = np.meshgrid(np.arange(64), np.arange(64))
     out = io.BytesIO()
-    image.fromarray(np.stack([4 * x, 4 * y, x ^ y], -1).astype(np.uint8)).save(out, name)
+    picture = image.fromarray(np.stack([4 * x, 4 * y, x ^ y], -1).astype(np.uint8))
+    dates = {"creationDate": time.gmtime(0), "modDate": time.gmtime(0)} if name == "pdf" else {}  # the same every time
+    picture.save(out, name, **dates)
     return out.getvalue()

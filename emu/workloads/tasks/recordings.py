@@ -1,4 +1,4 @@
-"""Recordings under the system's folders of shared data: the XDG list, `/usr/local/share` and `/usr/share` by default."""
+"""Recordings under the system's folders of shared data: XDG_DATA_DIRS, by default /usr/local/share and /usr/share."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from emu.formats.model import Format
 from emu.units.arguments import check_arguments
 from emu.units.plans import general
 from emu.units.plans.aligned import match
+from emu.units.plans.choose import Matcher
 from emu.units.plans.plan import Isa, Plan
 from emu.units.unit import Unit
 
@@ -73,19 +74,21 @@ def operands(unit: Unit, m: int, k: int, n: int, styles: Iterable[str], seed: in
     return out
 
 
-def plan_of(unit: Unit, k: int) -> Plan:
+def plan_of(unit: Unit, k: int, matcher: Matcher = match) -> Plan:
     """The plan; it must be there."""
-    found = match(unit.form, k)
+    found = matcher(unit.form, k)
     assert isinstance(found, Plan), found
     return found
 
 
-def same(unit: Unit, given: dict[str, np.ndarray], levels: Iterable[Isa | None] = (None,)) -> int:
+def same(
+    unit: Unit, given: dict[str, np.ndarray], levels: Iterable[Isa | None] = (None,), matcher: Matcher = match
+) -> int:
     """How many results the plan gives, all with the bits of the general kernel."""
     names = ("a", "b", "c", "a_scale", "b_scale")
     checked = check_arguments(unit.form, *(given.get(name) for name in names), None, None)
     wanted, found = (np.full(checked.shape, 0xDEAD, np.uint64) for _ in range(2))
-    plan = plan_of(unit, given["a"].shape[-1])
+    plan = plan_of(unit, given["a"].shape[-1], matcher)
     for problem in checked.problems(wanted, 0, 0):
         general(Backend.C).run(problem, None)
     for isa in levels:

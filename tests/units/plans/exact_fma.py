@@ -13,6 +13,7 @@ from emu.formats.enums import FormatKind
 from emu.units.arguments import check_arguments
 from emu.units.plans.choose import barred
 from emu.units.plans.plan import Isa, Plan
+from emu.units.plans.raising import raises
 from tests.compare import assert_same_bits
 from tests.units.drawing import draw
 
@@ -86,7 +87,7 @@ def check_draws(matcher: ModuleType, numbers: range) -> int:
         unit = load_unit(one.unit)
         k = one.operands["a"].shape[-1]
         slow = any(x.format.bits > 12 and (x.load or x.format.is_listed) for x in (unit.form.a, unit.form.b))
-        if barred(unit.form) or slow:  # slow: a table of all codes is made by the reference
+        if barred(unit.form) or raises(unit.form) or slow:  # slow: a table of all codes is made by the reference
             continue
         plan = matcher.match(unit.form, k)
         if not isinstance(plan, Plan):
@@ -101,7 +102,7 @@ def builtin(matcher: ModuleType, names: list[str]) -> list[str]:
     out = []
     for name in names:
         form = load_unit(name).form
-        if barred(form):
+        if barred(form) or raises(form):
             continue
         if isinstance(matcher.match(form, 1), Plan):
             out.append(name)

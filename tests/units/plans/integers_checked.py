@@ -15,6 +15,8 @@ from emu.units.plans.plan import Isa, Plan, Refusal
 from emu.units.unit import Unit
 
 NO_OPERANDS = dict.fromkeys(("c", "a_scale", "b_scale", "a_zero", "b_zero"))
+GUARD = 256
+"""Elements before and after d that must stay as they are."""
 STYLES = ("uniform", "extreme", "largest", "small")
 
 
@@ -59,13 +61,16 @@ def check(unit: Unit, given: dict[str, Any], isas: list[Isa | None] | None = Non
     checked = check_arguments(unit.form, **(NO_OPERANDS | given))
     plan = planned(unit, checked.a.shape[-1])
     assert isinstance(plan, Plan), plan
-    out, wanted = np.zeros(checked.shape, np.uint64), np.zeros(checked.shape, np.uint64)
+    wanted = np.zeros(checked.shape, unit.d.code_dtype)
+    around = np.empty(wanted.size + 2 * GUARD, unit.d.code_dtype)
+    out = around[GUARD:-GUARD].reshape(wanted.shape)
     for problem in checked.problems(wanted, 0, 0):
         general(Backend.C).run(problem, None)
     for isa in levels_of() if isas is None else isas:
-        out[...] = 0x5A5A
+        around[...] = 0x5A
         for problem in checked.problems(out, 0, 0):
             plan.run(problem, isa)
+        assert (around[:GUARD] == 0x5A).all() and (around[-GUARD:] == 0x5A).all()
         wrong = np.argwhere(out != wanted)
         assert not len(wrong), (unit, plan.proof, isa, wrong[:3], out[out != wanted][:3], wanted[out != wanted][:3])
     return plan

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from emu import load_unit
+from emu.errors import OverflowRaised
 from emu.units.plans import GENERAL
 from emu.units.plans.aligned import match
 from emu.units.plans.aligned import run as runs
@@ -35,6 +36,13 @@ BUILT_IN = (
     "nvidia-blackwell:tcgen05.mma.m64n8k32.kind::f8f6f4.f32.e3m2.e2m1",
     "nvidia-blackwell:tcgen05.mma.m128n8k32.kind::mxf8f6f4.block32.f32.e4m3.e2m3.ue8m0",
     "nvidia-rtx-blackwell:mma.sync.m16n8k16.f32.bf16.bf16.f32",
+    "amd-cdna3:v_mfma_f32_16x16x16_f16",
+    "amd-cdna3:v_mfma_f32_16x16x16_bf16",
+    "amd-cdna3:v_mfma_f32_32x32x4_xf32",
+    "amd-cdna3:v_mfma_f32_16x16x32_fp8_bf8",
+    "split-k4",
+    "emulated-fp32:tf32x3.ampere",
+    "emulated-fp32:bf16x3.blackwell",
     "deepseek-fp8-promoted",
     "generic:aligned",
 )
@@ -223,7 +231,9 @@ def test_drawn_units(data):
     same(unit, operands(unit, 3, k, 6, styles, data.draw(st.integers(0, 1 << 20))), isas())
 
 
-@pytest.mark.parametrize("number", [7, 755, 842, 1187, 2052, 2081, 2100, 2353, 2426])
+@pytest.mark.parametrize(
+    "number", [7, 237, 424, 479, 755, 842, 971, 1187, 1414, 1795, 2052, 2081, 2100, 2246, 2353, 2395, 2426]
+)
 def test_random_units_that_are_aligned(number):
     """Those of the first 3000 drawings of the whole language that the plan takes."""
     one = draw(number)
@@ -242,3 +252,80 @@ def test_recorded_instructions():
         if isinstance(match(form, form.k or 32), Plan):
             seen += recordings.check(entry, "c")
     assert seen > 400
+
+
+LATE = {"align_to": "terms", "align_bits": 20, "zero_sign": "positive", "result": {"format": "float32"}}
+
+
+def late_unit(formats: str, group: int, result: Any = None, outer: dict[str, Any] | None = None, lanes: int = 1) -> Any:
+    """An accumulator that joins after the products of a step, of one adder or of two."""
+    levels = [{"group": group, "length": group, "lanes": lanes, "align_bits": 18, "zero_sign": "positive"}]
+    if lanes > 1:
+        levels.append({"group": 2, "length": 2, "align_bits": 19, "align_rounding": "toward_negative"})
+        levels[-1]["zero_sign"] = "positive"
+    levels.append({**LATE, **(outer or {}), **({} if result is None else {"result": result})})
+    return unit_of(formats, *levels)
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("formats", ["float16", "bfloat16", "float8_e5m2", "float32"])
+def test_late_accumulators(formats, lanes):
+    floored = {"format": "e8m31", "rounding": "toward_negative", "overflow": "infinity_always"}
+    results = ([floored, {"format": "float32"}], {"format": "float32", "rounding": "toward_zero"}, {"format": "e8m13"})
+    for number, result in enumerate(results):
+        acc = "float32" if number < 2 else "e8m13"
+        outer = {"align_max_shift": 25, "align_rounding": "toward_negative"} if number else {"align_bits": 30}
+        unit = late_unit(f"{formats} {formats} {acc} {acc}", 3, result, outer, lanes)
+        for seed, styles in enumerate(STYLES_OF_ALL):
+            same(unit, operands(unit, 3, 23, 66, styles, seed), isas())
+
+
+@pytest.mark.parametrize(
+    ("outer", "reason"),
+    [
+        ({"align_bits": 17}, "cut once more"),
+        ({"align_min_exp": -9}, "least exponent"),
+        ({"zero_sign": "ieee"}, "IEEE"),
+        ({"group": 2}, "one sum after the other"),
+    ],
+)
+def test_late_accumulators_refused(outer, reason):
+    assert reason in refused(late_unit("float16 float16 float32 float32", 4, outer=outer))
+
+
+def test_products_beyond_the_multipliers_range():
+    """They are infinite, and do not cancel; those just below do."""
+    unit = load_unit("amd-cdna3:v_mfma_f32_32x32x8_bf16")
+    large, less = 0x5F80, 0x5F7F  # 2^64, and the number below
+    a = np.zeros((4, 8), np.uint64)
+    a[0, 2:4] = less, less
+    a[2, 2:4] = large, large | 0x8000
+    a[3, 2:4] = less, less | 0x8000
+    b = np.full((8, 66), large, np.uint64)
+    b[:, 1] = less
+    given = {"a": a, "b": b, "c": np.full((4, 66), 0x3F800000, np.uint64)}
+    assert same(unit, given, isas()) == 264
+    infinite_or_not = unit.matmul(**given)[2:, :2]
+    assert [[hex(code) for code in row] for row in infinite_or_not][1] == ["0x0", "0x0"]
+
+
+@pytest.mark.parametrize("keys", [{"lanes": 3, "length": 5}, {"parts": 3}, {"length": 8, "order": [3, 1, 0, 2]}])
+def test_runs_of_every_kind(keys):
+    """Dealt to lanes, cut into parts, permuted; what they hand up joins a chain, and c joins that or comes last."""
+    inner = {"group": 2, "align_bits": 12, "zero_sign": "positive", **keys}
+    inner["result"] = {"format": "float32", **TENSOR}
+    for outer in ([{}], [{"start": "none"}, {}], [{"start": "zero"}, {"result": {"format": "float32", **TENSOR}}]):
+        rest = [{"result": {"format": "float32"}, **level} for level in outer]
+        unit = unit_of("float16 float16 float32 float32", inner, *rest)
+        for seed, styles in enumerate(STYLES_OF_ALL):
+            same(unit, operands(unit, 3, 41, 66, styles, seed), isas())
+
+
+def test_what_raises_names_its_element():
+    unit = aligned_unit("float16 float16 float16 float16", 10, 4, {"rounding": "ties_to_even", "overflow": "raise"})
+    a, b = np.full((3, 32), 0x3C00, np.uint16), np.full((32, 5), 0x3C00, np.uint16)
+    same(unit, {"a": a, "b": b, "c": np.zeros((3, 5), np.uint16)}, isas())
+    a[1, 3], b[3, 2] = 0x7BFF, 0x7BFF
+    for plan in (None, GENERAL):
+        with pytest.raises(OverflowRaised, match=r"\(1, 2\)"):
+            unit.matmul(a, b, plan=plan)

@@ -10,10 +10,12 @@ import pytest
 
 from emu import load_unit
 from emu.formats.load import load_format
-from emu.units.plans import exact
+from emu.units.plans import exact, parts
 from emu.units.plans.exact.grid import Grid, grid_of_values
 from emu.units.plans.exact.slices import cut, slices_of
-from emu.units.plans.plan import Plan
+from emu.units.plans.plan import Isa, Plan
+from tests.compare import assert_same_bits
+from tests.golden import recordings
 from tests.units.test_builtin import builtin_units
 
 from . import exact_fma as forced
@@ -174,6 +176,24 @@ def test_signs_of_zeros():
                 forced.check(unit, plan, a=a, b=b, c=np.full((6, 6), zero, np.uint32))
 
 
+@pytest.mark.parametrize("shape", [(49, 513, 3), (2, 1030, 129), (483, 515, 2)])
+@pytest.mark.parametrize("name", ["e4m3", "e5m2", "int4"])
+def test_blocks(name, shape, monkeypatch):
+    """K, rows and columns of several blocks, in one thread and in several; e5m2 in slices."""
+    unit, plan = forced.accepted(exact, kulisch(name, name), shape[1])
+    m, k, n = shape
+    r = np.random.default_rng(k)
+    operands = {"a": forced.codes(r, unit.a, (m, k), "any"), "b": forced.codes(r, unit.b, (k, n), "any")}
+    if name != "int4":  # finite: no row is left to the general kernel
+        operands = {side: np.where(np.isfinite(unit.a.decode(x)), x, 0) for side, x in operands.items()}
+    operands["c"] = forced.codes(r, F32, (m, n), "middle")
+    expected = unit.matmul(**operands, plan="general")
+    for workers in (1, 3):
+        monkeypatch.setattr(parts, "worker_count", lambda _, count=workers: count)
+        for isa in Isa:
+            assert_same_bits(forced.run(unit, plan, isa, operands), expected, unit.d, f"{isa} {workers}")
+
+
 def test_operands_too_wide_are_left_to_the_general_kernel():
     unit, plan = forced.accepted(exact, kulisch("bfloat16", "bfloat16"), 9)
     r = np.random.default_rng(2)
@@ -193,3 +213,33 @@ def test_builtin_units():
 
 def test_drawn_units():
     assert forced.check_draws(exact, range(600)) > 5
+
+
+@pytest.mark.parametrize(("name", "ends"), [("bfloat16", (-80, -70, 60, 66)), ("e11m4", (-560, -530, 505, 520))])
+@pytest.mark.parametrize("wide", [False, True])
+def test_few_bits_at_the_ends_of_a_carrier(name, ends, wide):
+    """Operands of one binade each: their products have few bits, and lie where the carrier underflows or overflows."""
+    unit = load_unit(kulisch(name, name, c=None))
+    plan = exact.match(unit.form, 3)
+    assert isinstance(plan, Plan), plan
+    fmt, rng = unit.a, np.random.default_rng(int(wide))
+    for low in ends:
+        for high in ends:
+            sides = []
+            for end, shape in ((low, (4, 3)), (high, (3, 20))):
+                exponents = end + (rng.integers(0, 4, shape) if wide else np.zeros(shape))
+                values = np.ldexp(rng.choice([1.0, 1.5, -1.25], shape), exponents.astype(int))
+                sides.append(fmt.encode(values))
+            forced.check(unit, plan, a=sides[0], b=sides[1])
+
+
+def test_recorded_instructions():
+    """What real matrix units gave, for every instruction that the plan takes."""
+    seen = 0
+    for entry in recordings.index():
+        if not entry.file.startswith("mma"):
+            continue
+        form = load_unit(entry.name).form
+        if isinstance(exact.match(form, form.k or 32), Plan):
+            seen += recordings.check(entry, "c")
+    assert seen > 200

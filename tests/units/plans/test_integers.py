@@ -12,14 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu import load_unit
-from emu.formats.backend import Backend
 from emu.formats.enums import Rounding
 from emu.units.arguments import check_arguments
-from emu.units.plans import plan_of
-from emu.units.plans.integers import layout
-from emu.units.plans.integers.run import Steps, Whole
+from emu.units.plans import parts
+from emu.units.plans.integers.run import Steps
 from emu.units.plans.plan import Plan, Refusal
-from tests.units.drawing import draw
 from tests.units.test_builtin import builtin_units
 
 from .integers_checked import (
@@ -138,43 +135,6 @@ def test_chains():
     )
 
 
-@pytest.mark.parametrize(("k", "whole"), [(1, True), (2, False)])
-def test_the_bound_of_a_clamp(k, whole):
-    """2^14 fits 16 bits, twice 2^14 does not."""
-    unit = made([{"result": SAT16}], c=None, d="int16")
-    assert isinstance(kind(planned(unit, k)), Whole) is whole
-    for style in STYLES:
-        check(unit, operands(unit, (5, k, 35), style, 3))
-
-
-@pytest.mark.parametrize(("k", "accepted"), [(1 << 10, True), ((1 << 10) + 1, False)])
-def test_the_bound_of_a_float_accumulator(k, accepted):
-    """Integers up to 2^24 are float32, the next one is not."""
-    unit = made([{"result": {"format": "float32"}}], c=None, d="float32")
-    assert isinstance(planned(unit, k), Plan) is accepted
-    if accepted:
-        check(unit, operands(unit, (2, k, 3), "largest", 3), [None])
-
-
-def test_the_bound_of_32_bits():
-    """(-2^15)^2 is 2^30: two of them leave 32 bits, and wider sums are added in blocks."""
-    unit = load_unit("integer:once(a=int16, b=int16, acc=int40)")
-    for k in (1, 2, 3, 700):
-        for style in STYLES:
-            check(unit, operands(unit, (3, k, 18), style, 3))
-    bytes_only = load_unit("integer:once(a=uint8, b=uint8, acc=int40)")
-    check(bytes_only, operands(bytes_only, (7, 5000, 18), "largest", 3))
-
-
-@pytest.mark.parametrize(("later", "whole"), [("int16", True), ("int17", False)])
-def test_wraps_may_only_grow_narrower(later, whole):
-    unit = made([{"length": 4, "result": {"format": "int16"}}, {"result": {"format": later}}], c=None)
-    assert isinstance(kind(planned(unit, 64)), Whole) is whole
-    check(unit, operands(unit, (5, 64, 35), "uniform", 3))
-    unit = made([{"length": 4, "result": {"format": "int16"}}, {"start": "zero"}], c=None, d="int16")
-    check(unit, operands(unit, (5, 64, 35), "uniform", 3))
-
-
 def test_operands_that_reach_no_clamp():
     """Clamps of many bits are proved out of reach by the operands themselves; operands that reach them run in steps."""
     unit = load_unit("integer:add(acc=int32, overflow=saturate)")
@@ -274,11 +234,21 @@ def test_refused(unit):
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
 def test_threads(monkeypatch, workers):
-    monkeypatch.setattr(layout, "worker_count", lambda _: workers)
+    monkeypatch.setattr(parts, "worker_count", lambda _: workers)
     for name in ("int8-int32", "int8-sat16", "integer:pairs", "integer:add(a=uint16, b=int16, acc=int40)"):
         unit = load_unit(name)
         for m, n in ((1, 600), (40, 3), (61, 300)):
             check(unit, operands(unit, (m, 33, n), "uniform", 3), [None])
+
+
+@pytest.mark.parametrize("name", ["int8-int32", "int8-sat16", "integer:add(acc=int32, overflow=saturate)"])
+@pytest.mark.parametrize("d", ["int32", "int64", "float32"])
+def test_one_c_for_all(name, d):
+    """No c, and one code that stands for all, which need not be 0."""
+    unit = made([{"result": SAT16 if "16" in name else WRAP32}], d=d) if d != "int32" else load_unit(name)
+    given = operands(unit, (9, 20, 70), "uniform", 3)
+    for c in (None, np.int8(0), np.int8(-7), np.full((9, 1), 5, np.uint8), np.full((1, 70), 5, np.uint8)):
+        check(unit, given | {"c": c})
 
 
 def test_batches():
@@ -296,25 +266,6 @@ def test_builtin(name):
         if isinstance(planned(unit, k), Plan) and unit.scale_a is None and unit.form.scale_b is None:
             for style in STYLES:
                 check(unit, operands(unit, (5, k, 35), style, 3))
-
-
-def drawn(number: int) -> bool:
-    """Whether the plan runs a draw; then it has the bits of the general kernel."""
-    one = draw(number)
-    unit = load_unit(one.unit)
-    if plan_of(unit.form, one.operands["a"].shape[-1], Backend.C).name != "integers":
-        return False
-    try:
-        check(unit, one.operands)
-    except Exception as error:
-        error.add_note(str(one))
-        raise
-    return True
-
-
-def test_draws():
-    """Few draws are integers throughout (see `some_levels` for those that are)."""
-    assert sum(drawn(number) for number in range(60)) < 60
 
 
 def some_cast(r: Random) -> Any:

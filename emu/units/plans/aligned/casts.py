@@ -86,7 +86,7 @@ def _overflow(how: Cast) -> int:
         return SATURATE
     if how.overflow is Overflow.INFINITY and how.rounding is Rounding.TOWARD_ZERO:
         return SATURATE
-    if how.overflow is Overflow.NAN or not how.format.infinities:
+    if how.overflow in (Overflow.NAN, Overflow.RAISE) or not how.format.infinities:
         return MARK
     return MARK if how.overflow is Overflow.INFINITY and how.rounding in _OUTWARD else INFINITY
 

@@ -61,19 +61,18 @@ def decode(fmt: Format, codes: NDArray[Any]) -> tuple[Numbers, Exponents]:
     return numbers, np.where(zero, DEAD, e).astype(np.int16)
 
 
-def read(operand: Operand, codes: NDArray[np.uint64]) -> tuple[NDArray[np.float32], Exponents]:
+def read(operand: Operand, codes: NDArray[Any]) -> tuple[NDArray[np.float32], Exponents]:
     """Numbers and exponents of an operand's codes, flushed and loaded; `bounds` must have accepted it."""
     made = _narrow_table(operand)
     if made is not None:
-        at = codes.view(np.int64)
-        return made[0].take(at), made[1].take(at)
+        return made[0].take(codes), made[1].take(codes)
     numbers, e = _flushed(operand, *_wide(operand.format, codes))
     return numbers.astype(np.float32), e
 
 
 @lru_cache(maxsize=256)
 def _narrow_table(operand: Operand) -> tuple[NDArray[np.float32], Exponents] | None:
-    made = _table(operand)
+    made = table(operand)
     return None if made is None else (made[0].astype(np.float32), made[1])
 
 
@@ -96,10 +95,10 @@ def numbers_of(operand: Operand, codes: NDArray[Any]) -> Numbers:
     """The numbers alone, as float64."""
     if operand.format.name == "float32" and operand.daz is Daz.OFF:
         with np.errstate(invalid="ignore"):
-            return codes.astype(np.uint32).view(np.float32).astype(np.float64)
-    made = _table(operand)
+            return codes.astype(np.uint32, copy=False).view(np.float32).astype(np.float64)
+    made = table(operand)
     if made is not None:
-        return made[0].take(codes.view(np.int64))
+        return made[0].take(codes)
     return _flushed(operand, *_wide(operand.format, codes))[0]
 
 
@@ -107,7 +106,7 @@ def numbers_of(operand: Operand, codes: NDArray[Any]) -> Numbers:
 def bounds(operand: Operand) -> Bounds | None:
     """The bounds of an operand; None if it cannot be read."""
     fmt = operand.format
-    made = _table(operand)
+    made = table(operand)
     if made is None:
         plain = fmt.kind is FormatKind.FLOAT and fmt.bits <= WIDEST and not operand.load
         if not plain or fmt.subnormals is Subnormals.NORMAL:
@@ -126,7 +125,7 @@ def bounds(operand: Operand) -> Bounds | None:
 
 
 @lru_cache(maxsize=256)
-def _table(operand: Operand) -> tuple[Numbers, Exponents] | None:
+def table(operand: Operand) -> tuple[Numbers, Exponents] | None:
     """The numbers of all codes; None: too many, or too large for a float64."""
     fmt = operand.format
     if fmt.bits > TABLE_BITS:

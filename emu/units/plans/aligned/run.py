@@ -13,12 +13,13 @@ from emu.formats.native import pointer
 from emu.units.enums import ZeroSign
 from emu.units.form import Operand, PerBlock
 from emu.units.plans.again import again
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.problem import Problem
 from emu.units.tiling import worker_count
 
 from .casts import KernelCast
 from .operands import DEAD, numbers_of, read
+from .split import read_parts
 
 if TYPE_CHECKING:
     from .proof import Shape
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 LANES = 64
 ROWS = 16
 NO_MINIMUM = 0.0
-_ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
-_ISAS = {None: -1, Isa.BASE: 0, Isa.V3: 1, Isa.V4: 2}
+ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
 Plane = NDArray[Any]
 
 
@@ -36,11 +36,8 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
     if not problem.m or not problem.n:
         return
     blocks = -(-problem.n // LANES)
-    order = shape.steps.order
-    a_codes = problem.a if order is None else problem.a[:, order]
-    b_codes = problem.b if order is None else problem.b[order]
-    a, a_e, rows = _finite(shape.form.a, a_codes, 1)
-    b, b_e, columns = _finite(shape.form.b, b_codes, 0)
+    a, a_e, rows = _finite(shape, problem.a, 1)
+    b, b_e, columns = _finite(shape, problem.b, 0)
     c, elements = _c(shape, problem, blocks)
     arrays: dict[str, Plane | None] = {
         "a": a, "a_e": a_e, "b": _packed(b, blocks), "b_e": _packed(b_e, blocks), "c": c,
@@ -60,9 +57,13 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
         again(problem, rows, columns, elements)
 
 
-def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
+def _finite(shape: Shape, codes: NDArray[Any], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:
     """Numbers and exponents, with zeros in the rows (axis 1) or columns (axis 0) that hold NaN or infinity: marked."""
-    numbers, exponents = read(operand, codes)
+    order, operand = shape.steps.order, shape.form.a if axis else shape.form.b
+    if shape.form.product.parts is not None:
+        numbers, exponents = read_parts(shape.form, codes, bool(axis), order)
+    else:
+        numbers, exponents = read(operand, codes if order is None else np.take(codes, order, axis=axis))
     marked = np.asarray(~np.isfinite(numbers).all(axis=axis))
     if marked.any():
         where = marked[:, None] if axis else marked[None, :]
@@ -70,7 +71,8 @@ def _finite(operand: Operand, codes: NDArray[np.uint64], axis: int) -> tuple[Pla
     return np.ascontiguousarray(numbers), np.ascontiguousarray(exponents), marked
 
 
-def _padded(plane: Plane, blocks: int) -> Plane:
+def padded(plane: Plane, blocks: int) -> Plane:
+    """Zeros to the right, up to whole blocks of columns."""
     if plane.shape[1] == blocks * LANES:
         return np.ascontiguousarray(plane)
     return np.pad(plane, ((0, 0), (0, blocks * LANES - plane.shape[1])))
@@ -79,7 +81,7 @@ def _padded(plane: Plane, blocks: int) -> Plane:
 def _packed(plane: Plane, blocks: int) -> Plane:
     """[block, k, lane]."""
     k = plane.shape[0]
-    return np.ascontiguousarray(_padded(plane, blocks).reshape(k, blocks, LANES).transpose(1, 0, 2))
+    return np.ascontiguousarray(padded(plane, blocks).reshape(k, blocks, LANES).transpose(1, 0, 2))
 
 
 def _c(shape: Shape, problem: Problem, blocks: int) -> tuple[Plane, NDArray[np.bool_]]:
@@ -92,7 +94,7 @@ def _c(shape: Shape, problem: Problem, blocks: int) -> tuple[Plane, NDArray[np.b
     elements = np.isnan(values) if shape.infinite_c else ~np.isfinite(values)
     if elements.any():
         values = np.where(elements, 0.0, values)
-    return _padded(values, blocks), elements
+    return padded(values, blocks), elements
 
 
 def _steps(shape: Shape) -> Plane:
@@ -118,10 +120,10 @@ def _scales(
     a, b = np.where(rows[:, None], 1.0, a), np.where(columns[None, :], 1.0, b)
     if shape.powers:
         arrays["a_power"] = np.ascontiguousarray(np.where(rows[:, None], np.int16(0), a_e))
-        arrays["b_power"] = _padded(np.where(columns[None, :], np.int16(0), b_e), blocks)
+        arrays["b_power"] = padded(np.where(columns[None, :], np.int16(0), b_e), blocks)
     else:
         arrays["a_scale"] = np.ascontiguousarray(a.astype(np.float32))
-        arrays["b_scale"] = _padded(b.astype(np.float32), blocks)
+        arrays["b_scale"] = padded(b.astype(np.float32), blocks)
     return rows, columns
 
 
@@ -135,34 +137,40 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
 
     d = shape.form.d.format
     fields: dict[str, Any] = {
-        "m": problem.m, "n": problem.n, "k": problem.k, "blocks": blocks,
+        "m": problem.m, "n": problem.n, "k": problem.k * shape.form.terms_per_k, "blocks": blocks,
         "scale_blocks": len(shape.steps.rows), "step_count": len(shape.steps.rows),
         "align_bits": shape.align_bits, "floor": int(shape.floor), "terms": shape.terms,
         "low": shape.low, "high": shape.high,
         "min_exponent": NO_MINIMUM if shape.min_exponent is None else 2.0**shape.min_exponent,
-        "least_c": shape.least_c, "zero_sign": _ZERO_SIGNS[shape.zero_sign], "inner": int(shape.outer is not None),
-        "result": _cast_fields(shape.result), "outer": _cast_fields(shape.outer or shape.result),
+        "least_c": shape.least_c, "zero_sign": ZERO_SIGNS[shape.zero_sign], "inner": int(shape.outer is not None),
+        "result": cast_fields(shape.result), "outer": cast_fields(shape.outer or shape.result),
         "d_man_bits": d.man_bits, "d_bias": d.bias, "d_field_bits": d.field_bits, "d_ignored": d.ignored_low_bits,
         "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
+        "d_bytes": problem.d.dtype.itemsize,
     }  # fmt: skip
+    fields |= {"outer_start": shape.outer_start, "joins": int(shape.join is not None)}
+    fields["join"] = cast_fields(shape.join or shape.result)
+    if shape.late is not None:
+        late = vars(shape.late) | {"used": 1}
+        fields["late"] = late | {"cast": cast_fields(shape.late.cast or shape.result)}
     if shape.quick is not None:
         fields |= {f"quick_{name}": int(value) for name, value in vars(shape.quick).items()} | {"quick": 1}
-    kinds = {"a": "float", "b": "float", "a_scale": "float", "b_scale": "float", "c": "double", "d": "uint64_t"}
+    kinds = {"a": "float", "b": "float", "a_scale": "float", "b_scale": "float", "c": "double", "d": "void"}
     kinds |= {"steps": "cemu_aligned_step", "marks": "uint8_t"}
     for name, array in arrays.items():
         fields[name] = pointer(f"{kinds.get(name, 'int16_t')} *", array)
 
     def part(first: int, end: int, block: int, block_end: int) -> int:
-        parts = {"row": first, "row_end": end, "block": block, "block_end": block_end}
-        return int(lib.cemu_plan_aligned(ffi.new("cemu_plan_aligned_t *", fields | parts), _ISAS[isa]))
+        where = {"row": first, "row_end": end, "block": block, "block_end": block_end}
+        return int(lib.cemu_plan_aligned(ffi.new("cemu_plan_aligned_t *", fields | where), isa_code(isa)))
 
-    for status in _parts(problem, blocks, part):
+    for status in parts(problem, blocks, part):
         if status == lib.CEMU_NO_MEMORY:
             raise MemoryError(f"{shape.form.name}: no memory for a tile")
         assert status == lib.CEMU_OK, f"cemu_plan_aligned: status {status}"
 
 
-def _parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], int]) -> list[int]:
+def parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], int]) -> list[int]:
     """Rows, or blocks of columns where there are few rows, over the cores."""
     workers = worker_count(problem)
     if workers == 1:
@@ -178,5 +186,6 @@ def _parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], i
         return [one.result() for one in made]
 
 
-def _cast_fields(how: KernelCast) -> dict[str, Any]:
+def cast_fields(how: KernelCast) -> dict[str, Any]:
+    """A cast as the kernel takes it."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(how).items()}

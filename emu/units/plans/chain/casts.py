@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -21,6 +21,12 @@ class Carrier:
     """of the significand"""
     emin: int
     emax: int
+    move: int = 0
+    """it holds values times 2^move; emin and emax are those of the values"""
+
+    def moved(self, by: int) -> Carrier:
+        """The same for values that are multiplied by 2^by when they come, and divided when they leave."""
+        return replace(self, emin=self.emin - by, emax=self.emax - by, move=by)
 
     @property
     def lsb(self) -> int:
@@ -41,9 +47,8 @@ class Need(Enum):
 
 
 NEAREST, DOWN, UP, ZERO = range(4)
-DIRECTION, TRUNCATE, TIES_AWAY, TIES_ZERO, TIES_POSITIVE, TIES_NEGATIVE, AWAY, ODD, JAM, HALF, EVEN_BITS, CUT_BITS = (
-    range(1, 13)
-)
+DIRECTION, TRUNCATE, TIES_AWAY, TIES_ZERO, TIES_POSITIVE, TIES_NEGATIVE, AWAY, ODD, JAM, HALF = range(1, 11)
+EVEN_BITS, ADD_BITS, ODD_BITS, SPLIT = range(11, 15)
 CLAMP, REPLACE, REPLACE_SIGNED, IN_RANGE = range(4)
 
 _HOW: dict[Rounding, tuple[int, int, Need]] = {
@@ -157,27 +162,54 @@ def bits_way(how: Cast, carrier: Carrier, top: int) -> int | None:
     if how.rounding is Rounding.TIES_TO_EVEN and fmt.max_sig == (1 << fmt.precision) - 1:
         return EVEN_BITS
     inward = limits(how).over == CLAMP or top <= carrier.emax
-    return CUT_BITS if how.rounding is Rounding.TOWARD_ZERO and inward else None
+    return ADD_BITS if how.rounding is Rounding.TOWARD_ZERO and inward else None
+
+
+def quick_way(how: Cast, way: int, *, underflows: bool) -> int:
+    """The way that rounds without overflow, and also without underflow where there is none; 0: no other than `way`.
+
+    Where nothing underflows, sums below 2^emin are values as they are, and results are flushed by their size alone.
+    """
+    if not underflows and not least_looked_at(how):
+        if how.rounding is Rounding.TIES_TO_EVEN:
+            return SPLIT
+        if _added(how, 2) is not None:
+            return ADD_BITS
+        if how.rounding is Rounding.TO_ODD and not least_kept(how):
+            return ODD_BITS
+    return DIRECTION if way == DIRECTION and not least_looked_at(how) else 0
+
+
+def _added(how: Cast, shift: int) -> int | None:
+    """What is added to a magnitude before `shift` bits are cut off; None: it is not rounded so."""
+    return {
+        Rounding.TOWARD_ZERO: 0,
+        Rounding.TIES_TO_AWAY: 1 << (shift - 1),
+        Rounding.TIES_TO_ZERO: (1 << (shift - 1)) - 1,
+        Rounding.AWAY_FROM_ZERO: (1 << shift) - 1,
+    }.get(how.rounding)
 
 
 def constants(how: Cast, carrier: Carrier, way: int, *, signs: int) -> dict[str, Any]:
     """The kernel's numbers for a cast (cemu_plan_chain_cast)."""
     fmt: Format = how.format
     over = limits(how)
-    natural = way in (HALF, EVEN_BITS, CUT_BITS)
+    bits = way in (EVEN_BITS, ADD_BITS, ODD_BITS, SPLIT)
+    move = carrier.move
     kept, looked = least_kept(how), least_looked_at(how)
     below = carrier.bits - fmt.precision
     return {
         "how": way,
-        "over": IN_RANGE if natural and over.over != CLAMP else over.over,
+        "over": IN_RANGE if (bits or way == HALF) and over.over != CLAMP else over.over,
         "signs": signs,
         "flush": int(looked is not None) + 2 * int(kept is not None),
-        "shift": below if way in (EVEN_BITS, CUT_BITS) else 0,
-        "scale": 2.0 ** (below - int(way in HALVED)),
-        "lowest": 1.5 * 2.0**fmt.emin,
-        "max": value(fmt.max_sig, fmt.max_q),
-        "over_positive": over.positive,
-        "over_negative": over.negative,
-        "below": value(*looked) if looked else 0.0,
-        "least": value(*kept) if kept else 0.0,
+        "shift": below if bits else 0,
+        "addend": (_added(how, below) or 0) if bits else 0,
+        "scale": 2.0**below + 1 if way == SPLIT else 2.0 ** (below - int(way in HALVED)),
+        "lowest": 1.5 * value(1, fmt.emin + move),
+        "max": value(fmt.max_sig, fmt.max_q + move),
+        "over_positive": over.positive * 2.0**move,
+        "over_negative": over.negative * 2.0**move,
+        "below": value(looked[0], looked[1] + move) if looked else 0.0,
+        "least": value(kept[0], kept[1] + move) if kept else 0.0,
     }

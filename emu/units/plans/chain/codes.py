@@ -21,7 +21,7 @@ from emu.units.plans.plan import UnprovedError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Codes:
+class Writing:
     """How the kernel writes codes, and what is left to do with them."""
 
     fields: dict[str, Any]
@@ -48,7 +48,7 @@ class _Silent:
         pass
 
 
-def codes_of(form: UnitForm, parts: Structure, proof: Proof) -> Codes:
+def codes_of(form: UnitForm, parts: Structure, proof: Proof) -> Writing:
     """How to write the codes of a unit.
 
     Raises:
@@ -57,7 +57,7 @@ def codes_of(form: UnitForm, parts: Structure, proof: Proof) -> Codes:
     last = parts.outer or parts.inner
     output = [step.cast for step in form.output if step.cast is not None]
     if all(_identity(last.format, parts.factor, how) for how in [*output, form.d]):
-        return Codes(fields=_fields(parts, form.d.format, form.output, form.d), source=form.d.format, casts=())
+        return Writing(fields=_fields(parts, proof, form.d.format, form.output, form.d), source=form.d.format, casts=())
     if parts.factor == 0 and len(form.output) <= 1:
         found = _in_kernel(form, parts, proof, [*output, form.d])
         if found is not None:
@@ -65,10 +65,10 @@ def codes_of(form: UnitForm, parts: Structure, proof: Proof) -> Codes:
     if parts.factor or (form.output and len(output) < len(form.output)):
         raise UnprovedError("output multiplies, and rounds")
     own = Cast(format=last.format, overflow=last.overflow, nan_code=last.nan_code)
-    return Codes(fields=_fields(parts, last.format, (), own), source=last.format, casts=(*output, form.d))
+    return Writing(fields=_fields(parts, proof, last.format, (), own), source=last.format, casts=(*output, form.d))
 
 
-def _in_kernel(form: UnitForm, parts: Structure, proof: Proof, casts: list[Cast]) -> Codes | None:
+def _in_kernel(form: UnitForm, parts: Structure, proof: Proof, casts: list[Cast]) -> Writing | None:
     """One cast that changes numbers, then perhaps one that does not."""
     first, *rest = casts
     own = parts.outer or parts.inner
@@ -83,10 +83,10 @@ def _in_kernel(form: UnitForm, parts: Structure, proof: Proof, casts: list[Cast]
         return None  # the only negative zeros would be those that this cast makes
     try:
         way = prove_last(first, own.format, proof)
-        fields = _fields(parts, form.d.format, form.output, form.d)
+        fields = _fields(parts, proof, form.d.format, form.output, form.d)
     except UnprovedError:
         return None
-    return Codes(fields=fields, source=form.d.format, casts=(), last=first, way=way)
+    return Writing(fields=fields, source=form.d.format, casts=(), last=first, way=way)
 
 
 def _identity(fmt: Format, factor: int, how: Cast) -> bool:
@@ -103,7 +103,7 @@ def _identity(fmt: Format, factor: int, how: Cast) -> bool:
     return same or (normal and fmt.precision <= to.precision and fits)
 
 
-def _fields(parts: Structure, fmt: Format, pipe: tuple[Step, ...], how: Cast) -> dict[str, Any]:
+def _fields(parts: Structure, proof: Proof, fmt: Format, pipe: tuple[Step, ...], how: Cast) -> dict[str, Any]:
     odd = fmt.kind is not FormatKind.FLOAT or not fmt.signed or fmt.ignored_low_bits or fmt.bits > MAX_STORED_BITS
     if odd or fmt.man_bits > 52 or not -1022 <= fmt.emin <= 1000 or fmt.bias > 1023:
         raise UnprovedError(f"codes of {fmt.name} are not written here")
@@ -121,7 +121,7 @@ def _fields(parts: Structure, fmt: Format, pipe: tuple[Step, ...], how: Cast) ->
     own = parts.outer or parts.inner
     unsigned = parts.zero_sign is ZeroSign.ALWAYS_POSITIVE or not own.format.negative_zero
     return {
-        "factor": 2.0**parts.factor,
+        "factor": 2.0 ** (parts.factor - proof.carrier.move),
         "man_bits": fmt.man_bits,
         "bias": fmt.bias,
         "normal": 0.0 if whole else 2.0**fmt.emin,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from emu.units.form import UnitForm
 from emu.units.plans.chain.casts import DOUBLE, SINGLE
 from emu.units.plans.chain.codes import codes_of
-from emu.units.plans.chain.proof import Proof, prove
+from emu.units.plans.chain.half import half_of
+from emu.units.plans.chain.proof import Proof, prove, top_move
 from emu.units.plans.chain.run import Chain
 from emu.units.plans.chain.structure import Structure, structure
 from emu.units.plans.plan import Plan, Refusal, UnprovedError
@@ -21,17 +24,20 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
         codes = codes_of(form, parts, proof)
     except UnprovedError as reason:
         return Refusal(plan=NAME, reason=str(reason))
-    chain = Chain(form=form, parts=parts, proof=proof, codes=codes)
-    times = 4 if proof.half else 8 if proof.carrier is SINGLE else 16
+    half = half_of(form, parts, proof, codes, k)
+    chain = Chain(form=form, parts=parts, proof=proof, codes=codes, half=half)
+    times = (4 if proof.quick else 8) * (1 if proof.carrier.bits == SINGLE.bits else 2)
     rate = f"about {times} times the time of a float32 product"
-    return Plan(name=NAME, proof=proof.lines, rate=rate, execute=chain.run)
+    return Plan(name=NAME, proof=proof.lines, rate=rate, execute=chain.run, narrow=True)
 
 
 def _prove(form: UnitForm, parts: Structure) -> Proof:
-    try:
-        return prove(form, parts, SINGLE)
-    except UnprovedError as first:
+    reasons = []
+    for carrier in (SINGLE, DOUBLE):
+        with suppress(UnprovedError):
+            return prove(form, parts, carrier.moved(top_move(parts.inner)))
         try:
-            return prove(form, parts, DOUBLE)
-        except UnprovedError as second:
-            raise UnprovedError(f"in float32: {first}; in float64: {second}") from None
+            return prove(form, parts, carrier)
+        except UnprovedError as reason:
+            reasons.append(f"in {carrier.name}: {reason}")
+    raise UnprovedError("; ".join(reasons))

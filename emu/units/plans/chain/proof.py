@@ -9,6 +9,17 @@ P is the carrier's precision, p the format's. Let s be the exact sum of an accum
   p bits): the midpoints next to it are further away. So r lies on s's side of all of them.
 * Truncating what was truncated, or the same for upward and downward, needs neither; nor do ties away, as r reaches a
   midpoint exactly if s does.
+
+* *Odd* (float64 only): the carrier's sum is rounded to odd instead. With P >= p + 2, its rounding to p bits is that of
+  the exact sum, in every direction (Boldo and Melquiond 2008).
+* *Scanned* (float64 only): products of a group may have more than P bits from the first to the last, but those of a row
+  of a and a column of b seldom do. If the exponents of a and b do not rule it out, each sum is checked, and elements
+  where one was inexact are computed again.
+
+With `move`, the carrier holds values times 2^move, such that results of the format are below 2 in it, and what
+overflows is not (the top binade of a format that does not use all of it is not, either). A tile whose results are all
+below 2 has had no overflow; others are computed again, with it. All terms and accumulators that are multiples of the
+format's smallest number make sums that are: these have no underflow, as fewer bits than the format's are left there.
 """
 
 from __future__ import annotations
@@ -22,8 +33,11 @@ from emu.units.enums import Start, ZeroSign
 from emu.units.form import Operand, UnitForm
 from emu.units.plans.chain.casts import (
     AWAY,
+    DIRECTION,
+    DOUBLE,
     DOWN,
     HALVED,
+    SPLIT,
     ZERO,
     Carrier,
     Need,
@@ -33,6 +47,7 @@ from emu.units.plans.chain.casts import (
     least_kept,
     least_looked_at,
     limits,
+    quick_way,
 )
 from emu.units.plans.chain.structure import Structure, precision
 from emu.units.plans.plan import UnprovedError
@@ -62,11 +77,22 @@ class Proof:
     """whether the sign of a zero can be negative, whatever c is"""
     half: bool
     """whether the processor's binary16 may take the place of `inner` and `outer`"""
+    quick: int
+    """the kernel's way to round `inner` where nothing overflows; 0: none"""
+    odd: bool
+    """whether the accumulator and a term are summed to odd"""
+    scanned: bool
+    """whether products of a group may have more bits than the carrier, and are to be looked at"""
     lines: tuple[str, ...]
 
 
+def top_move(how: Cast) -> int:
+    """The move by which what overflows in a cast, and little else, is at least 2."""
+    return int(how.format.max_sig != (1 << how.format.precision) - 1) - (how.format.msb - 1)
+
+
 def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
-    """The proof for a carrier.
+    """The proof for a carrier; with the quick way if it is moved.
 
     Raises:
         UnprovedError: an obligation that does not hold.
@@ -82,13 +108,35 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
         if limits(parts.product).infinite and term.msb > parts.product.format.msb - 1:
             _same_end(parts.product, parts.inner)
         term = _values(parts.product.format)
+    scanned = False
     if parts.group > 1:
         msb = term.msb + (parts.group - 1).bit_length()
-        _ask(msb - term.lsb <= carrier.bits, f"the sum of {parts.group} products has {msb - term.lsb} bits")
-        lines.append(f"{parts.group} products are summed exactly: {msb - term.lsb} bits")
-        term = Numbers(lsb=term.lsb, msb=msb, bits=msb - term.lsb)
+        bits = msb - term.lsb
+        scanned = bits > carrier.bits and carrier.bits == DOUBLE.bits and parts.product is None
+        scanned = scanned and form.d.format.has_nan
+        _ask(bits <= carrier.bits or scanned, f"the sum of {parts.group} products has {bits} bits")
+        seen = f"{bits} bits" + (f"; if there are more than {carrier.bits}, computed again" if scanned else "")
+        lines.append(f"{parts.group} products are summed exactly: {seen}")
+        term = Numbers(lsb=term.lsb, msb=msb, bits=min(bits, carrier.bits))
     underflows = term.lsb < parts.inner.format.lsb
-    inner = _rounded(parts.inner, term, _start(form, parts.inner, parts.start_inner), carrier, "sum", lines)
+    acc = _start(form, parts.inner, parts.start_inner)
+    odd = False
+    try:
+        inner = _rounded(parts.inner, term, acc, carrier, "sum", lines)
+    except UnprovedError:
+        if carrier.bits != DOUBLE.bits:
+            raise
+        odd = True
+        inner = _rounded(parts.inner, term, acc, carrier, "sum", lines, odd=True)
+    quick = 0
+    if carrier.move:
+        small = underflows or acc.lsb < parts.inner.format.lsb
+        quick = quick_way(parts.inner, inner, underflows=small)
+        _ask(quick > 0 and _quick_product(parts, product, quick), "no quick way")
+        lines.append(
+            f"times 2^{carrier.move}: what overflows is at least 2, and computed again"
+            + ("" if small else f"; no underflow: multiples of 2^{parts.inner.format.lsb}")
+        )
     outer = 0
     if parts.outer is not None:
         chunk = _values(parts.inner.format)
@@ -109,11 +157,19 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
         Start.NONE in (parts.start_inner, parts.start_outer) or underflows or flushed or mode == DOWN
         or parts.product is not None
     )  # fmt: skip
-    half = carrier.bits == 24 and all(is_half(how) for how in casts)
+    half = carrier.bits == 24 and not carrier.move and all(is_half(how) for how in casts)
     return Proof(
         carrier=carrier, mode=mode, product=product, inner=inner, outer=outer, signs=signs, half=half,
-        lines=tuple(lines),
+        quick=quick, odd=odd, scanned=scanned, lines=tuple(lines),
     )  # fmt: skip
+
+
+def _quick_product(parts: Structure, way: int, quick: int) -> bool:
+    """Whether products that overflow are at least 2, too, and are rounded in a way that the quick kernels have."""
+    cast = parts.product
+    return cast is None or (
+        (quick, way) == (SPLIT, DIRECTION) and top_move(cast) == top_move(parts.inner) and not least_looked_at(cast)
+    )
 
 
 def prove_last(how: Cast, source: Format, proof: Proof) -> int:
@@ -156,7 +212,10 @@ def _operand(operand: Operand, carrier: Carrier, name: str) -> Numbers:
     fmt, bits = operand.format, precision(operand, name)
     loaded = [step.cast.format for step in operand.load if step.cast is not None]
     edge = format_range(loaded[-1] if loaded else fmt)
-    fits = bits <= carrier.bits and edge.lsb >= carrier.lsb and edge.msb <= carrier.emax + 1
+    low, high = carrier.lsb + carrier.move, carrier.emax + carrier.move + 1  # as it is read
+    if name != "b":
+        low, high = max(low, carrier.lsb), min(high, carrier.emax + 1)
+    fits = bits <= carrier.bits and edge.lsb >= low and edge.msb <= high
     _ask(fits, f"{name} ({fmt.name}) has values that {carrier.name} has not")
     plain = not operand.load and operand.daz.value == "off" and fmt.kind is FormatKind.FLOAT
     _ask(fmt.bits <= 16 or plain, f"{name} ({fmt.name}) is read neither by a table nor as it is")
@@ -180,7 +239,9 @@ def _same_end(first: Cast, second: Cast) -> None:
         _ask(same, "an overflow becomes infinity in one place and something else in the next")
 
 
-def _rounded(how: Cast, term: Numbers, acc: Numbers, carrier: Carrier, name: str, lines: list[str]) -> int:
+def _rounded(
+    how: Cast, term: Numbers, acc: Numbers, carrier: Carrier, name: str, lines: list[str], *, odd: bool = False
+) -> int:
     """The way to round the sum of an accumulator and a term (or a term alone: an accumulator of 0 bits)."""
     fmt, (way, mode, need) = how.format, how_of(how)
     limits(how)
@@ -204,6 +265,8 @@ def _rounded(how: Cast, term: Numbers, acc: Numbers, carrier: Carrier, name: str
         lines.append(said + ("it rounds one exact product" if acc.bits == 0 else Need.NOTHING.value))
     elif exact:
         lines.append(said + f"every sum in range is exact, 2^{least} to 2^{min(top, fmt.msb)}")
+    elif odd:
+        lines.append(said + f"sums are rounded to odd first, {carrier.bits} >= {fmt.precision} + 2")
     else:
         _ask(need is not Need.EXACT, f"{how.rounding.value} needs exact sums; they span 2^{least} to 2^{top}")
         lines.append(said + _no_midpoint(fmt, term, acc, carrier))

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emu.formats.cast import check_cast
 from emu.formats.load import load_format
-from emu.formats.native import cast_codes, pointer
+from emu.formats.native import cast_codes, is_nan, pointer
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Operand, UnitForm
 from emu.units.plans.again import again
-from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, constants, is_half
-from emu.units.plans.chain.codes import Codes
+from emu.units.plans.chain.casts import DIRECTION, DOUBLE, DOWN, HALF, IN_RANGE, constants, is_half
+from emu.units.plans.chain.codes import Writing
+from emu.units.plans.chain.half import Half, available
+from emu.units.plans.chain.numbers import Numbers, narrow_enough, starts_at_zero, table_in
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
-from emu.units.plans.plan import Isa
-from emu.units.plans.planes import Plane, plane, special_rows
-from emu.units.problem import Problem
+from emu.units.plans.plan import Isa, isa_code
+from emu.units.plans.planes import plane
+from emu.units.problem import Codes, Problem
 from emu.units.tiling import worker_count
 
 _TO_DOUBLE = check_cast(load_format("float64"))
@@ -38,48 +41,79 @@ class Chain:
     form: UnitForm
     parts: Structure
     proof: Proof
-    codes: Codes
+    codes: Writing
+    half: Half | None
+    """where the processor does all of it in binary16"""
 
     def run(self, problem: Problem, isa: Isa | None) -> None:
-        """Compute a problem in place."""
-        a, b = self._plane("a", problem.a), self._plane("b", problem.b)
-        if self.parts.shift:
-            a = np.ldexp(a, self.parts.shift)
-        rows, columns = special_rows(a, 1), special_rows(b, 0)
-        c = None if problem.c is None else self._plane("c", problem.c)
-        elements = None if c is None else ~np.isfinite(c)
+        """Compute a problem in place; its codes are narrow."""
+        if isa is None and self.half is not None and available():
+            self.half.run(problem)
+            return
+        a, b, c = (self._numbers(name, getattr(problem, name)) for name in "abc")
+        assert a is not None
+        assert b is not None
+        rows, columns = np.zeros(problem.m, bool), np.zeros(problem.n, bool)
+        elements = None
+        checked = self.proof.scanned and not narrow_enough(a, b, self.parts.group, self.proof.carrier.bits)
         step = self.parts.k
         for first in range(0, problem.k, step):
             if first:
-                c = self._plane("c", problem.d)
-            whole = step >= problem.k
-            part_a = a if whole else np.ascontiguousarray(a[:, first : first + step])
-            self._piece(part_a, b[first : first + step], c, problem, isa)
+                c = self._numbers("c", problem.d)
+            ks = slice(first, min(first + step, problem.k))
+            seen = self._piece((a.part(columns=ks), b.part(rows=ks), c), problem, isa, checked=checked)
+            if seen & 1:
+                rows |= a.part(columns=ks).special().any(axis=1)
+            if seen & 2:
+                columns |= b.part(rows=ks).special().any(axis=0)
+            if seen & 4 and not first:
+                assert c is not None
+                elements = c.special()
+        if checked:
+            nan = np.asarray(is_nan(problem.d.astype(np.uint64), self.form.d.format))
+            elements = nan if elements is None else elements | nan
         again(problem, rows, columns, elements)
 
-    def _plane(self, name: str, codes: NDArray[np.uint64]) -> Plane:
-        dtype = np.float64 if self.proof.carrier is DOUBLE else np.float32
+    def _numbers(self, name: str, codes: Codes | None) -> Numbers | None:
+        """An operand as the kernel reads it."""
+        if codes is None:
+            return None
         operand: Operand = getattr(self.form, name)
-        found = plane(operand, codes, dtype)
+        if name == "c" and starts_at_zero(operand, codes):
+            return None
+        move = (0 if name == "b" else self.proof.carrier.move) + (self.parts.shift if name == "a" else 0)
+        table = table_in(operand, self._dtype, move)
+        if table is not None:
+            return Numbers(codes=np.ascontiguousarray(codes), table=table)
+        found = plane(operand, codes, self._dtype)
         if found is None:  # a float without load and daz, of more bits than a table has
-            made, _ = cast_codes(np.ascontiguousarray(codes), operand.format, _TO_DOUBLE)
+            made, _ = cast_codes(codes.astype(np.uint64), operand.format, _TO_DOUBLE)
             with np.errstate(invalid="ignore"):
-                found = made.view(np.float64).astype(dtype)
-        return np.ascontiguousarray(found)
+                found = made.view(np.float64).astype(self._dtype)
+        return Numbers(codes=np.ascontiguousarray(found), scale=2.0**move)
 
-    def _piece(self, a: Plane, b: Plane, c: Plane | None, problem: Problem, isa: Isa | None) -> None:
+    @property
+    def _dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float64 if self.proof.carrier.bits == DOUBLE.bits else np.float32)
+
+    def _piece(
+        self, operands: tuple[Numbers, Numbers, Numbers | None], problem: Problem, isa: Isa | None, *, checked: bool
+    ) -> int:
+        """One piece of K; which operands have NaN or infinities, as bits."""
+        from cemu import lib
+
+        a, b, c = operands
         fields = self._fields(isa, c)
+        fields["odd"] = lib.CEMU_CHAIN_CHECKED if checked else lib.CEMU_CHAIN_TO_ODD if self.proof.odd else 0
         workers = worker_count(problem)
-        d = problem.d
+        casts, source = self.codes.casts, self.codes.source
+        d = np.empty(problem.d.shape, source.code_dtype) if casts else problem.d
 
-        def run(cut: slice) -> None:
+        def run(cut: slice) -> int:
             if by_rows:
-                self._call(fields, a[cut], b, None if c is None else c[cut], d[cut], isa)
-                return
-            out = np.empty((d.shape[0], cut.stop - cut.start), np.uint64)
-            some = None if c is None else np.ascontiguousarray(c[:, cut])
-            self._call(fields, a, np.ascontiguousarray(b[:, cut]), some, out, isa)
-            d[:, cut] = out
+                return self._call(fields, (a.part(cut), b, None if c is None else c.part(cut)), d[cut], isa)
+            some = None if c is None else c.part(columns=cut)
+            return self._call(fields, (a, b.part(columns=cut), some), d[:, cut], isa)
 
         by_rows = d.shape[0] >= 2 * ROWS * workers or d.shape[0] >= d.shape[1]
         size = d.shape[0 if by_rows else 1]
@@ -87,26 +121,27 @@ class Chain:
         each = min(-(-each // ROWS) * ROWS, MOST_ROWS) if by_rows else each
         cuts = [slice(at, min(at + each, size)) for at in range(0, size, max(each, 1))]
         if len(cuts) <= 1:
-            self._call(fields, a, b, c, d, isa)
+            seen = sum(map(run, cuts))
         else:
             with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(run, cuts))
-        source = self.codes.source
-        for how in self.codes.casts:
-            d[...], _ = cast_codes(np.ascontiguousarray(d), source, how, default_nan=True)
-            source = how.format
+                seen = reduce(or_, pool.map(run, cuts))
+        if casts:
+            words = d.astype(np.uint64)
+            for how in casts:
+                words, _ = cast_codes(words, source, how, default_nan=True)
+                source = how.format
+            problem.d[...] = words
+        return seen
 
-    def _fields(self, isa: Isa | None, c: Plane | None) -> dict[str, Any]:
+    def _fields(self, isa: Isa | None, c: Numbers | None) -> dict[str, Any]:
         """The kernel's fields but for the arrays."""
         from cemu import lib
 
         parts, proof = self.parts, self.proof
-        base = isa is Isa.BASE or lib.cemu_isa_level() == lib.CEMU_ISA_BASE
+        base = isa_code(isa) == lib.CEMU_ISA_BASE
         half = proof.half and not base
         nothing = 0.0 if proof.mode == DOWN else -0.0
-        signs = proof.signs or (
-            c is not None and parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and bool(np.signbit(c[c == 0]).any())
-        )
+        signs = proof.signs or (c is not None and parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and c.negative_zero())
 
         def row(how: Any, way: int, *, may_half: bool, signs: bool = signs) -> dict[str, Any]:
             if how is None:
@@ -116,7 +151,7 @@ class Chain:
             return constants(how, proof.carrier, chosen, signs=kept)
 
         return {
-            "wide": int(proof.carrier is DOUBLE),
+            "wide": int(proof.carrier.bits == DOUBLE.bits),
             "mode": proof.mode,
             "group": parts.group,
             "length": parts.length,
@@ -125,25 +160,28 @@ class Chain:
             "start_outer": nothing if parts.start_outer is Start.NONE else 0.0,
             "product": row(parts.product, proof.product, may_half=parts.product is not None and is_half(parts.product)),
             "inner": row(parts.inner, proof.inner, may_half=True),
+            "quick": row(parts.inner, proof.quick, may_half=False) | {"over": IN_RANGE} if proof.quick else {},
             "outer": row(parts.outer, proof.outer, may_half=True),
             "last": {} if self.codes.last is None else row(self.codes.last, self.codes.way, may_half=False, signs=True),
             **self.codes.fields,
         }
 
-    def _call(
-        self, fields: dict[str, Any], a: Plane, b: Plane, c: Plane | None, d: NDArray[np.uint64], isa: Isa | None
-    ) -> None:
+    def _call(self, fields: dict[str, Any], operands: tuple[Numbers | None, ...], d: Codes, isa: Isa | None) -> int:
+        """One call of the kernel; what it has seen."""
         from cemu import ffi, lib
 
-        m, k = a.shape
+        a, b, c = (None if x is None else x.fields() for x in operands)
+        assert operands[0] is not None
+        m, k = operands[0].codes.shape
         arrays = {
-            "m": m, "n": b.shape[1], "k": k,
-            "a": pointer("void *", a), "b": pointer("void *", b), "c": pointer("void *", c),
-            "d": pointer("uint64_t *", d),
+            "m": m, "n": d.shape[1], "k": k, "a": a, "b": b, "c": c or {},
+            "d": pointer("void *", d), "d_bytes": d.itemsize, "d_stride": d.strides[0] // d.itemsize,
         }  # fmt: skip
-        status = lib.cemu_plan_chain(ffi.new("cemu_plan_chain_t *", fields | arrays), -1 if isa is None else isa.code)
+        call = ffi.new("cemu_plan_chain_t *", fields | arrays)
+        status = lib.cemu_plan_chain(call, isa_code(isa))
         if status == lib.CEMU_NO_MEMORY:
             raise MemoryError(f"{self.form.name}: no memory for K = {k}")
         if status == lib.CEMU_NO_ISA:
             raise RuntimeError(f"{self.form.name}: this machine does not run plan kernels for {isa}")
         assert status == lib.CEMU_OK, status
+        return int(call.seen)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.cast import Cast
-from emu.formats.enums import FormatKind, Overflow, Rounding, Subnormals
+from emu.formats.enums import Daz, FormatKind, Ftz, Overflow, Rounding, Subnormals
 from emu.formats.model import Format
 from emu.units.enums import NanRule, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
@@ -46,7 +46,7 @@ def structure(form: UnitForm, k: int) -> Structure:
         UnprovedError: it has others.
     """
     _plain(form, k)
-    piece = min(form.k or k, k)
+    piece = k if _one_chain(form) else min(form.k or k, k)
     first, *others = form.levels
     if len(others) > 1:
         raise UnprovedError(f"{len(form.levels)} levels")
@@ -79,6 +79,19 @@ def structure(form: UnitForm, k: int) -> Structure:
     )
 
 
+def _one_chain(form: UnitForm) -> bool:
+    """Whether the pieces of K are one chain: d of one is the accumulator of the next as it is, infinities and all."""
+    level, pipe = form.levels[0], form.levels[0].result
+    if form.k is None or len(form.levels) > 1 or level.length is not None or level.start is not Start.C or form.output:
+        return False
+    if form.c is None or form.c.load or form.c.daz is not Daz.OFF or form.k % level.group or not pipe:
+        return False
+    own, d = pipe[-1].cast, form.d
+    same = own is not None and form.c.format == own.format == d.format and d.ftz is Ftz.OFF
+    kept = d.rounding not in (Rounding.STOCHASTIC, Rounding.JAMMING) and form.nan_rule is NanRule.DEFAULT
+    return same and kept and d.overflow in (Overflow.INFINITY, Overflow.INFINITY_ALWAYS)
+
+
 def _plain(form: UnitForm, k: int) -> None:
     parts = form.product.parts is not None or form.product.table is not None
     scales = form.scale_a is not None or form.scale_b is not None
@@ -86,7 +99,12 @@ def _plain(form: UnitForm, k: int) -> None:
         raise UnprovedError("K = 0 has no step")
     if parts or scales or form.a.zero is not None or form.b.zero is not None:
         raise UnprovedError("zero points, scales, split operands and tables are not read")
-    if form.k is not None and form.k < k and (form.k < LEAST_PIECE or form.nan_rule is not NanRule.DEFAULT):
+    if (
+        form.k is not None
+        and form.k < k
+        and not _one_chain(form)
+        and (form.k < LEAST_PIECE or form.nan_rule is not NanRule.DEFAULT)
+    ):
         raise UnprovedError(f"pieces of {form.k}")
     for name, given in (("a", form.a), ("b", form.b), ("c", form.c)):
         if given is not None:

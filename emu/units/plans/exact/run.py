@@ -1,7 +1,6 @@
-"""Runs exact sums: operands to float64, matrix products, one rounding.
+"""Runs exact sums: operands looked up, multiplied and rounded by one kernel, a rectangle of d in each thread.
 
-BLAS uses its own threads (one matrix product at a time, so nothing is oversubscribed); the bits do not depend on them,
-because every partial sum is exact.
+The bits do not depend on threads or blocks, because every partial sum is exact.
 """
 
 from __future__ import annotations
@@ -16,18 +15,23 @@ from numpy.typing import NDArray
 from emu.formats.cast import Cast
 from emu.formats.enums import FormatKind, Ftz, NanEncoding, Overflow, Rounding, Subnormals
 from emu.formats.load import load_format
+from emu.formats.model import Format
 from emu.formats.native import cast_codes, is_nan, pointer
 from emu.units.enums import NanRule
 from emu.units.form import Operand
 from emu.units.plans.again import again
 from emu.units.plans.exact.grid import Grid, grid_of_values
 from emu.units.plans.exact.slices import Slices, cut, slices_of
-from emu.units.plans.plan import Isa
-from emu.units.plans.planes import plane, table_of
-from emu.units.problem import Problem
+from emu.units.plans.parts import every_call, rectangles
+from emu.units.plans.plan import Isa, isa_code
+from emu.units.plans.planes import table_of
+from emu.units.problem import Codes, Problem
 
 Array = NDArray[Any]
 LARGEST_EXPONENT = 900
+SINGLE_BITS = 32
+ROWS, COLUMNS = 48, 128
+"""A thread's rows and columns of d are multiples of these: whole blocks."""
 CANDIDATES = 1 << 20
 """elements of operands that are looked at in one go for zeros' signs"""
 
@@ -41,34 +45,30 @@ class Job:
     has_c: bool
     minus_zero: bool
     """whether an exact zero is -0 where everything is -0"""
-    single: bool
-    """float32 holds every partial sum, whatever the operands"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Side:
-    """One operand, decoded."""
+    """One operand."""
 
-    plane: Array
     values: NDArray[np.float64]
     """by code; 0 for what is not finite"""
-    codes: NDArray[np.uint64]
+    codes: Codes
     grid: Grid
+    """of the codes at hand"""
     special: bool
     """whether a code is not finite"""
 
 
 def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     """Compute a problem in place."""
-    level = -1 if isa is None else isa.code
-    dtype = np.float32 if job.single else np.float64
-    a, b = _side(problem.form.a, problem.a, dtype, level), _side(problem.form.b, problem.b, dtype, level)
+    level = isa_code(isa)
+    a, b = _side(problem.form.a, problem.a, level), _side(problem.form.b, problem.b, level)
     slices = slices_of(a.grid, b.grid, problem.k)
     if slices is None:
         again(problem, np.ones(problem.m, bool), np.zeros(problem.n, bool))
         return
-    sums = _sums(a, b, slices, level)
-    flags = _finish(problem, job, sums, level)
+    flags = _multiply(problem, job, a, b, slices, level)
     elements = _zeros(problem, job, flags, a, b) if flags is not None else None
     rows, columns = _special(problem.form.a, problem.a, 1, a), _special(problem.form.b, problem.b, 0, b)
     if problem.form.nan_rule is NanRule.FIRST and job.casts[-1].format.has_nan:
@@ -78,60 +78,44 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
 
 
 @lru_cache(maxsize=256)
-def _finite(operand: Operand) -> tuple[Array, Array]:
-    """The values by code with 0 for what is not finite, in float64 and float32 (for where that holds them)."""
+def _finite(operand: Operand) -> NDArray[np.float64]:
+    """The values by code with 0 for what is not finite."""
     table = table_of(operand)
     assert table is not None
-    finite = np.where(np.isfinite(table.values), table.values, 0.0)
-    with np.errstate(all="ignore"):
-        return finite, finite.astype(np.float32)
+    return np.where(np.isfinite(table.values), table.values, 0.0)
 
 
-def _decode(codes: NDArray[np.uint64], table: Array, level: int, used: NDArray[np.uint8] | None = None) -> Array:
+def _side(operand: Operand, codes: Codes, level: int) -> _Side:
     from cemu import ffi, lib
 
-    out = np.empty(codes.shape, table.dtype)
-    fields = {
-        "count": codes.size, "codes": pointer("uint64_t *", codes), "table": pointer("void *", table),
-        "single_": int(table.dtype == np.float32), "out": pointer("void *", out), "used": pointer("uint8_t *", used),
-    }  # fmt: skip
-    _check(lib.cemu_plan_exact_decode(ffi.new("cemu_plan_exact_decode_t *", fields), level))
-    return out
-
-
-def _side(operand: Operand, codes: NDArray[np.uint64], dtype: Any, level: int) -> _Side:
-    double, single = _finite(operand)
-    used = np.zeros(double.size, np.uint8)
-    values = _decode(codes, single if dtype == np.float32 else double, level, used)
-    table = table_of(operand)
+    values, table = _finite(operand), table_of(operand)
     assert table is not None
+    used = np.zeros(values.size, np.uint8)
+    fields = {
+        "count": codes.size, "codes": pointer("void *", codes), "width": codes.itemsize,
+        "used": pointer("uint8_t *", used),
+    }  # fmt: skip
+    every_call(lib.cemu_plan_exact_used, [ffi.new("cemu_plan_exact_used_t *", fields)], level)
     seen = used.astype(bool)
     special = bool((seen & ~np.isfinite(table.values)).any())
-    return _Side(plane=values, values=double, codes=codes, grid=grid_of_values(double[seen]), special=special)
+    return _Side(values=values, codes=codes, grid=grid_of_values(values[seen]), special=special)
 
 
-def _sums(a: _Side, b: _Side, slices: Slices, level: int) -> list[Array]:
-    """The partial sums, exact."""
-    if slices.products == 1:
-        return [a.plane @ b.plane]
-    in_a = [a.plane] if slices.a == 1 else [_decode(a.codes, part, level) for part in cut(a.values, a.grid, slices.a)]
-    in_b = [b.plane] if slices.b == 1 else [_decode(b.codes, part, level) for part in cut(b.values, b.grid, slices.b)]
-    return [x @ y for x in in_a for y in in_b]
-
-
-def _finish(problem: Problem, job: Job, sums: list[Array], level: int) -> NDArray[np.uint8] | None:
-    """The sum of the partial sums and c, rounded; flags of elements that are to be looked at, if any."""
+def _multiply(problem: Problem, job: Job, a: _Side, b: _Side, slices: Slices, level: int) -> NDArray[np.uint8] | None:
+    """All of d but special values and the signs of zeros; flags of elements that are to be looked at, if any."""
     from cemu import ffi, lib
 
-    sums = [np.ascontiguousarray(each) for each in sums]
-    flags = np.empty(problem.d.shape, np.uint8)
-    c, kind = _c(problem, job)
-    how = job.casts[0]
+    how, last = job.casts[0], job.casts[1:]
     native = _native(how)
-    pointers = [pointer("void *", each) for each in sums]
+    out = problem.d if native and not last else np.empty(problem.d.shape, np.uint64)
+    c, c_table, of_c = _c(problem, job)
+    minus_zero = job.minus_zero and (c is not None or not job.has_c)
+    flags = np.empty(problem.d.shape, np.uint8) if minus_zero or c is not None else None
+    of_a, tables_a = _operand(a, slices.a, slices.single)
+    of_b, tables_b = _operand(b, slices.b, slices.single)
     fields: dict[str, Any] = {
-        "count": problem.d.size, "sums": len(sums), "sum": pointers, "single_": int(sums[0].dtype == np.float32),
-        "c_kind": kind, "c": pointer("void *", c), "to_float": int(native), "out": pointer("uint64_t *", problem.d),
+        "m": problem.m, "n": problem.n, "k": problem.k, "a": of_a, "b": of_b, "single_": int(slices.single), **of_c,
+        "to_float": int(native), "out": pointer("void *", out), "out_width": out.itemsize,
         "flags": pointer("uint8_t *", flags),
     }  # fmt: skip
     if native:
@@ -140,19 +124,38 @@ def _finish(problem: Problem, job: Job, sums: list[Array], level: int) -> NDArra
             "man_bits": fmt.man_bits, "bias": fmt.bias, "exp_bits": fmt.exp_bits, "largest": fmt.max_finite,
             "over_code": fmt.infinity_magnitude if _to_infinity(how) else fmt.max_magnitude,
         }  # fmt: skip
-    struct = ffi.new("cemu_plan_exact_finish_t *", fields)
-    _check(lib.cemu_plan_exact_finish(struct, level))
-    if native:
-        _casts(problem, how.format, job.casts[1:])
-    else:
-        _casts(problem, load_format("float64"), job.casts)
-    return flags if struct.seen else None
+    calls = [ffi.new("cemu_plan_exact_t *", {**fields, **part}) for part in rectangles(problem, ROWS, COLUMNS)]
+    every_call(lib.cemu_plan_exact_run, calls, level)
+    del c, c_table, tables_a, tables_b  # they outlive the calls
+    if out is not problem.d:
+        problem.d[...] = _cast(
+            problem, out, how.format if native else load_format("float64"), last if native else job.casts
+        )
+    return flags if flags is not None and any(call.seen for call in calls) else None
 
 
-def _casts(problem: Problem, source: Any, casts: tuple[Cast, ...]) -> None:
+def _operand(side: _Side, count: int, single: bool) -> tuple[dict[str, Any], list[Array]]:
+    """An operand for the kernel, and the tables that must outlive it."""
+    parts = [side.values] if count == 1 else cut(side.values, side.grid, count)
+    tables = [_in_float32(part) if single else np.ascontiguousarray(part) for part in parts]
+    fields = {
+        "codes": pointer("void *", side.codes), "width": side.codes.itemsize, "slices": count,
+        "tables": [pointer("void *", table) for table in tables],
+    }  # fmt: skip
+    return fields, tables
+
+
+def _in_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Values by code; of codes that are not at hand, which float32 may not hold, anything."""
+    with np.errstate(all="ignore"):
+        return values.astype(np.float32)
+
+
+def _cast(problem: Problem, codes: NDArray[np.uint64], source: Format, casts: tuple[Cast, ...]) -> NDArray[np.uint64]:
     for how in casts:
-        problem.d[...], _ = cast_codes(problem.d, source, how, default_nan=problem.form.nan_rule is NanRule.DEFAULT)
+        codes, _ = cast_codes(codes, source, how, default_nan=problem.form.nan_rule is NanRule.DEFAULT)
         source = how.format
+    return codes
 
 
 def _native(how: Cast) -> bool:
@@ -171,23 +174,29 @@ def _to_infinity(how: Cast) -> bool:
     return how.overflow in (Overflow.INFINITY, Overflow.INFINITY_ALWAYS) and how.format.infinities
 
 
-def _c(problem: Problem, job: Job) -> tuple[Array | None, int]:
-    """c as numbers, and what kind of array it is for the kernel."""
+def _c(problem: Problem, job: Job) -> tuple[Array | None, Array | None, dict[str, Any]]:
+    """c and its table, which must outlive the kernel, and what the kernel is told of them."""
     from cemu import lib
 
+    operand, c = problem.form.c, problem.c
     if not job.has_c:
-        return None, lib.CEMU_EXACT_NO_C
-    operand = problem.form.c
+        return None, None, {"c_kind": lib.CEMU_EXACT_NO_C}
     assert operand is not None
-    assert problem.c is not None
-    if operand.format.name == "float32" and operand.format.kind is FormatKind.FLOAT:
-        return problem.c, lib.CEMU_EXACT_C_FLOAT_CODES
-    numbers = plane(operand, problem.c, np.float64)
-    assert numbers is not None
-    return np.ascontiguousarray(numbers), lib.CEMU_EXACT_C_DOUBLE
+    assert c is not None
+    table = table_of(operand)
+    zero = table is None or (table.values[0] == 0 and not np.signbit(table.values[0]))  # code 0 of float32, float64: +0
+    if zero and problem.given_c is None:
+        return None, None, {"c_kind": lib.CEMU_EXACT_NO_C}
+    c = np.ascontiguousarray(c)
+    fields = {"c": pointer("void *", c)}
+    if table is None:
+        single = operand.format.bits == SINGLE_BITS
+        return c, None, {**fields, "c_kind": lib.CEMU_EXACT_C_FLOAT if single else lib.CEMU_EXACT_C_DOUBLE}
+    more = {"c_kind": lib.CEMU_EXACT_C_LISTED, "c_width": c.itemsize, "c_table": pointer("double *", table.values)}
+    return c, table.values, {**fields, **more}
 
 
-def _special(operand: Operand, codes: NDArray[np.uint64], axis: int, side: _Side) -> NDArray[np.bool_]:
+def _special(operand: Operand, codes: Codes, axis: int, side: _Side) -> NDArray[np.bool_]:
     """Rows of a, or columns of b, with a code that is not finite."""
     if not side.special:
         return np.zeros(codes.shape[1 - axis], bool)
@@ -227,8 +236,3 @@ def _sign_zeros(problem: Problem, job: Job, maybe: NDArray[np.bool_], a: _Side, 
 def _minus_zero(x: Array, y: Array) -> NDArray[np.bool_]:
     """Where the product of two finite numbers is -0."""
     return np.asarray(((x == 0) | (y == 0)) & (np.signbit(x) != np.signbit(y)))
-
-
-def _check(status: int) -> None:
-    if status:
-        raise AssertionError(f"exact plan: status {status}")

@@ -13,13 +13,15 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.units.plans.exact.grid import MANTISSA, Grid
+from emu.units.plans.exact.grid import LEAST_LSB, MANTISSA, MOST_MSB, Grid
 
 MOST_PRODUCTS = 9
 """More matrix products than this are no plan."""
 TOTAL_BITS = 100
 """Partial sums are added up as a pair of float64: 2 · 53, less log2 of their number, and a sign."""
 SINGLE = 24
+SINGLE_LSB, SINGLE_MSB = -149, 128
+"""Of float32: its least bit, and the power of two beyond its largest number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +40,10 @@ class Slices:
 
 
 def slices_of(a: Grid, b: Grid, k: int) -> Slices | None:
-    """The fewest matrix products that give exact sums; None if too many would be needed."""
-    if total_bits(a, b, k) <= SINGLE:
+    """The fewest matrix products that give exact sums; None if too many would be needed, or they leave the range."""
+    if not _within(a, b, k, LEAST_LSB, MOST_MSB):
+        return None
+    if total_bits(a, b, k) <= SINGLE and _within(a, b, k, SINGLE_LSB, SINGLE_MSB):
         return Slices(a=1, b=1, single=True)
     if total_bits(a, b, k) <= MANTISSA:
         return Slices(a=1, b=1, single=False)
@@ -52,6 +56,12 @@ def slices_of(a: Grid, b: Grid, k: int) -> Slices | None:
         return None
     _, _, in_a, in_b = min(fit)
     return Slices(a=in_a, b=in_b, single=False)
+
+
+def _within(a: Grid, b: Grid, k: int, lsb: int, msb: int) -> bool:
+    """Whether operands, products and sums are multiples of 2^lsb below 2^msb: nothing underflows or overflows."""
+    low = min(a.lsb, b.lsb, a.lsb + b.lsb) >= lsb
+    return low and max(a.most, b.most, a.most * b.most * max(k, 1)) < Fraction(2) ** msb
 
 
 def total_bits(a: Grid, b: Grid, k: int) -> int:

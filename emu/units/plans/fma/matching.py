@@ -74,6 +74,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
         proof=_proof(form, k, step, shape, clean),
         rate="up to three times the time of a matrix product in the same format",
         execute=lambda problem, isa: run(problem, isa, job),
+        narrow=True,
     )
 
 

@@ -19,10 +19,11 @@ from emu.formats.native import cast_codes, pointer
 from emu.units.enums import NanRule, Start
 from emu.units.form import Operand
 from emu.units.plans.again import again
+from emu.units.plans.chain.numbers import starts_at_zero
 from emu.units.plans.fma.order import Order, order_of
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import plane, table_of
-from emu.units.problem import Problem
+from emu.units.problem import Codes, Problem
 from emu.units.tiling import worker_count
 
 Array = NDArray[Any]
@@ -73,10 +74,10 @@ class _Panels:
 
 
 def run(problem: Problem, isa: Isa | None, job: Job) -> None:
-    """Compute a problem in place."""
+    """Compute a problem in place; its codes are narrow."""
     from cemu import ffi, lib
 
-    level = -1 if isa is None else isa.code
+    level = isa_code(isa)
     order = order_of(problem.form, problem.k)
     workers = worker_count(problem)
     a = _pack(problem.form.a, problem.a, job, order, lib.CEMU_FMA_ROWS, (level, workers))
@@ -102,15 +103,16 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     if status:
         raise AssertionError(f"fma plan: status {status}")
     numbers = acc[: problem.m, : problem.n]
-    problem.d[...] = numbers.view(f"u{job.dtype.itemsize}")
+    codes: Codes = numbers.view(f"u{job.dtype.itemsize}")
     nan: NDArray[np.bool_] = np.isnan(numbers)
     default = problem.form.nan_rule is NanRule.DEFAULT
     if nan.any():
-        problem.d[nan] = problem.form.d.nan_code if default and not job.casts else job.nan_code
+        codes[nan] = problem.form.d.nan_code if default and not job.casts else job.nan_code
     source = load_format(job.dtype.name)
     for how in job.casts:
-        problem.d[...], _ = cast_codes(problem.d, source, how, default_nan=default)
+        codes, _ = cast_codes(codes.astype(np.uint64), source, how, default_nan=default)
         source = how.format
+    problem.d[...] = codes
     if not default and nan.any():
         again(problem, np.zeros(problem.m, bool), nowhere, nan & _brought(problem, job, a, b))
 
@@ -144,9 +146,7 @@ def _table(operand: Operand, dtype: np.dtype[Any]) -> Array:
         return table.values.astype(dtype)
 
 
-def _pack(
-    operand: Operand, codes: NDArray[np.uint64], job: Job, order: Order, width: int, how: tuple[int, int]
-) -> _Panels:
+def _pack(operand: Operand, codes: Codes, job: Job, order: Order, width: int, how: tuple[int, int]) -> _Panels:
     """Panels of an operand, [rows or columns, k] as given."""
     from cemu import ffi, lib
 
@@ -160,7 +160,7 @@ def _pack(
     def pack(first: int, last: int) -> int:
         fields = {
             "width": width, "count": codes.shape[0], "first": first, "last": last, "k": order.index.size,
-            "codes": pointer("uint64_t *", codes), "stride_k": stride_k, "stride": stride,
+            "codes": pointer("void *", codes), "bytes": codes.itemsize, "stride_k": stride_k, "stride": stride,
             "index": pointer("int64_t *", order.index), "double_": int(job.double),
             "table": pointer("void *", table), "daz": operand.daz.code, "pad": pad, "out": pointer("void *", out),
         }  # fmt: skip
@@ -179,18 +179,20 @@ def _start(problem: Problem, job: Job, rows: int, columns: int) -> Array:
     elif job.start is Start.C:
         assert problem.form.c is not None
         assert problem.c is not None
-        acc[: problem.m, : problem.n] = _numbers(problem.form.c, problem.c, job.dtype)
+        if not starts_at_zero(problem.form.c, problem.c):
+            acc[: problem.m, : problem.n] = _numbers(problem.form.c, problem.c, job.dtype)
     return acc
 
 
-def _numbers(operand: Operand, codes: NDArray[np.uint64], dtype: np.dtype[Any]) -> Array:
+def _numbers(operand: Operand, codes: Codes, dtype: np.dtype[Any]) -> Array:
     """c as numbers of the carrier."""
     if operand.format.name != dtype.name:
         numbers = plane(operand, codes, dtype)
         assert numbers is not None
         return numbers
-    values = codes.astype(f"u{dtype.itemsize}").view(dtype)
+    values: Array = codes.view(dtype)
     if operand.daz is not Daz.OFF:
+        values = values.copy()
         flushed = np.abs(values) < np.finfo(dtype).smallest_normal
         values[flushed] = values[flushed] * 0 if operand.daz is Daz.SIGNED else 0
     return values

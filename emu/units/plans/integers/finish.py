@@ -9,18 +9,21 @@ import numpy as np
 from emu.arithmetic.pipe import Factor, Step
 from emu.formats.backend import Backend
 from emu.formats.load import load_format
+from emu.formats.native import pointer
 from emu.formats.value import Value
 from emu.units.backends import runner
 from emu.units.enums import Start
 from emu.units.form import Operand, Product, UnitForm
 from emu.units.plans.integers.casts import INT64, Change, Span, change_of, twos_complement
-from emu.units.plans.integers.layout import Data, cast_data
+from emu.units.plans.integers.layout import CLAMP, KEEP, Data, cast_data
+from emu.units.plans.integers.numbers import Integers
 from emu.units.plans.integers.output import Output, output_of
 from emu.units.plans.integers.structure import Structure, changes_of
 from emu.units.plans.plan import Isa, UnprovedError
 from emu.units.problem import Problem
 
 ALL = (1 << 64) - 1
+LOW_32 = (1 << 32) - 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,15 +110,33 @@ def _tail(found: Structure) -> UnitForm:
     )  # fmt: skip
 
 
-def run_output(finish: Finish, problem: Problem, isa: Isa | None) -> None:
-    """Make d of the sums that stand in it, if they are not d yet."""
+def in_32(finish: Data) -> bool:
+    """Whether what becomes of sums can be done in 32 bits, if these hold them (or are all that counts)."""
+    kind = finish.get("finish", {"kind": KEEP})["kind"]
+    return bool(finish["mask"] <= LOW_32 and kind in (KEEP, CLAMP))
+
+
+def room_for_sums(problem: Problem, finish: Finish, always: bool = False) -> Integers | None:
+    """Sums in 64 bits, if d is made of them by another kernel (or `always`)."""
+    apart = finish.output is not None or finish.tail is not None
+    return np.empty(problem.d.shape, np.uint64) if apart or always else None
+
+
+def sums_data(sums: Integers | None, finish: Finish) -> Data:
+    """Where a kernel leaves its sums."""
+    made: Data = {"sums": pointer("uint64_t *", sums)}
+    return made | {"d": pointer("void *", None)} if finish.output is not None or finish.tail is not None else made
+
+
+def run_output(finish: Finish, problem: Problem, sums: Integers | None, isa: Isa | None) -> None:
+    """Make d of sums in 64 bits, if it is not made yet."""
     if finish.output is not None:
-        finish.output.run(problem, isa)
+        assert sums is not None
+        finish.output.run(problem, sums, isa)
     if finish.tail is None:
         return
     part = replace(
-        problem, form=finish.tail, a=np.empty((problem.m, 0), np.uint64), b=np.empty((0, problem.n), np.uint64),
-        c=problem.d, a_zero=None, b_zero=None, d=np.empty_like(problem.d), events=np.zeros_like(problem.events[:5]),
+        problem, form=finish.tail, a=np.empty((problem.m, 0), np.uint8), b=np.empty((0, problem.n), np.uint8),
+        c=sums, a_zero=None, b_zero=None, events=np.zeros_like(problem.events[:5]),
     )  # fmt: skip
     runner(Backend.C)(part)
-    problem.d[...] = part.d

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.native import pointer
-from emu.kernels.status import Status
-from emu.units.plans.integers.casts import Change, Span
+from emu.units.plans.integers.casts import NOTHING, Change, Span
 from emu.units.plans.integers.numbers import Integers, Numbers, sign_of
 from emu.units.plans.integers.program import Program
 from emu.units.plans.integers.structure import Structure
-from emu.units.plans.plan import Isa
+from emu.units.plans.parts import every_call, rectangles
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.problem import Problem
-from emu.units.tiling import worker_count
 
 BYTES, PAIRS, SINGLES, WIDE = range(4)
 KEEP, CLAMP, WRAP, MASK = range(4)
-COLUMNS = 256
-"""Columns of b that are laid out together: whole panels on every instruction set."""
+COLUMNS = 128
+"""Columns of a thread come in multiples of this: whole panels on every instruction set."""
 ROWS = 12
 """Rows of a thread come in multiples of this: whole tiles."""
+BLOCK = 8192
+"""Words of K whose sum fits 32 bits for sure, if they are bytes: 4 · 128 · 255 each."""
 Data = dict[str, Any]
-Kernel = Callable[..., int]
-
-
-def isa_code(isa: Isa | None) -> int:
-    """The number of an instruction set, -1 for the best."""
-    return -1 if isa is None else isa.code
 
 
 def bytes_words(isa: Isa | None) -> bool:
@@ -41,14 +34,17 @@ def bytes_words(isa: Isa | None) -> bool:
     return bool(lib.cemu_plan_integers_bytes(isa_code(isa)) == BYTES)
 
 
-def codes_data(numbers: Numbers, codes: NDArray[np.uint64], offset: int = 0) -> Data:
+def codes_data(numbers: Numbers, codes: Integers, offset: int = 0) -> Data:
     """An operand that is read from its codes."""
-    return {"codes": pointer("uint64_t *", codes), "sign": numbers.sign, "offset": offset}
+    return {
+        "codes": pointer("void *", codes), "width": codes.itemsize, "sign": numbers.sign, "offset": offset,
+        "table": pointer("int16_t *", numbers.halves),
+    }  # fmt: skip
 
 
-def halves_data(numbers: NDArray[np.int16], offset: int = 0) -> Data:
-    """An operand of 16-bit integers."""
-    return {"numbers": pointer("int16_t *", numbers), "offset": offset}
+def halves_data(numbers: NDArray[np.int16]) -> Data:
+    """An operand of 16-bit integers: they are codes of themselves."""
+    return {"codes": pointer("void *", numbers), "width": 2, "sign": 1 << 15}
 
 
 def wide_data(numbers: NDArray[np.int32]) -> Data:
@@ -66,62 +62,22 @@ def cast_data(change: Change | None, bits: int) -> Data:
     return {"kind": WRAP, "shift": bits - change.wraps} if low else {"kind": MASK, "high": high}
 
 
-class Call:
-    """One product in the kernels: owns the memory that they read."""
+def run(kernel: str, problem: Problem, found: Structure, isa: Isa | None, data: Data) -> None:
+    """One product in a kernel, a rectangle of d in each thread; `data` may hold other sums than d."""
+    from cemu import ffi, lib
 
-    def __init__(self, problem: Problem, found: Structure, isa: Isa | None, data: Data) -> None:
-        from cemu import lib
-
-        self.problem, self.isa, self.lib = problem, isa_code(isa), lib
-        self.data = {"m": problem.m, "n": problem.n, "k": problem.k, "length": problem.k, **data}
-        self.data["d"] = pointer("uint64_t *", problem.d)
-        form = problem.form
-        if problem.c is not None and form.c is not None and any(made.takes_c for made in found.sums):
-            c = pointer("uint64_t *", problem.c)
-            self.data |= {"c": c, "c_sign": sign_of(form.c.format), "c_shift": found.c_shift}
-        self.sums = np.empty(problem.n, np.int64)
-        self.data["column_sums"] = pointer("int64_t *", self.sums)
-        size = self.lib.cemu_plan_integers_size(self.new({}), self.isa)
-        room = np.empty(size + 64, np.uint8)
-        self.packed = room[-room.ctypes.data % 64 :]
-        self.data["packed"] = pointer("void *", self.packed)
-        self.workers = worker_count(problem)
-
-    def new(self, more: Data) -> Any:
-        """The arguments of one call, with what is particular to it."""
-        from cemu import ffi
-
-        return ffi.new("cemu_plan_integers_t *", {**self.data, **more})
-
-    def run(self, kernel: str) -> None:
-        """Lay b out, then compute all rows."""
-        pieces = _cut(self.problem.n, self.workers, COLUMNS)
-        self._all(self.lib.cemu_plan_integers_pack, [{"column": x, "column_end": y} for x, y in pieces])
-        self._all(getattr(self.lib, f"cemu_plan_integers_{kernel}"), all_rows(self.problem))
-
-    def _all(self, function: Kernel, parts: list[Data]) -> None:
-        every_call(function, [self.new(part) for part in parts], self.isa)
-
-
-def all_rows(problem: Problem) -> list[Data]:
-    """The rows of every thread."""
-    return [{"row": x, "row_end": y} for x, y in _cut(problem.m, worker_count(problem), ROWS)]
-
-
-def every_call(function: Kernel, calls: list[Any], isa: int) -> None:
-    """Run calls of a kernel, each in a thread.
-
-    Raises:
-        MemoryError: a kernel found none.
-    """
-    if len(calls) == 1:
-        states = [function(calls[0], isa)]
-    else:
-        with ThreadPoolExecutor(len(calls)) as pool:
-            states = list(pool.map(lambda call: function(call, isa), calls))
-    if Status.NO_MEMORY.code in states:
-        raise MemoryError("no memory for the operands of a product")
-    assert not any(states), states
+    form, c = problem.form, problem.given_c  # c outlives the calls
+    all_data = {
+        "m": problem.m, "n": problem.n, "k": problem.k, "length": problem.k,
+        "d": pointer("void *", problem.d), "d_width": problem.d.itemsize, **data,
+    }  # fmt: skip
+    if c is not None and form.c is not None and any(made.takes_c for made in found.sums):
+        all_data |= {
+            "c": pointer("void *", c), "c_width": c.itemsize, "c_sign": sign_of(form.c.format),
+            "c_shift": found.c_shift,
+        }  # fmt: skip
+    calls = [ffi.new("cemu_plan_integers_t *", {**all_data, **part}) for part in rectangles(problem, ROWS, COLUMNS)]
+    every_call(getattr(lib, f"cemu_plan_integers_{kernel}"), calls, isa_code(isa))
 
 
 def program_data(program: Program) -> Data:
@@ -131,25 +87,21 @@ def program_data(program: Program) -> Data:
     return made if order is None else {**made, "order": order}
 
 
-def _cut(count: int, workers: int, multiple: int) -> list[tuple[int, int]]:
-    each = max(-(-count // (workers * multiple)), 1) * multiple
-    return [(x, min(x + each, count)) for x in range(0, count, each)]
-
-
-def slices(numbers: Integers, low_bits: int | None = None) -> list[tuple[int, NDArray[np.int16]]]:
-    """Numbers as sums of 2^shift times 16-bit integers: (shift, integers). low_bits: cut there in any case."""
+def slices(numbers: Integers, most: Span) -> list[tuple[int, NDArray[np.int16]]]:
+    """Numbers as sums of 2^shift times integers: (shift, integers), all bytes but the last, which lies in `most`."""
     out, shift = [], 0
-    while low_bits is not None or not _fits16(numbers):
+    while not seen(numbers).within(most):
         out.append((shift, (numbers & 0xFF).astype(np.int16)))
-        numbers, shift, low_bits = numbers >> 8, shift + 8, None
+        numbers, shift = numbers >> 8, shift + 8
     out.append((shift, np.ascontiguousarray(numbers, np.int16)))
     return out
 
 
-def _fits16(numbers: Integers) -> bool:
-    return not numbers.size or (int(numbers.min()) >= -(1 << 15) and int(numbers.max()) < 1 << 15)
+def seen(x: Integers) -> Span:
+    """The bounds of some numbers."""
+    return Span(low=int(x.min()), high=int(x.max())) if x.size else NOTHING
 
 
-def block_of(a: Span, b: Span, most: int = 512) -> int:
-    """Words of two products whose sum fits 32 bits for sure; at most so many, for the caches."""
+def block_of(a: Span, b: Span, most: int = BLOCK) -> int:
+    """Words of two products whose sum fits 32 bits for sure; at most so many."""
     return min(((1 << 31) - 1) // max(2 * a.largest * b.largest, 1), most)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from emu.formats.enums import Daz, FormatKind
 from emu.formats.model import Format
 from emu.units.form import Operand, PerBlock
-from emu.units.plans.integers.casts import INT32, Span, twos_complement
+from emu.units.plans.integers.casts import INT16, INT32, Span, twos_complement
 from emu.units.plans.plan import UnprovedError
 from emu.units.plans.planes import table_of
 
 MAX_BITS = 32
-Codes = NDArray[np.uint64]
+Codes = NDArray[Any]
 Integers = NDArray[Any]
 
 
@@ -31,11 +31,13 @@ class Numbers:
     """with zero points"""
     table: NDArray[np.int64] | None
     """by code; None: a code is the two's complement of its number"""
+    halves: NDArray[np.int16] | None = None
+    """the table in 16 bits, if there is one and it fits"""
 
     @property
     def direct(self) -> bool:
-        """Whether codes can be read as they are, if no zero point is given."""
-        return self.table is None
+        """Whether kernels for 8 and 16 bits can read the codes, if no zero point is given."""
+        return self.table is None or self.halves is not None
 
     @property
     def sign(self) -> int:
@@ -88,7 +90,8 @@ def numbers_of(operand: Operand, where: str) -> Numbers:
         if operand.load or unit:
             raise UnprovedError(f"{where}: zero points are subtracted before `load`, or from fractions")
         span = span + Span(low=-zero.high, high=-zero.low)
-    return Numbers(operand=operand, unit=unit, span=span, table=table)
+    halves = table.astype(np.int16) if table is not None and span.within(INT16) else None
+    return Numbers(operand=operand, unit=unit, span=span, table=table, halves=halves)
 
 
 def _zero_span(zero: PerBlock, where: str) -> Span:

@@ -12,8 +12,10 @@ from emu.formats.native import pointer
 from emu.formats.value import Value
 from emu.units.form import UnitForm
 from emu.units.plans.integers.casts import Change, Span, twos_complement
-from emu.units.plans.integers.layout import all_rows, cast_data, every_call, isa_code
-from emu.units.plans.plan import Isa, UnprovedError
+from emu.units.plans.integers.layout import ROWS, cast_data
+from emu.units.plans.integers.numbers import Integers
+from emu.units.plans.parts import all_rows, every_call
+from emu.units.plans.plan import Isa, UnprovedError, isa_code
 from emu.units.problem import Problem
 
 MOST = Span(low=-(1 << 62), high=1 << 62)
@@ -38,8 +40,8 @@ class Output:
     steps: tuple[Exact, ...]
     mask: int
 
-    def run(self, problem: Problem, isa: Isa | None) -> None:
-        """Make d of the sums that stand in it."""
+    def run(self, problem: Problem, sums: Integers, isa: Isa | None) -> None:
+        """Make d of sums, which are overwritten."""
         from cemu import ffi, lib
 
         n = problem.n
@@ -53,8 +55,11 @@ class Output:
             for i, step in enumerate(self.steps)
         ]  # fmt: skip
         steps = ffi.new("cemu_integers_step[]", rows)
-        data = {"n": n, "d": pointer("uint64_t *", problem.d), "steps": steps, "count": len(rows), "mask": self.mask}
-        calls = [ffi.new("cemu_integers_output *", {**data, **part}) for part in all_rows(problem)]
+        data = {
+            "n": n, "sums": pointer("uint64_t *", sums), "d": pointer("void *", problem.d),
+            "d_width": problem.d.itemsize, "steps": steps, "count": len(rows), "mask": self.mask,
+        }  # fmt: skip
+        calls = [ffi.new("cemu_integers_output *", {**data, **part}) for part in all_rows(problem, ROWS)]
         every_call(lib.cemu_plan_integers_output, calls, isa_code(isa))
 
 

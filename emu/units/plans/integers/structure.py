@@ -15,6 +15,7 @@ from emu.formats.enums import FormatKind, Rounding
 from emu.units.enums import Start
 from emu.units.form import Level, UnitForm
 from emu.units.plans.integers.casts import INT32, NOTHING, Change, Span, change_of, twos_complement
+from emu.units.plans.integers.digits import digit_product, weights, without_weights
 from emu.units.plans.integers.numbers import Numbers, numbers_of
 from emu.units.plans.plan import UnprovedError
 from emu.units.schedule import check_runs, run_count, run_length
@@ -80,14 +81,19 @@ def structure_of(form: UnitForm, k: int) -> Structure:
         check_runs(form, k)
     except ValueError as error:
         raise UnprovedError(str(error)) from None
-    if form.product.parts is not None:
-        raise UnprovedError("operands are split")
     a, b, product, unit = _product(form)
-    _identity(form.product.result, product, unit, "product.result")
+    parts, term, weighing = form.product.parts, product, -1
+    if parts is not None:
+        assert a is not None
+        assert b is not None
+        term, weighing = digit_product(form, parts, a, b), weights(form, parts)
+    _identity(form.product.result, term, unit, "product.result")
     c, c_shift = _start(form, unit)
     piece = min(form.k or k, k)
-    n, cur, sums = piece, product, []
+    n, cur, sums = piece * form.terms_per_k, term, []
     for index, level in enumerate(form.levels):
+        if parts is not None and index == weighing:
+            level, cur = without_weights(level, parts, cur)
         made = _level(index, level, cur, c if form.c is not None and level.start is Start.C else None, n, unit)
         sums.append(made)
         cur, n = made.out, run_count(level, n)

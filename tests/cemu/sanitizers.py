@@ -1,0 +1,73 @@
+"""cemu's sources, compiled with the address and undefined-behaviour sanitizers, which stop at the first finding.
+
+The flags are those of cemu/CMakeLists.txt but for the optimisation; plan kernels are compiled for every instruction set
+that the compiler knows. Objects are made once, and serve C programs and a Python extension module.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CEMU = HERE.parents[1] / "cemu"
+FLAGS = [
+    "-std=gnu11", "-O1", "-g", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror",
+    "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{CEMU / 'include'}",
+]  # fmt: skip
+WORKERS = 2
+
+
+def gcc(*arguments: object) -> None:
+    """Run the compiler; it must have nothing to say."""
+    done = subprocess.run(["gcc", *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+
+
+def levels() -> tuple[str, ...]:
+    """The instruction sets that plan kernels are compiled for."""
+    command = ["gcc", "-march=x86-64-v4", "-E", "-x", "c", "/dev/null"]
+    known = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return ("base", "v3", "v4") if known else ("base",)
+
+
+class Sanitized:
+    """Objects of cemu, and what is linked with them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.levels = levels()
+        jobs = [(source, level) for source in sorted((CEMU / "src").rglob("*.c")) for level in self._levels_of(source)]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            self.objects = list(pool.map(lambda job: self._object(*job), jobs))
+
+    def program(self, name: str) -> Path:
+        """A program of this folder: NAME.c, or all of NAME/*.c."""
+        out = self.folder / name
+        if not out.exists():
+            one = HERE / f"{name}.c"
+            gcc(*FLAGS, *([one] if one.exists() else sorted((HERE / name).glob("*.c"))), *self.objects, "-o", out)
+        return out
+
+    def module(self) -> Path:
+        """The extension module `cemu._cemu`."""
+        source, out = self.folder / "_cemu.c", self.folder / "_cemu.so"
+        make = [sys.executable, "-m", "cffi.gen_src", "exec-python", str(CEMU / "_cffi_build.py"), str(source)]
+        subprocess.run(make, check=True)
+        python = f"-I{sysconfig.get_path('include')}"
+        gcc(*FLAGS, "-Wno-error", "-w", python, "-shared", source, *self.objects, "-o", out)
+        return out
+
+    def _levels_of(self, source: Path) -> tuple[str, ...]:
+        return self.levels if source.match("plans/*_kernel.c") else ("base",)
+
+    def _object(self, source: Path, level: str) -> Path:
+        out = self.folder / f"{source.parent.name}_{source.stem}_{level}.o"
+        chosen = [] if level == "base" else [f"-march=x86-64-{level}", "-mprefer-vector-width=512"]
+        several = ["-DCEMU_HAS_LEVELS"] if len(self.levels) > 1 else []
+        gcc(*FLAGS, *several, *chosen, f"-DCEMU_ISA={level}", "-c", source, "-o", out)
+        return out
