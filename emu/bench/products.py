@@ -25,7 +25,7 @@ class Product:
     goal: str = ""
     """the key of the goal that it stands for, if it does"""
     plan: str | None = None
-    """`general` to measure that kernel"""
+    """a plan by name, in place of the one that is chosen"""
     backend: Backend = Backend.C
     events: bool = False
     """whether events are counted"""
@@ -45,8 +45,8 @@ class Product:
         return {"plan": self.plan, "backend": self.backend, "events": self.events}
 
     def plan_at(self, k: int) -> str:
-        """The plan that runs it; the general kernel alone counts events."""
-        return GENERAL if self.plan or self.events else plan_of(self.loaded.form, k, self.backend).name
+        """The plan that runs it."""
+        return self.plan or plan_of(self.loaded.form, k, self.backend, counts=self.events).name
 
     @cached_property
     def loaded(self) -> Unit:
@@ -78,10 +78,12 @@ _CHOSEN = (
 BATCH = 256
 PRODUCTS = (
     *(Product(unit=unit, goal=goal) for unit, goal in _CHOSEN),
-    Product(unit="fp8-e4m3-fp16acc", goal="general", plan=GENERAL),
+    Product(unit="fp8-e4m3-fp16acc", goal="general", plan="lanes"),
+    *(Product(unit=unit, goal="general") for unit in ("nnpi:fma", "ibm-int4-radix4:even", "kulisch-e5m2-66")),
 )
 """What goals are judged by."""
 MORE = (
+    Product(unit="fp8-e4m3-fp16acc", plan=GENERAL),
     *(Product(unit=unit, backend=Backend.NUMBA) for unit, _ in _CHOSEN),
     *(Product(unit=unit, events=True) for unit in ("generic:float(acc=float16)", f"{_HOPPER}.m64n8k32.f32.e4m3.e4m3")),
     *(Product(unit=unit, batch=BATCH) for unit in ("integer:add(a=int8, b=int8, acc=int32)",

@@ -169,10 +169,11 @@ class ReplaySession:
         )
         outputs, widened = (job.isolated(), []) if mode is Mode.ISOLATED else job.propagated()
         job.progress(job.total, job.total, "")
+        in_order = sorted(job.done, key=lambda one: one.node_index)  # however they were run
         return ReplayRun(
             model=graph.path, model_sha256=graph.sha256, inputs_sha256=inputs_hash(given),
             accelerator=self.accelerator.name, accelerator_hash=self.accelerator.spec_hash, mode=mode, truth=truth,
-            backend=self._backend, layers=tuple(job.done), outputs=outputs, fallback=self.fallback,
+            backend=self._backend, layers=tuple(in_order), outputs=outputs, fallback=self.fallback,
             truth_float32=tuple(widened), calibration=as_record(self._scales),
             elapsed=time.perf_counter() - started,
         )  # fmt: skip

@@ -22,6 +22,8 @@ from emu.units.problem import Problem
 TILE_ROWS, TILE_COLUMNS = 64, 128
 SERIAL_MACS = 20_000
 """Products below this many multiply-accumulates are not worth a second thread."""
+QUICK_SERIAL_MACS = 2_000_000
+"""The same for plans, whose kernels do that many in less than a thread takes to start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +59,17 @@ def tiles(problem: Problem, workers: int) -> list[Tile]:
 
 
 def worker_count(problem: Problem) -> int:
-    """Threads for a problem."""
-    small = problem.m * problem.n * max(problem.k, 1) < SERIAL_MACS
-    return 1 if small else len(os.sched_getaffinity(0))
+    """Threads for a problem in a kernel that takes some ns for a multiply-accumulate."""
+    return _workers(problem, SERIAL_MACS)
+
+
+def quick_worker_count(problem: Problem) -> int:
+    """Threads for a problem in a kernel that takes a fraction of a ns for a multiply-accumulate."""
+    return _workers(problem, QUICK_SERIAL_MACS)
+
+
+def _workers(problem: Problem, least: int) -> int:
+    return 1 if problem.m * problem.n * max(problem.k, 1) < least else len(os.sched_getaffinity(0))
 
 
 def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult], chosen: list[Tile] | None = None) -> None:

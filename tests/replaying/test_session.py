@@ -118,6 +118,17 @@ def test_an_unknown_mode_and_a_wrong_input_are_refused(path: Path, rng: np.rando
         ReplaySession(LoadedModel(path), "int8-int32", layers="nothing")
 
 
+@pytest.mark.parametrize("mode", ["isolated", "propagated"])
+@pytest.mark.parametrize("stored", [False, True])
+def test_layers_are_in_graph_order_however_they_were_run(
+    path: Path, rng: np.random.Generator, tmp_path: Path, mode: str, stored: bool
+) -> None:
+    session = ReplaySession(LoadedModel(path), "hopper-fp8")
+    run_ = session.run(inputs(rng, 2), mode=mode, unfinished=tmp_path / "unfinished" if stored else None)
+    order = [layer.node_index for layer in run_.layers]
+    assert order == sorted(order) and len(order) >= 5
+
+
 # ----------------------------------------------------------------------------------------------------------- branches
 
 

@@ -121,7 +121,8 @@ def test_export_is_what_replay_takes(workload, capsys, tmp_path):
         np.load(path / "tensors.npz") for path in (tmp_path / "here" / "hopper-fp8" / "model", tmp_path / "there")
     )
     assert here.files == there.files
-    assert all(np.array_equal(here[name], there[name]) for name in here.files)
+    assert [name for name in here.files if here[name].shape != there[name].shape] == []
+    assert [name for name in here.files if not np.array_equal(here[name], there[name])] == []
 
 
 @pytest.mark.parametrize(

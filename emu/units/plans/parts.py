@@ -11,7 +11,7 @@ from typing import Any
 
 from emu.kernels.status import Status
 from emu.units.problem import Problem
-from emu.units.tiling import worker_count
+from emu.units.tiling import quick_worker_count
 
 Part = dict[str, Any]
 
@@ -24,7 +24,7 @@ def rectangles(problem: Problem, rows: int, columns: int) -> list[Part]:
         rows: a thread's rows are a multiple of these, if there are several.
         columns: likewise.
     """
-    m, n, workers = problem.m, problem.n, worker_count(problem)
+    m, n, workers = problem.m, problem.n, quick_worker_count(problem)
     if n > columns * (workers - 1):
         return [{"row": 0, "row_end": m, "column": x, "column_end": y} for x, y in _cut(n, workers, columns)]
     return [{**part, "column": 0, "column_end": n} for part in all_rows(problem, rows)]
@@ -32,7 +32,7 @@ def rectangles(problem: Problem, rows: int, columns: int) -> list[Part]:
 
 def all_rows(problem: Problem, rows: int) -> list[Part]:
     """The rows of every thread."""
-    return [{"row": x, "row_end": y} for x, y in _cut(problem.m, worker_count(problem), rows)]
+    return [{"row": x, "row_end": y} for x, y in _cut(problem.m, quick_worker_count(problem), rows)]
 
 
 def _cut(count: int, workers: int, multiple: int) -> list[tuple[int, int]]:

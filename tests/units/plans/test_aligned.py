@@ -185,7 +185,7 @@ def test_a_plan_says_what_it_proved():
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize(("m", "n"), [(1, 200), (40, 1), (37, 130)])
 def test_threads_and_tiles(monkeypatch, workers, m, n):
-    monkeypatch.setattr(runs, "worker_count", lambda _: workers)
+    monkeypatch.setattr(runs, "quick_worker_count", lambda _: workers)
     unit = load_unit(BUILT_IN[6])
     assert same(unit, operands(unit, m, 70, n, ("any" if m > 1 else "finite", "near", "any"), workers)) == m * n
 

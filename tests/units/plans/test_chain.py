@@ -311,7 +311,7 @@ def _check_default(name: str, k: int) -> None:
 def test_threads_and_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("generic:float(acc=float16)", "ibm-hfp8:forward", "nnpi:fp16"):
         for workers in (1, 2, 3, 5):
-            monkeypatch.setattr("emu.units.plans.chain.run.worker_count", lambda _, w=workers: w)
+            monkeypatch.setattr("emu.units.plans.chain.run.quick_worker_count", lambda _, w=workers: w)
             assert compare(emu.load_unit(name), 130, m=23, n=50, styles=("near",))
             assert compare(emu.load_unit(name), 130, m=3, n=131, styles=("near",))
 

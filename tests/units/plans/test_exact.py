@@ -189,7 +189,7 @@ def test_blocks(name, shape, monkeypatch):
     operands["c"] = forced.codes(r, F32, (m, n), "middle")
     expected = unit.matmul(**operands, plan="general")
     for workers in (1, 3):
-        monkeypatch.setattr(parts, "worker_count", lambda _, count=workers: count)
+        monkeypatch.setattr(parts, "quick_worker_count", lambda _, count=workers: count)
         for isa in Isa:
             assert_same_bits(forced.run(unit, plan, isa, operands), expected, unit.d, f"{isa} {workers}")
 

@@ -104,7 +104,7 @@ def test_no_products():
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
 def test_threads_give_the_same_bits(workers, monkeypatch):
-    monkeypatch.setattr(fma_run, "worker_count", lambda _: workers)
+    monkeypatch.setattr(fma_run, "quick_worker_count", lambda _: workers)
     for name in ("intel-amx:tdpbf16ps", "amd-cdna2:v_mfma_f32_16x16x16f16"):
         unit, plan = forced.accepted(fma, name, 70)
         r = np.random.default_rng(workers)

@@ -236,7 +236,7 @@ def test_a_plan_says_what_it_proved():
 @pytest.mark.parametrize("workers", [1, 2, 3])
 @pytest.mark.parametrize(("m", "n"), [(1, 200), (40, 1), (37, 130)])
 def test_threads_and_tiles(monkeypatch, workers, m, n):
-    monkeypatch.setattr(runs, "worker_count", lambda _: workers)
+    monkeypatch.setattr(runs, "quick_worker_count", lambda _: workers)
     unit = load_unit(NVFP4)
     assert same(unit, operands(unit, m, 150, n, ("finite", "near", "any"), workers)) == m * n
 

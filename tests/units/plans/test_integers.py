@@ -234,7 +234,7 @@ def test_refused(unit):
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
 def test_threads(monkeypatch, workers):
-    monkeypatch.setattr(parts, "worker_count", lambda _: workers)
+    monkeypatch.setattr(parts, "quick_worker_count", lambda _: workers)
     for name in ("int8-int32", "int8-sat16", "integer:pairs", "integer:add(a=uint16, b=int16, acc=int40)"):
         unit = load_unit(name)
         for m, n in ((1, 600), (40, 3), (61, 300)):

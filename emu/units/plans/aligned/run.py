@@ -15,7 +15,7 @@ from emu.units.form import Operand, PerBlock
 from emu.units.plans.again import again
 from emu.units.plans.plan import Isa, isa_code
 from emu.units.problem import Problem
-from emu.units.tiling import worker_count
+from emu.units.tiling import quick_worker_count
 
 from .casts import KernelCast
 from .operands import DEAD, numbers_of, read
@@ -172,7 +172,7 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
 
 def parts(problem: Problem, blocks: int, part: Callable[[int, int, int, int], int]) -> list[int]:
     """Rows, or blocks of columns where there are few rows, over the cores."""
-    workers = worker_count(problem)
+    workers = quick_worker_count(problem)
     if workers == 1:
         return [part(0, problem.m, 0, blocks)]
     with ThreadPoolExecutor(workers) as pool:

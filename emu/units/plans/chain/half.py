@@ -28,7 +28,7 @@ from emu.units.plans.chain.numbers import table_in
 from emu.units.plans.chain.proof import Proof
 from emu.units.plans.chain.structure import Structure
 from emu.units.problem import Codes, Problem
-from emu.units.tiling import worker_count
+from emu.units.tiling import quick_worker_count
 
 ROWS = 4
 Halves = NDArray[np.uint16]
@@ -48,7 +48,7 @@ class Half:
     def run(self, problem: Problem) -> None:
         """Compute a problem in place; its codes are narrow."""
         a, b, c = (self._halves(name, getattr(problem, name)) for name in "abc")
-        workers = worker_count(problem)
+        workers = quick_worker_count(problem)
         each = max(-(-problem.m // workers), ROWS)
         cuts = [slice(at, at + each) for at in range(0, problem.m, each)]
 

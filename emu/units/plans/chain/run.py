@@ -25,7 +25,7 @@ from emu.units.plans.chain.structure import Structure
 from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import plane
 from emu.units.problem import Codes, Problem
-from emu.units.tiling import worker_count
+from emu.units.tiling import quick_worker_count
 
 _TO_DOUBLE = check_cast(load_format("float64"))
 ROWS = 6
@@ -105,7 +105,7 @@ class Chain:
         a, b, c = operands
         fields = self._fields(isa, c)
         fields["odd"] = lib.CEMU_CHAIN_CHECKED if checked else lib.CEMU_CHAIN_TO_ODD if self.proof.odd else 0
-        workers = worker_count(problem)
+        workers = quick_worker_count(problem)
         casts, source = self.codes.casts, self.codes.source
         d = np.empty(problem.d.shape, source.code_dtype) if casts else problem.d
 

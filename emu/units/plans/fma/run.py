@@ -24,7 +24,7 @@ from emu.units.plans.fma.order import Order, order_of
 from emu.units.plans.plan import Isa, isa_code
 from emu.units.plans.planes import plane, table_of
 from emu.units.problem import Codes, Problem
-from emu.units.tiling import worker_count
+from emu.units.tiling import quick_worker_count
 
 Array = NDArray[Any]
 DOWN = 1
@@ -79,7 +79,7 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
 
     level = isa_code(isa)
     order = order_of(problem.form, problem.k)
-    workers = worker_count(problem)
+    workers = quick_worker_count(problem)
     a = _pack(problem.form.a, problem.a, job, order, lib.CEMU_FMA_ROWS, (level, workers))
     b = _pack(problem.form.b, problem.b.T, job, order, lib.CEMU_FMA_COLUMNS, (level, workers))
     acc = _start(problem, job, a.panels * lib.CEMU_FMA_ROWS, b.panels * lib.CEMU_FMA_COLUMNS)
