@@ -177,6 +177,20 @@ def test_runs_of_every_kind(keys: dict[str, Any]) -> None:
         check(unit, in_c, in_numba, drawn(unit, 3, 41, 66, style), f"{keys} {style}")
 
 
+def test_wide_ranges_of_d() -> None:
+    """float64's codes are its own; those of a format that reaches further, or has fewer bits there, are not made."""
+    inner = {"group": 4, "align_bits": 12, "zero_sign": "positive", "result": {"format": "float32", **TENSOR}}
+    for d, made in (("float64", True), ({"exp_bits": 11, "man_bits": 40, "infinities": True, "nan": "ieee"}, False)):
+        operands = {"a": "float16", "b": "float16", "c": "float32", "d": d}
+        unit = emu.load_unit({"name": "wide", "operands": operands, "level": [inner]})
+        in_c = aligned.match(unit.form, 41)
+        assert isinstance(in_c, Plan), in_c
+        in_numba = in_c.on(Backend.NUMBA)
+        assert (in_numba is not None) is made
+        for style in ("near", "cancel", "faint", "border", "any") if in_numba is not None else ():
+            check(unit, in_c, in_numba, drawn(unit, 3, 41, 66, style), f"{d} {style}")
+
+
 def test_products_of_digits() -> None:
     unit = digits([{"lanes": 4, "length": 3}, WEIGHTS])
     in_c = integers.match(unit.form, 41)

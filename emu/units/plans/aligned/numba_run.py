@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emu.formats.backend import Backend
+from emu.formats.model import Format
 from emu.units.plans.again import again
 from emu.units.plans.aligned import run as of_c
 from emu.units.plans.aligned.casts import MARK, SATURATE, KernelCast
@@ -16,10 +17,20 @@ from emu.units.problem import Problem
 if TYPE_CHECKING:
     from emu.units.plans.aligned.proof import Shape
 
+DOUBLE = np.finfo(np.float64)
+
 
 def runs(shape: Shape) -> bool:
     """Whether the kernel runs a unit: accumulators that join late, a third level, and parts of operands it does not."""
-    return shape.late is None and shape.join is None and shape.form.product.parts is None
+    plain = shape.late is None and shape.join is None and shape.form.product.parts is None
+    return plain and _ends_of(shape.form.d.format) is not None
+
+
+def _ends_of(d: Format) -> tuple[float, float] | None:
+    """2^emin and 2^-lsb, which make codes; zeros of float64, whose codes are its own; None of wider ranges."""
+    if (d.emin, d.man_bits, d.ignored_low_bits) == (DOUBLE.minexp, DOUBLE.nmant, 0):
+        return 0.0, 0.0
+    return (2.0**d.emin, 2.0**-d.lsb) if d.emin >= DOUBLE.minexp and -d.lsb < DOUBLE.maxexp else None
 
 
 def run(shape: Shape, problem: Problem) -> None:
@@ -67,8 +78,9 @@ def _call(shape: Shape, problem: Problem, arrays: dict[str, Any]) -> Any:
     sign = 1 << d.field_bits
     special = (sign, sign if d.negative_zero else 0, d.infinity_magnitude, d.infinity_magnitude | sign, 0)
     layout, form = (of_c.LANES, of_c.LANES, table.shape[1]), (d.man_bits, d.bias, d.ignored_low_bits)
-    factors = (1.0, 2.0**d.emin, 2.0**-d.lsb)
-    encode(flat[4], problem.d, (0, problem.m), layout, form, factors, tuple(map(signed, special)))
+    ends = _ends_of(d)
+    assert ends is not None
+    encode(flat[4], problem.d, (0, problem.m), layout, form, (1.0, *ends), tuple(map(signed, special)))
     return flat[4].reshape(table.shape)
 
 
