@@ -109,9 +109,9 @@ typedef struct {
 } cemu_plan_chain_fp16_t;
 
 /* Whether this machine has these instructions, and whether they gave the bits of cemu_plan_chain when they were tried. */
-enum { CEMU_FP16_ABSENT, CEMU_FP16_CHECKED, CEMU_FP16_DIFFERS };
+enum { CEMU_CHAIN_FP16_ABSENT, CEMU_CHAIN_FP16_CHECKED, CEMU_CHAIN_FP16_DIFFERS };
 CEMU_API int64_t cemu_plan_chain_fp16_state(void);
-/* CEMU_NO_ISA unless CEMU_FP16_CHECKED. */
+/* CEMU_NO_ISA unless CEMU_CHAIN_FP16_CHECKED. */
 CEMU_API int64_t cemu_plan_chain_fp16(cemu_plan_chain_fp16_t *p);
 /* cdef-end */
 

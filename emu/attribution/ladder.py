@@ -94,6 +94,20 @@ def attribute(
     )  # fmt: skip
 
 
+def attribute_vector(truth: Floats, own: Floats | None, emulated: NDArray[Any]) -> Attribution:
+    """Charge a vector operation's error, all of its elements: to its own roundings, and to what its inputs had lost.
+
+    Args:
+        truth: what the output should be.
+        own: the operation in double, of the inputs that it read; None: those are the truth's.
+        emulated: the output as it was emulated.
+    """
+    stages, rungs = [Stage.VECTOR], [truth, np.asarray(emulated, np.float64)]
+    if own is not None:
+        stages, rungs = [Stage.INPUTS, *stages], [truth, own, rungs[-1]]
+    return Attribution(stages=tuple(stages), shares=shares(stages, rungs), shapley={}, whole=True)
+
+
 def check_last(sample: Sample, last: Floats, emulated: NDArray[Any]) -> None:
     """The last rung is the emulated layer; anything else is a defect of the ladder."""
     wanted = sample.of(emulated)

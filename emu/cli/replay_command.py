@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from emu.deviation.run import Replay
     from emu.deviation.store import StoredRun
 
+MOST_ELEMENTS = 4096
+"""Elements of a layer whose error is looked at; that of `emu.attribution.sample`, without loading the engine."""
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 UNFINISHED = ".unfinished"
@@ -48,6 +50,21 @@ UNFINISHED = ".unfinished"
     "--no-events", "events", is_flag=True, default=True, flag_value=False,
     help="Do not count what happens inside the units: much faster.",
 )  # fmt: skip
+@click.option(
+    "--attribution", type=click.IntRange(min=1), is_flag=False, flag_value=MOST_ELEMENTS, metavar="[N]",
+    help="Say which stages of the datapath the error of every layer comes from, as N of its elements show it (N: "
+    f"{MOST_ELEMENTS} unless given).",
+)  # fmt: skip
+@click.option(
+    "--shapley", is_flag=True,
+    help="The same over all orders of the stages, too: 2^n runs for n stages. Implies --attribution.",
+)  # fmt: skip
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="MODULE:FUNCTION",
+    help="A metric of your own: a function of (truth, emulated) arrays that returns a float, called for every "
+    "layer and output. This imports MODULE (the current folder is looked at first) and RUNS ITS CODE with your "
+    "rights. May be given several times.",
+)  # fmt: skip
 @options.BACKEND
 @click.option("--out", type=FOLDER, help="Store the run: layers.parquet, run.json and the bits of every layer.")
 @click.option(
@@ -62,13 +79,14 @@ UNFINISHED = ".unfinished"
 @click.pass_context
 def command(
     ctx: click.Context, model: Path, inputs: Path, accelerator: str, layers: str, mode: str, truth: str,
-    calibration: Path | None, events: bool, backend: str, out: Path | None, resume: bool,
-    report: Path | None, expect: Path | None,
+    calibration: Path | None, events: bool, attribution: int | None, shapley: bool, metrics: tuple[str, ...],
+    backend: str, out: Path | None, resume: bool, report: Path | None, expect: Path | None,
 ) -> int:  # fmt: skip
     """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE."""
     del ctx
     from emu.cli.consoles import messages, output
     from emu.cli.progress import LayerProgress
+    from emu.deviation.more_tables import print_outputs, print_shares
     from emu.deviation.run import replay
     from emu.deviation.table import print_layers
 
@@ -78,7 +96,8 @@ def command(
     with LayerProgress(console) as bar:
         done = replay(
             model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
-            calibration=calibration, events=events, progress=bar, unfinished=unfinished,
+            calibration=calibration, events=events, attribution=attribution or (MOST_ELEMENTS if shapley else 0),
+            shapley=shapley, metrics=metrics, progress=bar, unfinished=unfinished,
         )  # fmt: skip
     # what was asked for is done before anything is printed: a reader that goes away loses none of it
     difference = None if expected is None else done.difference(expected)
@@ -90,7 +109,10 @@ def command(
         from emu.report import write_report
 
         write_report(report, done.result)
-    print_layers(output(), done.rows)
+    results = output()
+    print_layers(results, done.rows)
+    print_outputs(results, done.result.outputs)
+    print_shares(results, done.rows)
     _remarks(console, done)
     for word, path in (("stored in", out), ("report:", report)):
         if path is not None:

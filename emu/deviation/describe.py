@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from emu.accelerators.keys import FallbackOps, SumOrder
 from emu.accelerators.plan import BiasPlacement
 from emu.deviation.result import Description
+from emu.units.diagram import diagram
+from emu.units.widths import wires
 from emu.units.words import unit_words
 
 if TYPE_CHECKING:
@@ -19,22 +22,47 @@ if TYPE_CHECKING:
     from emu.accelerators.accelerator import Vector
     from emu.units import Unit
 
+SUM_WORDS = {
+    SumOrder.CHAIN: "chain: one element after the other",
+    SumOrder.TREE: "tree: pairwise in blocks of {width}, then block after block",
+    SumOrder.LANES: "lanes: {width} of them, each one element after the other, then the lanes pairwise",
+}
+"""The order in which vector operations add."""
+FALLBACK_WORDS = {
+    FallbackOps.REFERENCE: "run in reference arithmetic, and are listed in every report",
+    FallbackOps.ERROR: "are refused before work starts",
+}
 FACTS = ("source", "maturity", "scope")
 """What a spec says about itself, besides its doc."""
 
 
-def describe(accelerator: Accelerator, layers: Iterable[tuple[str, str]]) -> tuple[Description, ...]:
-    """The accelerator, and the units that these layers (name, operator) use."""
-    units = distinct_units(accelerator.plan(name, op).unit for name, op in layers)
-    return (describe_accelerator(accelerator), *(describe_unit(unit) for unit in units))
+def describe(accelerator: Accelerator, layers: Iterable[tuple[str, str, int]]) -> tuple[Description, ...]:
+    """The accelerator, and the units that these layers (name, operator, K) use, drawn for the longest K of each."""
+    used = [(accelerator.plan(name, op).unit, k) for name, op, k in layers]
+    return (
+        describe_accelerator(accelerator),
+        *(
+            describe_unit(unit, max(k for one, k in used if _key(one) == _key(unit)))
+            for unit in distinct_units(unit for unit, _ in used)
+        ),
+    )
 
 
 def distinct_units(units: Iterable[Unit]) -> list[Unit]:
     """Each unit once, in order of first use: two that share a name are two if they compute differently."""
     found: dict[tuple[str, str], Unit] = {}
     for unit in units:
-        found.setdefault((unit.name, unit.spec_hash), unit)
+        found.setdefault(_key(unit), unit)
     return list(found.values())
+
+
+def _key(unit: Unit) -> tuple[str, str]:
+    return unit.name, unit.spec_hash
+
+
+def drawing(unit: Unit, k: int) -> tuple[str, ...]:
+    """The unit's datapath in text, with the widths of its wires for dot products of this length."""
+    return tuple(diagram(unit.form, {wire.place: wire.bits for wire in wires(unit.form, k)}))
 
 
 def describe_accelerator(accelerator: Accelerator) -> Description:
@@ -44,10 +72,11 @@ def describe_accelerator(accelerator: Accelerator) -> Description:
         lines += ["", f"layers {rule.layer}, operators {rule.op}", *_plan(rule.plan)]
     if accelerator.vector is not None:
         lines += ["", f"vector operators: {accelerator.vector.format}", *_vector(accelerator.vector)]
+    lines += ["", f"other operators {FALLBACK_WORDS[accelerator.fallback]}"]
     return Description(
         title=f"Accelerator {accelerator.name}",
         text=accelerator.doc,
-        facts=_facts({name: getattr(accelerator, name) for name in FACTS}),
+        facts=(*_facts({name: getattr(accelerator, name) for name in FACTS}), ("hash", accelerator.spec_hash)),
         lines=tuple(lines),
     )
 
@@ -58,13 +87,15 @@ def _facts(about: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 def _vector(vector: Vector) -> list[str]:
     total = vector.sum
-    order = "chain" if total is None else total.order.value
-    width = "" if total is None or total.width is None else f" of {total.width}"
+    order = SumOrder.CHAIN if total is None else total.order
+    width = 1 if total is None else total.width or 1
     lines = [
-        f"  rounding     {vector.rounding.value}, after every elementary operation",
-        f"  sums         {order}{width}, in {vector.format if total is None else total.format}",
+        f"  rounding     {vector.rounding.value}, after every elementary operation; operands are rounded first",
+        f"  sums         {SUM_WORDS[order].format(width=width)}; in {vector.format if total is None else total.format}",
     ]
-    return lines + [f"  {name.value:<12} {unit.name}" for name, unit in vector.functions.items()]
+    lines += [f"  {name.value:<12} {unit.name}" for name, unit in vector.functions.items()]
+    others = "other functions" if vector.functions else "functions"
+    return [*lines, f"  {others:<12} correctly rounded"]
 
 
 def _plan(plan: LayerPlan) -> list[str]:
@@ -79,11 +110,17 @@ def _plan(plan: LayerPlan) -> list[str]:
     ]
 
 
-def describe_unit(unit: Unit) -> Description:
-    """Operands, product, levels and output, in the order in which data flows."""
+def describe_unit(unit: Unit, k: int | None = None) -> Description:
+    """Operands, product, levels and output, in the order in which data flows.
+
+    Args:
+        unit: the unit.
+        k: draw it too, with the widths of its wires for this length of dot products.
+    """
     return Description(
         title=f"Unit {unit.name}",
         text=unit.about.get("doc", ""),
-        facts=_facts(unit.about),
+        facts=(*_facts(unit.about), ("hash", unit.spec_hash)),
         lines=tuple(unit_words(unit.form)),
+        drawing=() if k is None else drawing(unit, k),
     )

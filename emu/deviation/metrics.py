@@ -1,13 +1,14 @@
 """How far two tensors are apart: one formula, one axis and one rule for zeros, infinities and NaN per metric.
 
-* Every metric but `argmax_agreement` looks at the whole tensor as one list of pairs (t, y): t the truth, y
-  what the accelerator computed, both as float64 (exact for every format that a layer can have). The error of
-  a pair is e = y - t, in float64.
+* Every metric here, in `emu.deviation.relative` and in `emu.deviation.ulp` looks at the whole tensor as one list of
+  pairs (t, y): t the truth, y what the accelerator computed, both as float64 (exact for every format that a layer can
+  have). The error of a pair is e = y - t, in float64.
 * Pairs in which t or y is an infinity or a NaN are left out of every metric and counted (`Pairs.left_out`).
   So each metric is a number about finite values, and the counts say how much it does not see.
 * No finite pair: every metric is NaN; there is nothing to judge.
 * Sums are NumPy's pairwise float64 sums over the tensor in C order.
-* ULP distances are in `emu.deviation.ulp`: they need a format.
+* ULP distances need a format (`emu.deviation.ulp`); metrics that look at rows are in `emu.deviation.agreement` and
+  `emu.deviation.divergence`.
 """
 
 from __future__ import annotations
@@ -142,24 +143,3 @@ def cosine(pairs: Pairs) -> float:
         return 1.0 if t_energy == y_energy else 0.0
     dot = float(np.sum(np.ldexp(pairs.truth, -t_exponent) * np.ldexp(pairs.emulated, -y_exponent)))
     return max(-1.0, min(1.0, dot / math.sqrt(t_energy * y_energy)))
-
-
-def argmax_agreement(truth: NDArray[Any], emulated: NDArray[Any]) -> float:
-    """The share of rows (all axes but the last) whose largest element sits in the same place.
-
-    Special cases:
-        * Several largest elements: the first one counts, in both.
-        * A row with a NaN on either side does not agree. An infinity is a value like any other.
-        * No row, or rows without elements: NaN.
-
-    Raises:
-        ValueError: the shapes differ, or the tensors have no axis.
-    """
-    if truth.shape != emulated.shape or truth.ndim == 0:
-        raise ValueError(
-            f"shapes {truth.shape} and {emulated.shape}: argmax agreement needs two equal shapes with an axis"
-        )
-    if truth.size == 0:
-        return math.nan
-    numbers = ~(np.isnan(truth).any(axis=-1) | np.isnan(emulated).any(axis=-1))
-    return float(np.mean((truth.argmax(axis=-1) == emulated.argmax(axis=-1)) & numbers))

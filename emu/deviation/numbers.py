@@ -3,7 +3,8 @@
 * SQNR in dB with one decimal, `exact` where no element differs, `−∞` where the truth is all zeros, `–` where
   there is nothing to judge.
 * Counts in full up to 99 999, then with three digits and k, M, G, T; `–` for what was not counted.
-* Shares in percent, never `100 %` for less than all and never `0 %` for more than none.
+* Shares in percent, never `100 %` for less than all and never `0 %` for more than none. Parts of an error may be
+  negative, or more than all of it.
 """
 
 from __future__ import annotations
@@ -70,6 +71,30 @@ def share(part: int, whole: int) -> str:
     if text == "0.00" and part:
         text = "< 0.01"
     return f"{text} %"
+
+
+def percent(x: float) -> str:
+    """A part of an error in percent, without the sign for it: `97`, `3.1`, `−12`; `≈0` for very little."""
+    if math.isnan(x):
+        return "–"
+    if x == 0:
+        return "0"
+    if abs(x) < 0.0005:
+        return "≈0"
+    if abs(x) >= 1000:
+        return short(100 * x)
+    text = f"{100 * x:.1f}" if abs(x) < 0.0995 else f"{100 * x:.0f}"
+    return text.replace("-", "−")
+
+
+def part(x: float) -> str:
+    """A mean of shares in percent with two decimals, cut (not rounded) so that 100 means all; `–` for NaN."""
+    return "–" if math.isnan(x) else f"{math.trunc(x * 1e4) / 100:.2f} %"
+
+
+def agreement(x: float, rows: int) -> str:
+    """A share of rows that agree, in percent; `–` if there is none."""
+    return "–" if math.isnan(x) or not rows else share(round(x * rows), rows)
 
 
 def seconds(x: float) -> str:

@@ -7,15 +7,17 @@ A `Result` is made from a `ReplayRun` (`from_run`), survives a round trip throug
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.deviation.custom import Metric
+from emu.deviation.judge import NO_METRICS, layer_row, output_row
 from emu.deviation.provenance import Provenance, here
-from emu.deviation.rows import LayerRow, OutputRow, layer_row, output_row, worst
+from emu.deviation.rows import LayerRow, OutputRow, worst
 
 if TYPE_CHECKING:
     from emu.replaying.result import LayerRun, ReplayRun
@@ -67,6 +69,8 @@ class Description:
     """(source, maturity, scope) as far as they are given, by name"""
     lines: tuple[str, ...]
     """what it does, laid out with spaces"""
+    drawing: tuple[str, ...] = ()
+    """a unit's datapath, drawn in text"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +120,13 @@ def take_sample(run: LayerRun, points: int = SAMPLE_POINTS) -> Sample:
 
 
 def from_run(
-    run: ReplayRun, *, emu_version: str, semantics_version: int, descriptions: Sequence[Description] = ()
+    run: ReplayRun,
+    *,
+    emu_version: str,
+    semantics_version: int,
+    descriptions: Sequence[Description] = (),
+    metrics: Mapping[str, Metric] = NO_METRICS,
+    rows: Sequence[LayerRow] | None = None,
 ) -> Result:
     """Judge a replay.
 
@@ -125,11 +135,16 @@ def from_run(
         emu_version: version of the distribution.
         semantics_version: version of the meaning of released units.
         descriptions: the accelerator and its units in words.
+        metrics: the user's own.
+        rows: of the layers, if they are judged already.
+
+    Raises:
+        ModelError: a metric of the user's fails.
     """
-    rows = tuple(layer_row(layer) for layer in run.layers)
+    rows = tuple(layer_row(layer, metrics) for layer in run.layers) if rows is None else tuple(rows)
     bad = worst(rows)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    outputs = (output_row(name, pair) for name, pair in run.outputs.items())
+    outputs = (output_row(name, pair, metrics) for name, pair in run.outputs.items())
     return Result(
         model=run.model.name,
         model_sha256=run.model_sha256,

@@ -1,9 +1,11 @@
 """One flat record for each layer of a replay, and for each output of the model.
 
-* A row holds numbers and short strings only: it goes into Parquet, JSON, a terminal table and the HTML report
-  as it is.
-* Metrics are those of `emu.deviation.metrics` and `emu.deviation.ulp`, over the whole output tensor of the
-  layer.
+* A row holds numbers and short strings only, in lists and in mappings by name where there are several: it goes into
+  JSON, a terminal table and the HTML report as it is, and into Parquet with a column for each name.
+* Metrics are those of `emu.deviation.metrics`, `relative`, `ulp`, `divergence` and `agreement`, over the whole output
+  tensor of the layer.
+* Where the error comes from (`emu.attribution`) is by stage, for a sample of the layer's elements; nothing of it is
+  there unless it was asked for.
 * Event counts are those of the unit, summed over its stages, one field per `EventKind`; what left its range in
   the quantisers and in the layer's last cast are fields of their own, because it happens outside the unit:
   *saturated* values were clamped to the largest finite one, *overflowed* ones became an infinity or a NaN, or
@@ -18,16 +20,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from emu.deviation import metrics, ulp
 from emu.formats.enums import EventKind
 from emu.replaying.result import Kind
-
-if TYPE_CHECKING:
-    from emu.replaying.result import LayerRun, OutputPair
 
 EVENTS = tuple(kind.value for kind in EventKind)
 """Names of the fields that count what happened inside the unit."""
@@ -69,9 +64,31 @@ class LayerRow:
     abs_p99: float
     """99th percentile of |e|"""
     cosine: float
+    mean_relative: float
+    max_relative: float
+    sign_flips: int
+    zeros_lost: int
+    truth_zeros: int
+    """pairs with t = 0: no relative error sees them"""
+    binades: tuple[int, ...]
+    """n of each binade 2^n <= |t| < 2^(n+1) that holds a pair"""
+    binade_counts: tuple[int, ...]
+    """pairs in each binade"""
+    binade_rms: tuple[float, ...]
+    """root mean square of e in each binade"""
+    kl_mean: float
+    """nats, over the rows of a softmax; NaN for any other operator"""
+    kl_max: float
+    kl_lost: float
+    """the truth's probability where the emulated one is 0, mean over rows"""
+    kl_rows: int
     max_ulp: int
     """0 if there is no finite pair"""
     mean_ulp: float
+    ulp_p50: int
+    """median; 0 if there is no finite pair"""
+    ulp_p99: int
+    """99th percentile"""
     ulp_histogram: tuple[int, ...]
     """counts for 0, 1, 2, 3-4, 5-8, ... ULP"""
     elements: int
@@ -97,6 +114,38 @@ class LayerRow:
     flushed_out: int | None
     nan_made: int | None
     truncated: int | None
+    share: dict[str, float]
+    """by stage, in the order of the ladder: its part of the error, sums to 1; empty if there is no error, or not
+    asked for"""
+    shapley: dict[str, float]
+    """the same over all orders of the stages; empty unless asked for"""
+    stage_rms: dict[str, float]
+    """by stage: root mean square of what it changes"""
+    charged: dict[str, int]
+    """by stage: elements that it made an infinity or a NaN; zeros left out"""
+    attributed_elements: int
+    """that were looked at; 0: not asked for, or not possible"""
+    attributed_left_out: int
+    """of those, not finite at some stage"""
+    no_attribution: str
+    """why there is none although it was asked for"""
+    user: dict[str, float]
+    """metrics of the user's own, by name"""
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that were looked at, in order; a layer without any error has them too."""
+        return tuple(self.stage_rms)
+
+    @property
+    def blamed(self) -> str | None:
+        """The stage with the largest share, the first of equals; None if there are no shares."""
+        return max(self.share, key=lambda stage: self.share[stage]) if self.share else None
+
+    @property
+    def infinities_charged(self) -> int:
+        """Elements that some stage made an infinity or a NaN."""
+        return sum(self.charged.values())
 
     @property
     def counted(self) -> bool:
@@ -126,73 +175,22 @@ class OutputRow:
     output: str
     shape: tuple[int, ...]
     sqnr_db: float
+    mse: float
     max_abs: float
+    mean_error: float
     cosine: float
+    mean_relative: float
+    max_relative: float
+    sign_flips: int
+    zeros_lost: int
     argmax_agreement: float
     """NaN for an output without rows"""
     argmax_rows: int
+    topk_agreement: float
+    """of the `agreement.TOP` largest; NaN for rows with no more elements than that"""
     left_out: int
-
-
-def layer_row(run: LayerRun) -> LayerRow:
-    """The row of one layer.
-
-    Raises:
-        ValueError: the tensors of the run do not fit together (shapes, or elements that its output format
-            does not have).
-    """
-    pairs = metrics.finite_pairs(run.truth, run.emulated)
-    distances = ulp.ulp_distances(pairs, run.output_format)
-    return LayerRow(
-        index=run.node_index,
-        kind=run.kind.value,
-        layer=run.name,
-        op=run.op,
-        shape=tuple(run.output_shape),
-        k=run.k,
-        macs=run.macs,
-        unit=run.unit_name,
-        activations=run.activations,
-        weights=run.weights,
-        output_format=run.output_format.name,
-        seconds=run.seconds,
-        sqnr_db=metrics.sqnr_db(pairs),
-        mse=metrics.mse(pairs),
-        max_abs=metrics.max_abs(pairs),
-        mean_error=metrics.mean_error(pairs),
-        abs_p50=metrics.abs_percentile(pairs, 50),
-        abs_p99=metrics.abs_percentile(pairs, 99),
-        cosine=metrics.cosine(pairs),
-        max_ulp=int(distances.max(initial=0)),
-        mean_ulp=float(distances.mean()) if distances.size else math.nan,
-        ulp_histogram=ulp.histogram(distances),
-        elements=pairs.total,
-        truth_not_finite=pairs.truth_not_finite,
-        emulated_not_finite=pairs.emulated_not_finite,
-        left_out=pairs.left_out,
-        quantiser_saturated=run.quantiser_saturated,
-        quantiser_overflowed=run.quantiser_overflowed,
-        output_saturated=run.output_saturated,
-        output_overflowed=run.output_overflowed,
-        **{kind.value: None if run.events is None else int(run.events.total(kind)) for kind in EventKind},
-    )
-
-
-def output_row(name: str, pair: OutputPair) -> OutputRow | None:
-    """The row of one output, or None for one that holds no numbers (strings) or has no axis."""
-    if pair.truth.ndim == 0 or not all(np.issubdtype(x.dtype, np.number) for x in (pair.truth, pair.emulated)):
-        return None
-    pairs = metrics.finite_pairs(pair.truth, pair.emulated)
-    return OutputRow(
-        output=name,
-        shape=pair.truth.shape,
-        sqnr_db=metrics.sqnr_db(pairs),
-        max_abs=metrics.max_abs(pairs),
-        cosine=metrics.cosine(pairs),
-        argmax_agreement=metrics.argmax_agreement(pair.truth, pair.emulated),
-        argmax_rows=pair.truth.size // max(pair.truth.shape[-1], 1),
-        left_out=pairs.left_out,
-    )
+    user: dict[str, float]
+    """metrics of the user's own, by name"""
 
 
 def worst(rows: Iterable[LayerRow]) -> LayerRow | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emu._version import SEMANTICS_VERSION, emu_version
 from emu.accelerators import Accelerator, load_accelerator
+from emu.deviation.custom import Metric, load_metrics
 from emu.deviation.describe import describe
 from emu.deviation.expect import Difference, first_difference
+from emu.deviation.judge import NO_METRICS, layer_row
 from emu.deviation.result import Result, from_run
 from emu.deviation.rows import LayerRow
 from emu.deviation.store import StoredRun, read_run, tensors_of, write_run
 from emu.replaying.driver import run
-from emu.replaying.result import Kind, Mode, ReplayRun, Truth
+from emu.replaying.result import Kind, LayerRun, Mode, ReplayRun, Truth
 
 if TYPE_CHECKING:
     from emu.replaying.driver import OnLayer, Progress
@@ -59,6 +61,8 @@ def replay(
     calibration: str | Path | Mapping[str, Any] | None = None,
     events: bool = True,
     attribution: int = 0,
+    shapley: bool = False,
+    metrics: Iterable[str] | Mapping[str, Metric] = (),
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
     unfinished: Path | None = None,
@@ -76,34 +80,57 @@ def replay(
         calibration: inputs from which static activation scales are chosen.
         events: count what happens inside the units; a replay without is faster, and its counts are None.
         attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
+        shapley: charge it over all orders of the stages too; costs 2^n runs of n stages.
+        metrics: of the user's own: `module:function` names, which are imported, or functions by name; see
+            `emu.deviation.custom`. They are called with each layer as soon as it is done, and with each output.
         progress: called with (layers done, layers in all, name of the next one).
         on_layer: called with each layer's tensors when it is done.
         unfinished: a folder where finished layers are kept: a run that is killed goes on where it was.
 
     Raises:
-        SpecError: the accelerator, or an unknown mode, truth or backend.
-        ModelError: the model or its inputs, before work starts.
+        SpecError: the accelerator, an unknown mode, truth or backend, or a metric that cannot be found.
+        ModelError: the model or its inputs, before work starts; a metric that fails.
     """
     chosen = load_accelerator(accelerator)
+    own = dict(metrics) if isinstance(metrics, Mapping) else load_metrics(metrics)
+    rows: list[LayerRow] = []
+
+    def judge(layer: LayerRun) -> None:
+        rows.append(layer_row(layer, own))
+        if on_layer is not None:
+            on_layer(layer)
+
     done = run(
         model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
-        calibration=calibration, events=events, attribution=attribution, progress=progress, on_layer=on_layer,
-        unfinished=unfinished,
+        calibration=calibration, events=events, attribution=attribution, shapley=shapley, progress=progress,
+        on_layer=judge, unfinished=unfinished,
     )  # fmt: skip
-    return judged(done, chosen)
+    return judged(done, chosen, metrics=own, rows=rows)
 
 
-def judged(run: ReplayRun, accelerator: Accelerator) -> Replay:
+def judged(
+    run: ReplayRun,
+    accelerator: Accelerator,
+    *,
+    metrics: Mapping[str, Metric] = NO_METRICS,
+    rows: Sequence[LayerRow] | None = None,
+) -> Replay:
     """A replay with what is to be said about it.
 
     Args:
         run: the replay, with its tensors.
         accelerator: the one that it ran under.
+        metrics: the user's own.
+        rows: of the layers, if they are judged already.
     """
     result = from_run(
         run,
         emu_version=emu_version(),
         semantics_version=SEMANTICS_VERSION,
-        descriptions=describe(accelerator, ((one.name, one.op) for one in run.layers if one.kind is Kind.MATRIX)),
+        descriptions=describe(
+            accelerator, ((one.name, one.op, one.k) for one in run.layers if one.kind is Kind.MATRIX)
+        ),
+        metrics=metrics,
+        rows=rows,
     )
     return Replay(run=run, result=result)

@@ -1,6 +1,8 @@
 """The files of a run: a folder that holds the numbers, the bits, and where they come from.
 
-    layers.parquet   one row per layer: every field of `LayerRow`, provenance in the file's metadata
+    layers.parquet   one row per layer: every field of `LayerRow`, provenance in the file's metadata; a mapping
+                     is a column for each name: `share_STAGE` and so on for every stage, `metric_NAME` for the
+                     user's own metrics, null where the layer has none
     tensors.npz      the emulated output of every layer and of the model, bit for bit, and the sample that
                      the scatter plot shows
     run.json         the whole `Result` but the sample, the names of the tensors, and the SHA-256 of the
@@ -33,13 +35,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.atomic import replacing_all
+from emu.deviation.parquet import write_parquet
 from emu.deviation.result import Result, Sample
 from emu.errors import ModelError
 
 if TYPE_CHECKING:
     from emu.replaying.result import ReplayRun
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the folder's layout; a reader takes its own and says so otherwise."""
 LAYERS, TENSORS, RUN = "layers.parquet", "tensors.npz", "run.json"
 
@@ -100,7 +103,7 @@ def write_run(folder: Path, result: Result, tensors: Tensors) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing_all(folder / TENSORS, folder / LAYERS, folder / RUN) as (bits, table, run):
         _write_tensors(bits, result, tensors)
-        _write_parquet(table, result)
+        write_parquet(table, result)
         record = {
             "schema": SCHEMA,
             "result": _jsonable(msgspec.to_builtins(dataclasses.replace(result, sample=None))),
@@ -168,7 +171,8 @@ def _read_record(path: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: cannot be read: {error}") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         found = record.get("schema") if isinstance(record, dict) else None
-        raise ModelError(f"{path}: layout {found!r}, this version of emu reads {SCHEMA}")
+        older = ": an older version stored it, replay again" if isinstance(found, int) and found < SCHEMA else ""
+        raise ModelError(f"{path}: layout {found!r}, this version of emu reads {SCHEMA}{older}")
     return record
 
 
@@ -184,35 +188,6 @@ def _write_tensors(path: Path, result: Result, tensors: Tensors) -> None:
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 # not ascontiguousarray, which gives a scalar an axis
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
-
-
-def _write_parquet(path: Path, result: Result) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    rows = [msgspec.to_builtins(row) for row in result.rows]
-    about = {
-        "model": result.model, "model_sha256": result.model_sha256, "inputs_sha256": result.inputs_sha256,
-        "accelerator": result.accelerator, "accelerator_hash": result.accelerator_hash, "mode": result.mode,
-        "truth": result.truth, "backend": result.backend, **msgspec.to_builtins(result.provenance),
-    }  # fmt: skip
-    schema = pa.schema(_arrow_fields(pa), metadata={f"emu.{k}": str(v) for k, v in about.items()})
-    parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)
-
-
-def _arrow_fields(pa: Any) -> list[Any]:
-    """Columns of the Parquet file, from the annotations of `LayerRow`."""
-    from emu.deviation.rows import LayerRow
-
-    types = {
-        "int": (pa.int64(), False),
-        "int | None": (pa.int64(), True),
-        "float": (pa.float64(), False),
-        "str": (pa.string(), False),
-        "tuple[int, ...]": (pa.list_(pa.int64()), False),
-    }
-    columns = [(f.name, *types[str(f.type)]) for f in dataclasses.fields(LayerRow)]
-    return [pa.field(name, kind, nullable=nullable) for name, kind, nullable in columns]
 
 
 def _jsonable(x: Any) -> Any:

@@ -1,7 +1,8 @@
 """The per-layer table in a terminal.
 
-* Columns: layer, op, shape, SQNR, max ULP, max |Δ|, cosine; saturated, flushed, NaN made if events were counted; and
-  overflowed, wrapped and not finite where any layer has some.
+* Columns: layer, op, shape, every metric; saturated, flushed, NaN made if events were counted; KL, sign flips, zeros
+  lost, overflowed, wrapped and not finite where any layer has some; the blamed stage if stages were looked at; metrics
+  of the user's own. "rel" is |Δ| over |truth|.
 * The worst layer (lowest SQNR) is marked with an arrow, in colour too where the console has colours.
 * A terminal that is too narrow loses columns, least important first, and the caption names them; layer names
   are cut in the middle, where they differ least, before any number is. Output that goes to a file or a pipe
@@ -10,8 +11,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from emu.deviation import numbers
@@ -47,33 +50,77 @@ def _counted(row: LayerRow) -> bool:
     return row.counted
 
 
+def _softmax(row: LayerRow) -> bool:
+    return row.kl_rows > 0
+
+
 COLUMNS = (
-    Column(name="layer", show=lambda r: r.layer, keep=12, number=False),
-    Column(name="op", show=lambda r: r.op, keep=2, number=False),
-    Column(name="shape", show=lambda r: numbers.shape(r.shape), keep=1, number=False),
-    Column(name="SQNR dB", show=lambda r: numbers.decibels(r.sqnr_db), keep=11),
-    Column(name="max ULP", show=lambda r: numbers.count(r.max_ulp), keep=9),
-    Column(name="max |Δ|", show=lambda r: numbers.short(r.max_abs), keep=8),
-    Column(name="cosine", show=lambda r: numbers.cosine(r.cosine), keep=3),
-    Column(name="saturated", show=lambda r: numbers.count(r.all_saturated), keep=7, only_if=_counted),
-    Column(name="flushed", show=lambda r: numbers.count(r.flushed), keep=4, only_if=_counted),
-    Column(name="NaN made", show=lambda r: numbers.count(r.nan_made), keep=5, only_if=_counted),
+    Column(name="layer", show=lambda r: r.layer, keep=20, number=False),
+    Column(name="op", show=lambda r: r.op, keep=10, number=False),
+    Column(name="shape", show=lambda r: numbers.shape(r.shape), keep=9, number=False),
+    Column(name="SQNR dB", show=lambda r: numbers.decibels(r.sqnr_db), keep=19),
+    Column(name="max ULP", show=lambda r: numbers.count(r.max_ulp), keep=17),
+    Column(name="P99 ULP", show=lambda r: numbers.count(r.ulp_p99), keep=7),
+    Column(name="P50 ULP", show=lambda r: numbers.count(r.ulp_p50), keep=6),
+    Column(name="mean ULP", show=lambda r: numbers.short(r.mean_ulp), keep=3),
+    Column(name="max |Δ|", show=lambda r: numbers.short(r.max_abs), keep=16),
+    Column(name="MSE", show=lambda r: numbers.short(r.mse), keep=1),
+    Column(name="bias", show=lambda r: numbers.short(r.mean_error), keep=4),
+    Column(name="mean rel", show=lambda r: numbers.short(r.mean_relative), keep=5),
+    Column(name="max rel", show=lambda r: numbers.short(r.max_relative), keep=2),
+    Column(name="cosine", show=lambda r: numbers.cosine(r.cosine), keep=11),
+    Column(name="KL nats", show=lambda r: numbers.short(r.kl_mean), keep=8, only_if=_softmax),
+    Column(name="sign flips", show=lambda r: numbers.count(r.sign_flips), keep=4, only_if=lambda r: r.sign_flips),
+    Column(name="zeros lost", show=lambda r: numbers.count(r.zeros_lost), keep=8, only_if=lambda r: r.zeros_lost),
+    Column(name="saturated", show=lambda r: numbers.count(r.all_saturated), keep=15, only_if=_counted),
+    Column(name="flushed", show=lambda r: numbers.count(r.flushed), keep=12, only_if=_counted),
+    Column(name="NaN made", show=lambda r: numbers.count(r.nan_made), keep=13, only_if=_counted),
     Column(
-        name="overflowed", show=lambda r: numbers.count(r.all_overflowed), keep=6, only_if=lambda r: r.all_overflowed
+        name="overflowed", show=lambda r: numbers.count(r.all_overflowed), keep=14, only_if=lambda r: r.all_overflowed
     ),
-    Column(name="wrapped", show=lambda r: numbers.count(r.wrapped), keep=6, only_if=lambda r: r.wrapped),
-    Column(name="not finite", show=lambda r: numbers.count(r.left_out), keep=10, only_if=lambda r: r.left_out),
+    Column(name="wrapped", show=lambda r: numbers.count(r.wrapped), keep=14, only_if=lambda r: r.wrapped),
+    Column(name="not finite", show=lambda r: numbers.count(r.left_out), keep=18, only_if=lambda r: r.left_out),
+    Column(name="blamed", show=lambda r: blamed(r), keep=16, number=False, only_if=lambda r: r.blamed is not None),
 )
 
 
-def layer_table(rows: Sequence[LayerRow], *, width: int | None = None) -> Table:
+def blamed(row: LayerRow) -> str:
+    """The stage with the largest share of the error, and the share."""
+    stage = row.blamed
+    return "–" if stage is None else f"{spaced(stage)} {numbers.percent(row.share[stage])} %"
+
+
+def spaced(stage: str) -> str:
+    """A stage's name as people read it."""
+    return stage.replace("_", " ")
+
+
+def _user_columns(rows: Sequence[LayerRow]) -> list[Column]:
+    """One for each metric of the user's own."""
+    names = dict.fromkeys(name for row in rows for name in row.user)
+    return [Column(name=name, show=partial(_own, name), keep=18) for name in names]
+
+
+def _own(name: str, row: LayerRow) -> str:
+    return numbers.short(row.user.get(name, math.nan))
+
+
+def shown_columns(rows: Sequence[LayerRow]) -> list[Column]:
+    """The columns that these layers need."""
+    return [*(c for c in COLUMNS if c.only_if is None or any(map(c.only_if, rows))), *_user_columns(rows)]
+
+
+def layer_table(
+    rows: Sequence[LayerRow], *, width: int | None = None, columns: Sequence[Column] | None = None
+) -> Table:
     """The table of a replay.
 
     Args:
         rows: in the order to be shown.
         width: characters that fit; None: as wide as it needs to be.
+        columns: what to show, layers' names among it; None: what these rows need.
     """
-    shown = [c for c in COLUMNS if c.only_if is None or any(map(c.only_if, rows))]
+    shown = shown_columns(rows) if columns is None else list(columns)
     dropped: list[Column] = []
     longest = max([len("layer"), *(len(row.layer) for row in rows)])
     table = _build(rows, shown, longest)

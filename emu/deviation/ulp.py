@@ -105,6 +105,19 @@ def _round_trip(values: NDArray[np.float64], fmt: Format) -> NDArray[np.float64]
     return fmt.decode(fmt.encode(values, "ties_to_even", "saturate"))
 
 
+def percentile(distances: Distances, percent: int) -> int:
+    """The smallest distance that at least so many percent of the pairs do not exceed (nearest rank); 0 without pairs.
+
+    Args:
+        distances: as `ulp_distances` gives them.
+        percent: from 1 to 100.
+    """
+    if not distances.size:
+        return 0
+    rank = -(-distances.size * percent // 100) - 1
+    return int(np.partition(distances, rank)[rank])
+
+
 def histogram(distances: Distances) -> tuple[int, ...]:
     """How many distances are 0, 1, 2, 3-4, 5-8, ...: bin 0, and bin i >= 1 for 2^(i-2) < d <= 2^(i-1).
 

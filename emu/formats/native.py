@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,16 @@ class CTables:
 
     struct: Any
     rows: FormatRows
+
+
+@cache
+def is_there() -> bool:
+    """Whether the C library can be loaded; the reference and Numba do without."""
+    try:
+        import cemu  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def pointer(kind: str, array: NDArray[Any] | None) -> Any:

@@ -42,6 +42,7 @@ def run(
     unfinished: Path | None = None,
     events: bool = True,
     attribution: int = 0,
+    shapley: bool = False,
     limits: Limits | None = None,
 ) -> ReplayRun:
     """Replay a model.
@@ -61,6 +62,7 @@ def run(
         unfinished: a folder where finished layers are kept: a run that is killed goes on where it was.
         events: count what happens inside the units; without, they are as fast as they can be.
         attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
+        shapley: charge it over all orders of the stages, too.
         limits: bounds on what is read.
 
     Raises:
@@ -73,7 +75,7 @@ def run(
     chosen = load_accelerator(accelerator)
     session = ReplaySession(
         LoadedModel(model, limits=limits), chosen, layers=layers, backend=backend, events=events,
-        attribution=attribution,        calibration=calibration, keep_weights=False,
+        attribution=attribution, shapley=shapley, calibration=calibration, keep_weights=False,
     )  # fmt: skip
     done = session.run(
         inputs, mode=mode, truth=truth, progress=progress, on_layer=on_layer, keep=keep, unfinished=unfinished

@@ -12,12 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators import OutputCast
-from emu.attribution import Attribution, attribute
+from emu.attribution import Attribution, attribute, attribute_vector
 from emu.errors import ModelError, OverflowRaised
 from emu.formats import Format, load_format
 from emu.layers.emulate import LayerOutput, StaticScales, emulate
@@ -80,6 +81,8 @@ class Job:
     events: bool
     attribution: int
     """elements of each layer whose error is charged to the stages of the datapath; 0: none"""
+    shapley: bool
+    """charge it over all orders of the stages, too"""
     weights: dict[str, Quantised]
     """quantised weights by layer, good for every run under the same plans"""
     keep_weights: bool
@@ -309,7 +312,7 @@ class Job:
         try:
             made = attribute(
                 lowered, entry.plan, output.y, truth=truth if self.inherits else None, most=self.attribution,
-                static=self.scales.get(entry.layer.name, (None, None)), backend=self.backend,
+                static=self.scales.get(entry.layer.name, (None, None)), with_shapley=self.shapley, backend=self.backend,
             )  # fmt: skip
         except (ValueError, OverflowRaised) as error:
             return None, str(error)
@@ -318,6 +321,9 @@ class Job:
     def _record_vector(
         self, which: VectorNode, values: Mapping[str, Array], y: Array, truth: NDArray[np.float64], seconds: float
     ) -> None:
+        shares = None
+        if self.attribution:
+            shares = attribute_vector(truth, self._own_truth(which, values) if self.inherits else None, y)
         made = self._model_format(which)
         narrow = which.unit.arithmetic.format
         record = LayerRun(
@@ -325,8 +331,20 @@ class Job:
             input_shapes=self._shapes(which, values), output_shape=y.shape, k=0, macs=0, truth=truth, emulated=y,
             output_format=narrow if narrow.precision <= made.precision else made, events=None, quantiser_saturated=0,
             output_saturated=0, unit_name=which.unit.name, activations="", weights="", seconds=seconds,
+            attribution=shares, softmax_axes=which.softmax_axes(y.ndim, self.graph),
         )  # fmt: skip
         self._done(record)
+
+    @cached_property
+    def _doubles(self) -> tuple[dict[int, Island], WideRunner]:
+        """Every vector operation as an island, by its place, and what runs them in double."""
+        alone = {one.index: island_of(self.graph, one) for one in self.vectors}
+        return alone, WideRunner(self.graph, self.reference.types, tuple(alone.values()))
+
+    def _own_truth(self, which: VectorNode, values: Mapping[str, Array]) -> NDArray[np.float64]:
+        """A vector operation in double, of what it read."""
+        alone, wide = self._doubles
+        return wide(alone[which.index], values)[which.output].astype(np.float64)
 
     def _done(self, record: LayerRun) -> None:
         self._hand_on(record if self.spill is None else self.spill.put(record))

@@ -118,9 +118,11 @@ class LayerRun:
     seconds: float
     """wall time of the emulation alone"""
     attribution: Attribution | None = None
-    """what the error is made of; None if it was not asked for, or the layer has none (a vector operation)"""
+    """what the error is made of; None if it was not asked for, or cannot be said"""
     no_attribution: str = ""
     """why there is none although it was asked for"""
+    softmax_axes: tuple[int, ...] = ()
+    """a softmax of the vector unit: the axes that it normalises over"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,7 @@ class ReplaySession:
         backend: str | None = None,
         events: bool = True,
         attribution: int = 0,
+        shapley: bool = False,
         calibration: Inputs | None = None,
         keep_weights: bool = True,
     ) -> None:
@@ -98,6 +99,7 @@ class ReplaySession:
             backend: as for `Unit.matmul`.
             events: count them in runs that record layers.
             attribution: elements of each layer whose error is charged to stages of the datapath, in runs that record.
+            shapley: charge it over all orders of the stages, too.
             calibration: inputs from which static activation scales are chosen.
             keep_weights: quantise each layer's weights once; costs the memory of their codes.
 
@@ -108,6 +110,7 @@ class ReplaySession:
         backend_of(backend)
         self.accelerator = load_accelerator(accelerator)
         self._model, self._backend, self._events, self._attribution = model, backend, events, attribution
+        self._shapley = shapley
         self._weights: dict[str, Quantised] = {}
         self._keep_weights = keep_weights
         graph, reference = model.graph, model.reference
@@ -179,7 +182,8 @@ class ReplaySession:
         """All that decides a bit, an event or a share of a layer."""
         return {
             "model": self._model.graph.sha256, "inputs": inputs_hash(given), "accelerator": self.accelerator.spec_hash,
-            "mode": mode.value, "truth": truth.value, "events": self._events, "attribution": self._attribution,
+            "mode": mode.value, "truth": truth.value, "events": self._events,
+            "attribution": self._attribution, "shapley": self._shapley,
             "layers": [entry.layer.name for entry in self._planned] + [one.name for one in self._vectors],
             "calibration": as_record(self._scales),
         }  # fmt: skip
@@ -200,7 +204,8 @@ class ReplaySession:
             graph=self._model.graph, reference=self._model.reference, planned=self._planned,
             vectors=self._vectors, scales=self._scales,
             inputs=given, truth=truth, backend=self._backend, progress=progress or _silent,
-            on_layer=on_layer or _silent, keep=keep, events=events, attribution=attribution, spill=spill,
+            on_layer=on_layer or _silent, keep=keep, events=events, attribution=attribution, shapley=self._shapley,
+            spill=spill,
             weights=self._weights,
             keep_weights=self._keep_weights,
             route=lambda: self._route,

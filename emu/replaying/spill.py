@@ -29,7 +29,7 @@ from emu.replaying.result import Kind, LayerRun
 from emu.units import Events
 
 QUESTION = "question.json"
-LAYOUT = 1
+LAYOUT = 2
 """Version of the records."""
 
 
@@ -59,6 +59,7 @@ class Record:
     seconds: float
     attribution: dict[str, Any] | None
     no_attribution: str
+    softmax_axes: tuple[int, ...]
     sha256: dict[str, str]
     """of the tensors' files"""
 
@@ -156,7 +157,7 @@ def _record(run: LayerRun, digests: dict[str, str]) -> Record:
         output_saturated=run.output_saturated, output_overflowed=run.output_overflowed, unit_name=run.unit_name,
         activations=run.activations, weights=run.weights, seconds=run.seconds,
         attribution=None if run.attribution is None else _plain(run.attribution), no_attribution=run.no_attribution,
-        sha256=digests,
+        softmax_axes=run.softmax_axes, sha256=digests,
     )  # fmt: skip
 
 
@@ -172,7 +173,7 @@ def _restored(found: Record, truth: Any, emulated: Any) -> LayerRun:
         output_saturated=found.output_saturated, output_overflowed=found.output_overflowed,
         unit_name=found.unit_name, activations=found.activations, weights=found.weights, seconds=found.seconds,
         attribution=None if found.attribution is None else _attribution(found.attribution),
-        no_attribution=found.no_attribution,
+        no_attribution=found.no_attribution, softmax_axes=found.softmax_axes,
     )  # fmt: skip
 
 

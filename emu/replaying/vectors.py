@@ -19,7 +19,7 @@ import numpy as np
 from emu.accelerators import Accelerator
 from emu.layers.gemm import Array
 from emu.replaying.walk import attributes_of, bodies, node_label
-from emu.vector import VectorUnit, run_node, takes, vector_unit
+from emu.vector import VectorUnit, run_node, softmax_axes, takes, vector_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +64,10 @@ class VectorNode:
             (values[name] if name in values else graph.array(name)) if name else None for name in self.node.input
         ]
         return run_node(self.unit, self.op, operands, self.attributes, graph.opsets.get("", 1))
+
+    def softmax_axes(self, rank: int, graph: Graph) -> tuple[int, ...]:
+        """The axes that a softmax of a tensor of so many axes normalises over; none for any other operator."""
+        return softmax_axes(self.op, self.attributes, rank, graph.opsets.get("", 1))
 
 
 def find_vector_nodes(

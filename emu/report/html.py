@@ -5,12 +5,13 @@
 * Every text from outside (model, layer, accelerator names) is escaped by the template engine; only the SVG
   made here is not.
 * Deterministic: the same `Result` gives the same bytes.
-* Sections: summary, layers, plots, accelerator, what was not emulated, provenance.
+* Sections: summary, layers, where the error comes from, plots, accelerator, what was not emulated, provenance.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -18,11 +19,16 @@ from pathlib import Path
 
 from emu.atomic import replacing
 from emu.deviation import numbers
+from emu.deviation.agreement import TOP
+from emu.deviation.more_tables import output_columns
 from emu.deviation.names import fit
 from emu.deviation.result import FallbackRow, Result
 from emu.deviation.rows import known_sum, of_units, totals
+from emu.errors import ModelError
 from emu.report import plots
 from emu.report.columns import columns_of
+from emu.report.curves import depth_plot, magnitude_plot
+from emu.report.heat import heat_map
 
 NAME_WIDTH = 40
 """Characters of a layer's name in the table; the whole name is shown where the mouse rests on it."""
@@ -62,19 +68,30 @@ class Card:
     alert: bool = False
 
 
-def write_report(path: Path, result: Result) -> None:
+def write_report(path: Path, result: Result, beside: Result | None = None) -> None:
     """Write the report; the file is there whole or not at all.
+
+    Args:
+        path: the file.
+        result: what it is about.
+        beside: another run of the same model, for the curve along the graph.
 
     Raises:
         ModelError: the folder does not exist or cannot be written, or the path is there and no regular file.
     """
-    text = render(result)
+    text = render(result, beside)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def render(result: Result) -> str:
-    """The page."""
+def render(result: Result, beside: Result | None = None) -> str:
+    """The page; `beside` as for `write_report`.
+
+    Raises:
+        ModelError: `beside` is a run of another model.
+    """
+    if beside is not None and beside.model_sha256 != result.model_sha256:
+        raise ModelError(f"{beside.model}: another model than {result.model}, their layers cannot stand side by side")
     import jinja2
 
     source = resources.files("emu.report").joinpath("template.html").read_text(encoding="utf-8")
@@ -82,6 +99,7 @@ def render(result: Result) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     worst, columns = result.worst, columns_of(result.rows)
+    names = fit([row.layer for row in result.rows], NAME_WIDTH)
     return environment.from_string(source).render(
         result=result,
         worst=worst if len(result.rows) > 1 else None,
@@ -89,17 +107,25 @@ def render(result: Result) -> str:
         truth_words=TRUTH_WORDS.get(result.truth, result.truth),
         cards=cards(result),
         columns=columns,
+        names=names,
         lines=[
             (row, row is worst, name, [(column, column.cell(row)) for column in columns[1:]])
-            for row, name in zip(result.rows, fit([row.layer for row in result.rows], NAME_WIDTH), strict=True)
+            for row, name in zip(result.rows, names, strict=True)
         ],
         sqnr=plots.sqnr_plot(result.rows),
+        depth=depth_plot(result, beside),
+        beside=beside,
+        heat=[one for one in (heat_map(result.rows), heat_map(result.rows, shapley=True)) if one is not None],
+        unattributed=[row for row in result.rows if row.no_attribution],
+        tall=len(result.rows) > plots.TALL,
+        magnitude=None if worst is None else magnitude_plot(worst),
         ulp=plots.ulp_plot(result.rows),
         events=plots.event_plot(result.rows),
         counted=all(row.counted for row in of_units(result.rows)),
         scatter=None if result.sample is None else plots.scatter_plot(result.sample),
         fallback=_by_reason(result.fallback),
-        outputs=[(o, _output_words(o.argmax_agreement, o.argmax_rows)) for o in result.outputs],
+        outputs=result.outputs,
+        output_columns=output_columns(result.outputs),
         provenance=_provenance(result),
         numbers=numbers,
     )
@@ -116,6 +142,8 @@ def cards(result: Result) -> list[Card]:
         note = f"{numbers.count(rows - same)} of {numbers.count(rows)} rows of {output.output} changed"
         out.append(Card(label="same argmax as the truth", value=numbers.share(same, rows), note=note))
         note = f"end to end, cosine {numbers.cosine(output.cosine)}"
+        if not math.isnan(output.topk_agreement):
+            note += f", {numbers.part(output.topk_agreement)} of the top {TOP} kept"
         out.append(Card(label="SQNR at the output", value=numbers.decibels_unit(output.sqnr_db), note=note))
     if result.worst is not None:
         label = "worst layer" if len(result.rows) > 1 else "SQNR"
@@ -124,8 +152,10 @@ def cards(result: Result) -> list[Card]:
         )
     sums = {name: numbers.count(n) for name, n in totals(result.rows).items()}
     work = f"{sums['macs']} MACs, {numbers.seconds(sum(r.seconds for r in result.rows))} emulating"
-    out.append(Card(label="layers emulated", value=str(len(result.rows)), note=work))
     in_units = of_units(result.rows)
+    if len(in_units) < len(result.rows):
+        work = f"{numbers.plural(len(result.rows) - len(in_units), 'vector operation')} besides; {work}"
+    out.append(Card(label="layers emulated", value=str(len(in_units)), note=work))
     clamped = known_sum(row.all_saturated for row in in_units)
     flushed = numbers.count(known_sum(row.flushed for row in in_units))
     overflowed = numbers.count(known_sum(row.all_overflowed for row in in_units))
@@ -135,10 +165,6 @@ def cards(result: Result) -> list[Card]:
     broken = any(row.emulated_not_finite for row in result.rows)
     out.append(Card(label="values saturated", value=numbers.count(clamped), note=note, alert=broken))
     return out
-
-
-def _output_words(agreement: float, rows: int) -> str:
-    return numbers.share(round(agreement * rows), rows) if rows else "–"
 
 
 def _by_reason(rows: Sequence[FallbackRow]) -> list[tuple[str, list[tuple[str, list[str]]]]]:

@@ -4,7 +4,8 @@
   `exact`.
 * ULP distances: one row per layer, one column per bin of `emu.deviation.ulp.histogram`, the share of the
   layer's elements as shade and number. Long tails are folded into the last column.
-* Events: one panel for each kind that occurred anywhere, bars with counts; panels have their own scales.
+* Events: one panel for each kind that occurred anywhere, bars with counts; panels have their own scales. Vector
+  operations count nothing, so they are there only if something left its range.
 * The worst layer: emulated value against truth, and error against truth, as densities.
 """
 
@@ -22,6 +23,7 @@ from emu.deviation.names import fit
 from emu.deviation.result import Sample
 from emu.deviation.rows import LayerRow, worst
 from emu.deviation.ulp import bin_label, merge_bins
+from emu.replaying.result import Kind
 from emu.report.svg import FONT_SIZE, Ink, figure, layer_axis, to_svg
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ MARGIN = 0.65
 """Inches for the axis and its label."""
 MOST_PANELS = 4
 """Panels side by side in the plot of events."""
+TALL = 40
+"""Figures of more layers than this scroll, and say on top too what their columns are."""
 MOST_BINS = 16
 """Columns of the ULP plot: more binades than that are merged, the same number in every column but the
 first."""
@@ -89,7 +93,7 @@ def ulp_plot(rows: Sequence[LayerRow]) -> str | None:
     ax.set_xticks(range(len(labels)), labels)
     ax.set_xlim(-0.55, len(labels) - 0.45)
     ax.set_xlabel("ULP between the result and the correctly rounded truth (numbers: % of the layer's elements)")
-    ax.tick_params(axis="x", length=0)
+    ax.tick_params(axis="x", length=0, labeltop=len(rows) > TALL)
     bad = worst(rows)
     layer_axis(ax, _names(rows), _place(rows, bad))
     return to_svg(fig, "ulp", "Heat map: share of each layer's elements by ULP distance from the truth")
@@ -97,6 +101,7 @@ def ulp_plot(rows: Sequence[LayerRow]) -> str | None:
 
 def event_plot(rows: Sequence[LayerRow]) -> str | None:
     """Counts of what happened, for the kinds that did."""
+    rows = [row for row in rows if row.kind == Kind.MATRIX.value or row.emulated_not_finite]
     panels = [(title, [show(row) or 0 for row in rows]) for title, show in EVENT_PANELS]
     panels = [(title, counts) for title, counts in panels if any(counts)]
     if not panels:

@@ -1,6 +1,7 @@
 """The Numba backend: the general kernel over the same tables as C, one call for every tile of the result.
 
-It is compiled once per machine (a minute on first use), then read from the cache; see emu/kernels/cache.py.
+It is compiled once per machine (a minute on first use), then read from the cache; see emu/kernels/cache.py. Plans
+(emu/units/plans) have faster kernels, emu/kernels/plans, each compiled in a second or two for the shape of a unit.
 """
 
 from __future__ import annotations

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from emu.vector.arithmetic import Floats
 from emu.vector.operators import OPERATORS, Attributes, Operands, takes_power
-from emu.vector.reductions import REDUCTIONS
+from emu.vector.reductions import REDUCTIONS, axes_of_softmax
 from emu.vector.unit import VectorUnit
 
 KNOWN = OPERATORS | REDUCTIONS
+SOFTMAX = ("Softmax", "LogSoftmax")
 COERCED_BEFORE = 13
 """Softmax of older opsets takes all axes from `axis` on for one."""
 
@@ -47,7 +48,15 @@ def run_node(unit: VectorUnit, op: str, operands: Operands, attributes: Attribut
         attributes: of the node.
         opset: of ONNX's own domain.
     """
-    if op in ("Softmax", "LogSoftmax") and opset < COERCED_BEFORE:
-        attributes = {**attributes, "coerced": 1}
-    (made,) = KNOWN[op](unit, operands, attributes)
+    (made,) = KNOWN[op](unit, operands, _read(op, attributes, opset))
     return made
+
+
+def softmax_axes(op: str, attributes: Attributes, rank: int, opset: int) -> tuple[int, ...]:
+    """The axes that a softmax of a tensor of so many axes normalises over; none for any other operator."""
+    return axes_of_softmax(rank, _read(op, attributes, opset)) if op in SOFTMAX else ()
+
+
+def _read(op: str, attributes: Attributes, opset: int) -> Attributes:
+    """The attributes, and what the opset adds to their meaning."""
+    return {**attributes, "coerced": 1} if op in SOFTMAX and opset < COERCED_BEFORE else attributes

@@ -41,8 +41,13 @@ def reduction(how: Any) -> Operator:
 
 def softmax_axis(x: NDArray[Any], attributes: Attributes) -> tuple[Floats, tuple[int, ...]]:
     """The tensor and the axes of its softmax: one, or (`coerced`: before opset 13) all from `axis` on."""
-    axis = int(attributes.get("axis", 1 if attributes.get("coerced") else -1)) % max(x.ndim, 1)
-    return x, tuple(range(axis, x.ndim)) if attributes.get("coerced") else (axis,)
+    return x, axes_of_softmax(x.ndim, attributes)
+
+
+def axes_of_softmax(rank: int, attributes: Attributes) -> tuple[int, ...]:
+    """The axes that a softmax of a tensor of so many axes normalises over."""
+    axis = int(attributes.get("axis", 1 if attributes.get("coerced") else -1)) % max(rank, 1)
+    return tuple(range(axis, rank)) if attributes.get("coerced") else (axis,)
 
 
 def softmax(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:

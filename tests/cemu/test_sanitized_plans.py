@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SUITES = {
     "plans": [f"tests/units/plans/test_{name}.py" for name in ("integers", "exact", "fma", "chain", "aligned")],
+    "general plans": [f"tests/units/plans/test_{name}.py" for name in ("groups", "lanes")],
     "casts": ["tests/formats/test_fast_encode.py", "tests/formats/test_fast_decode.py"],
 }
 
@@ -51,7 +52,7 @@ def test_an_access_beyond_a_numpy_array_is_seen(module: Path, tmp_path: Path):
         "    lib.cemu_plan_lookup(at[0], 1, at[1], at[0], 1, 101, 255, ffi.new('uint64_t *'))\n",
         encoding="utf-8",
     )
-    done = under_sanitizers(HERE / "with_module.py", module, "-q", "-s", "-p", "no:cacheprovider", test)
+    done = under_sanitizers(HERE / "with_module.py", module, "-q", "-s", "-n0", "-p", "no:cacheprovider", test)
     assert done.returncode
     assert "AddressSanitizer: heap-buffer-overflow" in done.stderr
 
@@ -59,7 +60,9 @@ def test_an_access_beyond_a_numpy_array_is_seen(module: Path, tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES)
 def test_suites_under_sanitizers(module: Path, suite: str):
-    done = under_sanitizers(HERE / "with_module.py", module, "-q", "-x", "-p", "no:cacheprovider", *SUITES[suite])
+    done = under_sanitizers(
+        HERE / "with_module.py", module, "-q", "-x", "-n0", "-p", "no:cacheprovider", *SUITES[suite]
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert re.search(r"^\d{3,} passed", done.stdout, re.MULTILINE)
 

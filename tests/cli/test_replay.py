@@ -186,6 +186,57 @@ def test_demo(capsys):
     assert "int8-int32" in text
 
 
+def test_where_the_error_comes_from(inputs, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert replay(inputs, "--mode", "propagated", "--attribution", "--out", str(out)) == 0
+    text = capsys.readouterr().out
+    assert "where the error comes from" in text
+    assert "Shapley" not in text
+    assert "operand a" in text
+    row = json.loads((out / "run.json").read_text())["result"]["rows"][1]
+    assert list(row["share"])[:3] == ["inputs", "operand_a", "operand_b"]
+    assert abs(sum(row["share"].values()) - 1) < 1e-9
+    assert 0 < row["attributed_elements"] <= 4096
+    assert replay(inputs, "--layers", "conv1", "--attribution", "50") == 0
+    assert "elements were looked at" in capsys.readouterr().out
+    assert replay(inputs, "--layers", "conv1", "--shapley", "--no-events") == 0
+    assert "Shapley" in capsys.readouterr().out
+    assert replay(inputs, "--layers", "conv1") == 0
+    assert "where the error comes from" not in capsys.readouterr().out
+    assert replay(inputs, "--attribution", "0") == 2
+
+
+def test_a_metric_of_ones_own(inputs, tmp_path, capsys, monkeypatch):
+    (tmp_path / "cli_test_metric.py").write_text("def largest(truth, emulated): return abs(truth - emulated).max()\n")
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / "run"
+    assert replay(inputs, "--layers", "scores", "--metric", "cli_test_metric:largest", "--out", str(out)) == 0
+    assert "cli_test_metric:largest" in capsys.readouterr().out
+    (row,) = json.loads((out / "run.json").read_text())["result"]["rows"]
+    assert row["user"] == {"cli_test_metric:largest": row["max_abs"]}
+    assert replay(inputs, "--metric", "cli_test_metric:smallest") == 1
+    error = capsys.readouterr().err
+    assert "has no function 'smallest'" in error
+    assert "Traceback" not in error
+    monkeypatch.delitem(sys.modules, "cli_test_metric")
+
+
+def test_the_help_says_that_a_metric_is_code_that_runs(capsys):
+    assert run(["replay", "--help"]) == 0
+    assert "RUNS ITS CODE" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_report_with_another_run_beside(inputs, tmp_path, capsys):
+    runs = [tmp_path / mode for mode in ("isolated", "propagated")]
+    for folder in runs:
+        assert replay(inputs, "--mode", folder.name, "--out", str(folder)) == 0
+    page = tmp_path / "page.html"
+    assert run(["report", str(runs[1]), "--beside", str(runs[0]), "-o", str(page)]) == 0
+    assert "hopper-fp8-promoted, isolated" in page.read_text()
+    assert run(["report", str(runs[1]), "--beside", str(tmp_path / "none"), "-o", str(page)]) == 1
+    assert "holds no stored run" in capsys.readouterr().err
+
+
 def test_an_interrupted_run_is_resumed(inputs, tmp_path, monkeypatch):
     """Ctrl-C after two layers; the folder then holds no run, and --resume makes the one that was not interrupted."""
     from emu.replaying import job

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from emu.deviation import metrics
+from emu.deviation import agreement, metrics
 from emu.deviation.metrics import finite_pairs
 
 INF, NAN = math.inf, math.nan
@@ -102,11 +102,39 @@ def test_shapes_must_agree():
 def test_argmax_agreement():
     truth = np.array([[1.0, 3.0, 2.0], [5.0, 5.0, 0.0], [0.0, 1.0, INF], [1.0, NAN, 0.0]])
     same = truth.copy()
-    assert metrics.argmax_agreement(truth, same) == 0.75  # a row with a NaN does not agree, not even with itself
+    assert agreement.argmax_agreement(truth, same) == 0.75  # a row with a NaN does not agree, not even with itself
     same[1] = [4.0, 5.0, 0.0]  # the first of two equal ones was meant
-    assert metrics.argmax_agreement(truth, same) == 0.5
-    assert metrics.argmax_agreement(truth[0], truth[0]) == 1.0
-    assert math.isnan(metrics.argmax_agreement(np.zeros((0, 3)), np.zeros((0, 3))))
-    assert math.isnan(metrics.argmax_agreement(np.zeros((3, 0)), np.zeros((3, 0))))
+    assert agreement.argmax_agreement(truth, same) == 0.5
+    assert agreement.argmax_agreement(truth[0], truth[0]) == 1.0
+    assert math.isnan(agreement.argmax_agreement(np.zeros((0, 3)), np.zeros((0, 3))))
+    assert math.isnan(agreement.argmax_agreement(np.zeros((3, 0)), np.zeros((3, 0))))
     with pytest.raises(ValueError, match="equal shapes"):
-        metrics.argmax_agreement(np.float64(1.0), np.float64(1.0))
+        agreement.argmax_agreement(np.float64(1.0), np.float64(1.0))
+
+
+def test_topk_agreement():
+    truth = np.array([[9.0, 8, 7, 6, 5, 4], [9, 8, 7, 6, 5, 4], [0, 0, 0, 0, 0, 0], [NAN, 1, 2, 3, 4, 5]])
+    same = truth.copy()
+    assert agreement.topk_agreement(truth, same, 2) == 0.75  # a row with a NaN does not agree
+    same[0] = [8.0, 9, 7, 6, 5, 4]  # another order is no matter
+    assert agreement.topk_agreement(truth, same, 2) == 0.75
+    same[1] = [9.0, 0, 7, 6, 5, INF]  # one of two
+    assert agreement.topk_agreement(truth, same, 2) == 0.625
+    same[2] = [0.0, 0, 0, 0, 0, 1]  # of equal elements the first ones were meant
+    assert agreement.topk_agreement(truth, same, 2) == 0.5
+    assert agreement.topk_agreement(truth[:2], truth[:2]) == 1.0
+    for few in (np.zeros((2, 5)), np.zeros((0, 9)), np.zeros((3, 0))):
+        assert math.isnan(agreement.topk_agreement(few, few))
+    with pytest.raises(ValueError, match="equal shapes"):
+        agreement.topk_agreement(np.zeros((2, 9)), np.zeros((1, 9)))
+
+
+@given(arrays(np.float32, (3, 9), elements=st.sampled_from([0, 1, 2, 3, INF, -INF])), st.integers(1, 8), st.data())
+def test_topk_against_sorting(truth, k, data):
+    emulated = data.draw(arrays(np.float32, truth.shape, elements=st.sampled_from([0, 1, 2, 3, INF, -INF])))
+
+    def largest(row):
+        return set(sorted(range(row.size), key=lambda i: (-row[i], i))[:k])
+
+    wanted = [len(largest(t) & largest(y)) / k for t, y in zip(truth, emulated, strict=True)]
+    assert agreement.topk_agreement(truth, emulated, k) == pytest.approx(sum(wanted) / 3, rel=1e-15)

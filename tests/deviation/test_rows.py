@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from emu.deviation.judge import layer_row, output_row
 from emu.deviation.result import from_run, take_sample
-from emu.deviation.rows import EVENTS, layer_row, output_row, totals, worst
+from emu.deviation.rows import EVENTS, totals, worst
 from emu.formats.enums import EventKind
 from emu.replaying.result import OutputPair
 

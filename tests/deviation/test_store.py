@@ -14,6 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from emu.atomic import check_file, replacing
+from emu.attribution.stages import Stage
 from emu.deviation import store as store_module
 from emu.deviation.expect import first_difference, tensor_difference
 from emu.deviation.result import Description, from_run
@@ -62,7 +63,11 @@ def test_numbers_that_json_does_not_have(tmp_path, two_layers):
 def test_parquet_has_every_field_and_the_provenance(tmp_path, two_layers):
     store(tmp_path, two_layers)
     table = parquet.read_table(tmp_path / LAYERS)
-    assert table.column_names == [field.name for field in dataclasses.fields(LayerRow)]
+    mappings = {"share", "shapley", "stage_rms", "charged", "user"}  # tests/deviation/test_shares.py
+    fields = [field.name for field in dataclasses.fields(LayerRow) if field.name not in mappings]
+    assert [name for name in table.column_names if name in fields] == fields
+    by_stage = {f"{begin}_{stage.value}" for begin in ("share", "shapley", "rms", "charged") for stage in Stage}
+    assert set(table.column_names) - set(fields) == by_stage
     assert table["layer"].to_pylist() == ["first", "a/second:0"]
     assert table["shape"].to_pylist() == [[2, 2], [2, 2]]
     assert table["saturated"].to_pylist() == [0, 5]
@@ -129,6 +134,10 @@ def damage_layout(folder):
     (folder / RUN).write_text('{"schema": 99}')
 
 
+def damage_older(folder):
+    (folder / RUN).write_text('{"schema": 2}')
+
+
 def damage_type(folder):
     record = json.loads((folder / RUN).read_text())
     record["result"]["rows"][0]["max_ulp"] = "many"
@@ -148,7 +157,8 @@ def damage_digests(folder):
         (damage_missing_file, "tensors.npz: missing"),
         (damage_one_byte, "tensors.npz: not the file that run.json was written with"),
         (damage_json, "cannot be read"),
-        (damage_layout, "layout 99, this version of emu reads 2"),
+        (damage_layout, "layout 99, this version of emu reads 3$"),
+        (damage_older, "layout 2, this version of emu reads 3: an older version stored it, replay again"),
         (damage_type, "max_ulp"),
         (damage_digests, "does not name its files"),
     ],
@@ -213,7 +223,7 @@ def test_a_run_is_stored_through_a_link_to_a_folder_that_is_still_to_be_made(tmp
     assert (tmp_path / "real" / RUN).is_file()
 
 
-@pytest.mark.parametrize("step", ["_write_tensors", "_write_parquet", "_sha256"])
+@pytest.mark.parametrize("step", ["_write_tensors", "write_parquet", "_sha256"])
 def test_an_interrupted_run_leaves_the_earlier_one(tmp_path, two_layers, monkeypatch, step):
     store(tmp_path, two_layers)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from emu.deviation import numbers
-from emu.deviation.rows import layer_row
+from emu.deviation.judge import layer_row
 from emu.deviation.table import layer_table, print_layers
 
 

@@ -84,8 +84,8 @@ def test_attribution(name):
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        ({"activations": {"scheme": "mxfp4"}}, "makes elements of float4_e2m1fn with a scale of float8_e8m0fnu"),
-        ({"activations": {"scheme": "mxfp8_e4m3", "per": "token"}}, "blocks have scales of their own"),
+        ({"activations": {"scheme": "mxfp4_blocks"}}, "makes elements of float4_e2m1fn with a scale of float8_e8m0fnu"),
+        ({"activations": {"scheme": "mxfp8_e4m3_blocks", "per": "token"}}, "blocks have scales of their own"),
         ({"unit": "fp8-e4m3-fp16acc"}, "with no block scales"),
     ],
 )

@@ -16,6 +16,7 @@ from emu.errors import ModelError
 from emu.replaying.driver import run
 from tests.replaying import small_models
 from tests.replaying.small_models import save
+from tests.replaying.test_attribution import softmax_model
 
 ACCELERATOR = "hopper-fp8-promoted"
 
@@ -39,6 +40,7 @@ def same(one, other):
         assert x.events is None or x.events == y.events
         assert (x.kind, x.k, x.macs, x.output_format) == (y.kind, y.k, y.macs, y.output_format)
         assert x.attribution == y.attribution
+        assert x.softmax_axes == y.softmax_axes
     for name, pair in one.outputs.items():
         assert pair.emulated.tobytes() == other.outputs[name].emulated.tobytes()
 
@@ -136,3 +138,16 @@ def test_killed_in_the_middle(model, inputs, tmp_path):
     left = len(list(Path(tmp_path / "left").glob("*.json"))) - 1
     assert 2 <= left < len(whole.layers)
     same(whole, run(model, inputs, ACCELERATOR, mode="propagated", unfinished=tmp_path / "left"))
+
+
+def test_the_axes_of_a_softmax_are_kept(tmp_path):
+    path, x = softmax_model(tmp_path, 12)
+    whole = run(path, x, ACCELERATOR, unfinished=tmp_path / "left")
+    assert [layer.softmax_axes for layer in whole.layers] == [(), (1, 2)]
+    same(whole, run(path, x, ACCELERATOR, unfinished=tmp_path / "left"))
+
+
+def test_shapley_values_are_another_question(model, inputs, tmp_path):
+    run(model, inputs, ACCELERATOR, attribution=20, unfinished=tmp_path / "left")
+    with pytest.raises(ModelError, match="shapley differ"):
+        run(model, inputs, ACCELERATOR, attribution=20, shapley=True, unfinished=tmp_path / "left")

@@ -41,6 +41,28 @@ def make_row(index: int, **other: object) -> LayerRow:
         "truth_not_finite": 0,
         "emulated_not_finite": 0,
         "left_out": 0,
+        "mean_relative": 0.02,
+        "max_relative": 3.5,
+        "sign_flips": 0,
+        "zeros_lost": 0,
+        "truth_zeros": 0,
+        "binades": (-3, -2, 0, 1),
+        "binade_counts": (10, 30, 1000, 1008),
+        "binade_rms": (0.001, 0.002, 0.01, 0.02),
+        "kl_mean": math.nan,
+        "kl_max": math.nan,
+        "kl_lost": math.nan,
+        "kl_rows": 0,
+        "ulp_p50": 1,
+        "ulp_p99": 8,
+        "share": {},
+        "shapley": {},
+        "stage_rms": {},
+        "charged": {},
+        "attributed_elements": 0,
+        "attributed_left_out": 0,
+        "no_attribution": "",
+        "user": {},
         **dict.fromkeys((*OUTSIDE, *EVENTS), 0),
     }
     return LayerRow(**(plain | other))  # type: ignore[arg-type]
@@ -67,11 +89,19 @@ def make_result(rows: list[LayerRow], **other: object) -> Result:
                 output="logits",
                 shape=(450, 10),
                 sqnr_db=17.31,
+                mse=1e-3,
                 max_abs=2.5,
+                mean_error=-1e-4,
                 cosine=0.9912345,
+                mean_relative=0.03,
+                max_relative=12.0,
+                sign_flips=3,
+                zeros_lost=0,
                 argmax_agreement=441 / 450,
                 argmax_rows=450,
+                topk_agreement=0.97,
                 left_out=0,
+                user={},
             ),
         ),
         "fallback": (
@@ -119,6 +149,32 @@ def ordinary() -> Result:
     """Four layers, one of them bad."""
     rows = [make_row(i, sqnr_db=value) for i, value in enumerate((38.0, 31.5, 12.25, 27.0))]
     return make_result(rows)
+
+
+STAGES = ("inputs", "operand_a", "alignment", "output")
+
+
+@pytest.fixture
+def explained() -> Result:
+    """Errors charged to stages: a negative share, infinities, a vector operation, a layer without error and one that
+    cannot be explained; a softmax; a metric of the user's own; a drawn unit."""
+    share = dict(zip(STAGES, (0.5, 0.875, -0.375, 0.0), strict=True))
+    looked_at: dict[str, object] = {"stage_rms": dict.fromkeys(STAGES, 1.0), "attributed_elements": 512}
+    vector: dict[str, object] = {"kind": "vector", "k": 0, "macs": 0, "unit": "vector bfloat16"} | dict.fromkeys(EVENTS)
+    rows = [
+        make_row(2, share=share, charged={"alignment": 12}, shapley={"operand_a": 0.25, "alignment": 0.75},
+                 **looked_at),
+        make_row(3, stage_rms={"inputs": 0.0, "operand_a": 0.0}, attributed_elements=2048, sqnr_db=math.inf),
+        make_row(
+            5, **vector, op="Softmax", share={"inputs": 0.25, "vector": 0.75}, stage_rms={"inputs": 1.0, "vector": 2.0},
+            attributed_elements=2048, kl_mean=0.125, kl_max=0.5, kl_lost=0.0625, kl_rows=8, zeros_lost=77,
+        ),
+        make_row(7, no_attribution="rounds stochastically", user={"mine:f": 0.4375}, sqnr_db=3.5, op="Gemm"),
+    ]  # fmt: skip
+    unit = Description(
+        title="Unit u", text="", facts=(("hash", "12" * 32),), lines=("a", "b"), drawing=("┌──┐", "└──┘")
+    )
+    return make_result(rows, descriptions=(unit,))
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def browse(page: Path, profile: Path) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("name", ["ordinary", "hostile", "empty"])
+@pytest.mark.parametrize("name", ["ordinary", "hostile", "empty", "explained"])
 def test_no_console_message(tmp_path, request, name):
     page = tmp_path / "report.html"
     page.write_text(render(request.getfixturevalue(name)), encoding="utf-8")
@@ -58,8 +58,27 @@ def layers(dom: str) -> list[str]:
     [(0, [0, 1, 2, 3]), (1, [2, 3, 1, 0]), (2, [0, 1, 3, 2])],
 )
 def test_a_click_on_a_heading_sorts(tmp_path, ordinary, clicks, order):
-    click = "document.querySelectorAll('#table th button')[4].click();" * clicks
+    click = "document.querySelectorAll('#table th button')[5].click();" * clicks
     page = tmp_path / "report.html"
     page.write_text(render(ordinary).replace("</body>", f"<script>{click}</script></body>"), encoding="utf-8")
     dom, _ = browse(page, tmp_path / "profile")
     assert layers(dom) == [f"conv{i}" for i in order]
+
+
+@pytest.mark.parametrize(
+    ("typed", "left"),
+    [("", [0, 1, 2, 3]), ("SOFTMAX", [2]), ("vector bf", [2]), ("conv7 gemm", [3]), ("conv", [0, 1, 2, 3]), ("no", [])],
+)
+def test_what_is_typed_filters_by_layer_operator_and_unit(tmp_path, explained, typed, left):
+    script = f"var f = document.getElementById('filter'); f.value = '{typed}'; f.dispatchEvent(new Event('input'));"
+    page = tmp_path / "report.html"
+    page.write_text(render(explained).replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    dom, _ = browse(page, tmp_path / "profile")
+    rows = re.findall(r'<tr data-layer="(\d)"([^>]*)>', dom)
+    shown = [int(place) for place, more in rows if "hidden" not in more]
+    assert sorted(set(shown)) == left
+    assert shown[: len(left)] == left  # the table, then the heat maps
+    charged = [place for place in left if place < 3]
+    assert shown[len(left) :] == [*charged, *(place for place in left if place == 0)]
+    if typed:
+        assert f">{len(left)} of 4</output>" in dom

@@ -72,7 +72,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-@pytest.fixture(params=["ordinary", "hostile", "empty"])
+@pytest.fixture(params=["ordinary", "hostile", "empty", "explained"])
 def result(request):
     return request.getfixturevalue(request.param)
 
@@ -160,7 +160,7 @@ def test_every_layer_and_every_fact_is_there(result):
         assert fallback.op in text
     for part in result.descriptions:
         assert part.title in text
-        assert all(line in text for line in part.lines)
+        assert all(line in text for line in (*part.lines, *part.drawing))
     for field in dataclasses.fields(result.provenance):
         assert str(getattr(result.provenance, field.name)) in text
     for digest in (result.model_sha256, result.inputs_sha256, result.accelerator_hash):

@@ -79,14 +79,14 @@ static int agrees(int64_t mode, int style, int with_c, double *x) {
 }
 
 static int64_t check(void) {
-    if (!chain_fp16_can_run()) return CEMU_FP16_ABSENT;
+    if (!chain_fp16_can_run()) return CEMU_CHAIN_FP16_ABSENT;
     double *x = malloc(NUMBERS * sizeof *x);
     int same = x != NULL;
     for (int64_t mode = 0; mode < 4; mode++)
         for (int style = 0; style < STYLES; style++)
             for (int with_c = 0; with_c < 2; with_c++) same = same && agrees(mode, style, with_c, x);
     free(x);
-    return same ? CEMU_FP16_CHECKED : CEMU_FP16_DIFFERS;
+    return same ? CEMU_CHAIN_FP16_CHECKED : CEMU_CHAIN_FP16_DIFFERS;
 }
 
 CEMU_API int64_t cemu_plan_chain_fp16_state(void) {
@@ -100,5 +100,5 @@ CEMU_API int64_t cemu_plan_chain_fp16_state(void) {
 }
 
 CEMU_API int64_t cemu_plan_chain_fp16(cemu_plan_chain_fp16_t *p) {
-    return cemu_plan_chain_fp16_state() == CEMU_FP16_CHECKED ? chain_fp16_unchecked(p) : CEMU_NO_ISA;
+    return cemu_plan_chain_fp16_state() == CEMU_CHAIN_FP16_CHECKED ? chain_fp16_unchecked(p) : CEMU_NO_ISA;
 }

@@ -21,8 +21,10 @@ from emu.units.tiling import TILE_COLUMNS, TILE_ROWS, Tile
 Mask = NDArray[np.bool_]
 
 
-def again(problem: Problem, rows: Mask, columns: Mask, elements: Mask | None = None) -> None:
-    """Compute marked rows, columns and elements of `problem.d` in the general kernel.
+def again(
+    problem: Problem, rows: Mask, columns: Mask, elements: Mask | None = None, backend: Backend = Backend.C
+) -> None:
+    """Compute marked rows, columns and elements of `problem.d` in the general kernel of a backend.
 
     Args:
         problem: with d computed by a plan.
@@ -38,7 +40,7 @@ def again(problem: Problem, rows: Mask, columns: Mask, elements: Mask | None = N
             columns = by_columns
     if problem.form.columns and columns.any():  # lists in `output` go by the column's number
         rows = np.ones_like(rows)
-    run = runner(Backend.C)
+    run = runner(backend)
     if raises(problem.form) and (rows.any() or columns.any()):  # an error names the first element of the whole
         run(problem)
         return

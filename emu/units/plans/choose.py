@@ -25,11 +25,12 @@ MANY: tuple[Matcher, ...] = (groups.match, chain.match, aligned.match, lanes.mat
 @lru_cache(maxsize=4096)
 def plan_of(form: UnitForm, k: int, backend: Backend, *, counts: bool = False) -> Plan:
     """The plan that runs a unit for this K on a backend; with `counts`, the fastest one that counts events."""
-    if backend is Backend.C:
+    if backend is not Backend.REFERENCE:
         matchers = (lanes.match,) if counts else None  # the one that counts: the others need not be asked
         for found in considered(form, k, matchers):
-            if isinstance(found, Plan) and found.counts >= counts:
-                return found
+            made = found.on(backend) if isinstance(found, Plan) else None
+            if made is not None and made.counts >= counts:
+                return made
     return general(backend)
 
 
@@ -42,9 +43,10 @@ def plan_named(form: UnitForm, k: int, backend: Backend, name: str) -> Plan:
     if name == GENERAL:
         return general(backend)
     reasons = []
-    for found in considered(form, k) if backend is Backend.C else ():
-        if isinstance(found, Plan) and found.name == name:
-            return found
+    for found in considered(form, k) if backend is not Backend.REFERENCE else ():
+        made = found.on(backend) if isinstance(found, Plan) and found.name == name else None
+        if made is not None:
+            return made
         if isinstance(found, Refusal) and found.plan in (name, "any"):
             reasons.append(found.reason)
     reason = reasons[0] if reasons else f"there is no such plan on backend {backend.value}"

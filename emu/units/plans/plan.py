@@ -9,9 +9,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+from emu.formats.backend import Backend
 from emu.formats.isa import Isa as Isa
 from emu.formats.isa import isa_code as isa_code
 from emu.units.problem import Problem
@@ -33,6 +34,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Other:
+    """A plan's kernel of another backend than C; its instruction set is this machine's."""
+
+    execute: Callable[[Problem], None]
+    narrow: bool
+    """as of a plan"""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
     """One way to run a unit for one K."""
 
@@ -51,6 +61,19 @@ class Plan:
     """whether `execute` reads and writes codes in their smallest dtypes; else they are all made uint64 for it"""
     one_c: bool = False
     """whether, being narrow, it reads c by `Problem.given_c`: a c of one code is then not written out for it"""
+    also: Mapping[Backend, Other] = field(default_factory=dict)
+    """the backends other than C that have kernels for this plan"""
+
+    def on(self, backend: Backend) -> Plan | None:
+        """The plan of a backend, if it has kernels for it: the same proof, the same bits."""
+        if backend is Backend.C:
+            return self
+        other = self.also.get(backend)
+        if other is None:
+            return None
+        return replace(
+            self, execute=lambda problem, _: other.execute(problem), narrow=other.narrow, counts=False, one_c=False
+        )
 
     def run(self, problem: Problem, isa: Isa | None = None) -> None:
         """Compute a problem in place, with codes in dtypes of any width."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.arithmetic.pipe import Factor, Step, Term
+from emu.formats import native
 from emu.formats.cast import Cast
 from emu.formats.codes import native_dtype
 from emu.formats.enums import Daz, FormatKind
@@ -66,7 +67,7 @@ def table_of(operand: Operand) -> Table | None:
     bits = operand.format.bits
     if bits > TABLE_BITS:
         return None
-    quick = None if operand.load else _decoded(operand)
+    quick = _decoded(operand) if native.is_there() and not operand.load else None
     if quick is not None:
         return quick
     return _loaded(operand)

@@ -50,10 +50,14 @@ static number *drawn(int64_t count) {
 }
 
 static void run(int64_t isa, const number *a, const number *b, const number *c, int quick, int64_t terms) {
-    cemu_aligned_step steps[] = {{0, STEP, CEMU_ALIGNED_PIECE, 0}, {STEP, STEP, 0, 0}, {2 * STEP, K - 2 * STEP, 0, 0}};
+    cemu_aligned_step steps[] = {
+        {.count = STEP, .flags = CEMU_ALIGNED_PIECE}, {.first = STEP, .count = STEP},
+        {.first = 2 * STEP, .count = K - 2 * STEP},
+    };
     float *values_a = room(M * K, 4), *values_b = room(K * WIDTH, 4);
     int16_t *exponents_a = room(M * K, 2), *exponents_b = room(K * WIDTH, 2);
     double *start = room(M * WIDTH, 8);
+    uint64_t *d = room(M * N, sizeof *d);
     for (int i = 0; i < M * K; i++) put(&a[i], &values_a[i], &exponents_a[i]);
     for (int k = 0; k < K; k++)
         for (int j = 0; j < WIDTH; j++) {
@@ -70,7 +74,8 @@ static void run(int64_t isa, const number *a, const number *b, const number *c, 
         .align_bits = ALIGN, .terms = terms, .low = -100, .high = 100, .quick = quick, .quick_pieces = quick,
         .quick_low = -100, .quick_high = 100, .quick_keep = -1024, .least_c = 0x1p-126,
         .zero_sign = CEMU_ALIGNED_ALWAYS_POSITIVE, .result = CUT, .outer = CUT, .d_man_bits = 23, .d_bias = 127,
-        .d_field_bits = 31, .d_infinity = 0x7f800000, .d_negative_zero = 1, .d = room(M * N, 8), .marks = room(M * N, 1),
+        .d_field_bits = 31, .d_infinity = 0x7f800000, .d_negative_zero = 1, .d_bytes = 8, .d = d,
+        .marks = room(M * N, 1),
     };
     check("status", isa, (uint64_t)cemu_plan_aligned(&p, isa), CEMU_OK);
     for (int i = 0; i < M; i++)
@@ -78,7 +83,7 @@ static void run(int64_t isa, const number *a, const number *b, const number *c, 
             number acc = c[i * N + j];
             for (int s = 0; s < 3; s++)
                 acc = step(a + i * K + steps[s].first, b + steps[s].first * N + j, steps[s].count, acc);
-            check("aligned", i * N + j, p.d[i * N + j], code_of(acc.sig, acc.q, &BINARY32));
+            check("aligned", i * N + j, d[i * N + j], code_of(acc.sig, acc.q, &BINARY32));
             check("marks", i * N + j, p.marks[i * N + j], 0);
         }
 }

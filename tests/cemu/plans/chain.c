@@ -83,6 +83,30 @@ static void run(const char *what, int64_t isa, const shape *s) {
         }
 }
 
+static uint16_t *halves(const int64_t *from, int64_t count) {
+    uint16_t *out = room(count, sizeof *out);
+    for (int64_t i = 0; i < count; i++) out[i] = (uint16_t)code_of(from[i], 0, &BINARY16);
+    return out;
+}
+
+/* By the processor's own binary16, or refused. */
+static void fp16(void) {
+    int64_t *a = numbers(M * K, -15, 15), *b = numbers(K * N, -15, 15), *c = numbers(M * N, -2000, 2000);
+    for (int64_t i = 0; i < N * K; i++) b[i] *= 16;
+    int64_t checked = cemu_plan_chain_fp16_state() == CEMU_CHAIN_FP16_CHECKED;
+    cemu_plan_chain_fp16_t p = {
+        .m = M, .n = N, .k = K, .mode = CEMU_CHAIN_NEAREST, .a = halves(a, M * K), .b = halves(b, K * N),
+        .c = halves(c, M * N), .a_stride = K, .b_stride = N, .c_stride = N, .d_stride = N, .d = room(M * N, 2),
+        .code_nan = 0x7e00,
+    };
+    check("differs", 0, cemu_plan_chain_fp16_state() == CEMU_CHAIN_FP16_DIFFERS, 0);
+    check("status", checked, (uint64_t)cemu_plan_chain_fp16(&p), checked ? CEMU_OK : CEMU_NO_ISA);
+    for (int i = 0; checked && i < M * N; i++) {
+        uint64_t wanted = right(&(shape){.group = 1, .way = EVEN}, a + i / N * K, b + i % N, c[i]), got = p.d[i];
+        check("fp16", i, wanted ? got : got & 0x7fff, wanted);
+    }
+}
+
 void chain(int64_t isa) {
     enum { DIRECTION = CEMU_CHAIN_DIRECTION, NEAREST = CEMU_CHAIN_NEAREST, ZERO = CEMU_CHAIN_ZERO };
     for (int64_t wide = 0; wide < 2; wide++)
@@ -99,4 +123,5 @@ void chain(int64_t isa) {
             free_rooms();
         }
     run("odd", isa, &(shape){1, ZERO, CEMU_CHAIN_ODD, 1, 0, 0, ODD, 1});
+    fp16();
 }

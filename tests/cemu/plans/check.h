@@ -50,5 +50,7 @@ void fma_chains(int64_t isa);
 void chain(int64_t isa);
 void aligned(int64_t isa);
 void encode(int64_t isa);
+void group_sums(int64_t isa);
+void lanes(int64_t isa);
 
 #endif

@@ -98,7 +98,7 @@ static void refusals(void) {
 }
 
 int main(void) {
-    void (*all[])(int64_t) = {integers, integer_output, exact, fma_chains, chain, aligned, encode};
+    void (*all[])(int64_t) = {integers, integer_output, exact, fma_chains, chain, aligned, encode, group_sums, lanes};
     for (level = -1; level <= cemu_isa_level(); level++)
         for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
             state = i;

@@ -261,8 +261,8 @@ def test_binary16_instructions_only_where_they_are() -> None:
     from cemu import ffi, lib
 
     state = lib.cemu_plan_chain_fp16_state()
-    assert state != lib.CEMU_FP16_DIFFERS
-    if state == lib.CEMU_FP16_ABSENT:
+    assert state != lib.CEMU_CHAIN_FP16_DIFFERS
+    if state == lib.CEMU_CHAIN_FP16_ABSENT:
         assert lib.cemu_plan_chain_fp16(ffi.new("cemu_plan_chain_fp16_t *")) == lib.CEMU_NO_ISA
         assert not half.available()
     for name in HALF:

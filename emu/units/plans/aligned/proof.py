@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from emu.arithmetic.pipe import Factor, Pipe
+from emu.formats.backend import Backend
 from emu.formats.cast import Cast
 from emu.formats.enums import Daz, FormatKind, Ftz, Overflow, Rounding
 from emu.formats.model import Format
 from emu.units.enums import AlignTo, ProductExponent, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
-from emu.units.plans.plan import Plan, Refusal, UnprovedError
+from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
 from emu.units.ranges import Analysis
 
-from . import operands, run
+from . import numba_run, operands, run
 from .casts import MARK, MOST_EXPONENT, KernelCast, holds, kernel_cast
 from .late import Late, is_late, late_of, late_steps
 from .operands import Bounds
@@ -82,7 +83,10 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
         return Refusal(plan=NAME, reason=str(why))
     quick = shape.terms and shape.late is None
     rate = "4 to 15 times the time of a float32 product" if quick else "15 to 40 times that of a float32 product"
-    return Plan(name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape), narrow=True, raises=True)
+    also = {Backend.NUMBA: Other(execute=partial(numba_run.run, shape), narrow=True)} if numba_run.runs(shape) else {}
+    return Plan(
+        name=NAME, proof=tuple(proof), rate=rate, execute=partial(run.run, shape), narrow=True, raises=True, also=also
+    )
 
 
 def need(holds: bool, reason: str) -> None:

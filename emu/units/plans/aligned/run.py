@@ -29,25 +29,16 @@ ROWS = 16
 NO_MINIMUM = 0.0
 ZERO_SIGNS = {ZeroSign.IEEE: 0, ZeroSign.POSITIVE: 1, ZeroSign.ALWAYS_POSITIVE: 2}
 Plane = NDArray[Any]
+Mask = NDArray[np.bool_]
 
 
 def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
     """Compute a problem, in place."""
     if not problem.m or not problem.n:
         return
-    blocks = -(-problem.n // LANES)
-    a, a_e, rows = _finite(shape, problem.a, 1)
-    b, b_e, columns = _finite(shape, problem.b, 0)
-    c, elements = _c(shape, problem, blocks)
-    arrays: dict[str, Plane | None] = {
-        "a": a, "a_e": a_e, "b": _packed(b, blocks), "b_e": _packed(b_e, blocks), "c": c,
-        "a_power": None, "b_power": None, "a_scale": None, "b_scale": None,
-        "steps": _steps(shape), "d": problem.d, "marks": np.empty((problem.m, problem.n), np.uint8),
-    }  # fmt: skip
-    if shape.powers or shape.scales:
-        more_rows, more_columns = _scales(shape, problem, blocks, arrays)
-        rows, columns = rows | more_rows, columns | more_columns
-    _call(shape, problem, isa, blocks, arrays)
+    arrays, rows, columns, elements = arrays_of(shape, problem)
+    arrays |= {"d": problem.d, "marks": np.empty((problem.m, problem.n), np.uint8)}
+    _call(shape, problem, isa, -(-problem.n // LANES), arrays)
     marks = arrays["marks"]
     assert marks is not None
     elements |= marks.astype(bool)
@@ -55,6 +46,23 @@ def run(shape: Shape, problem: Problem, isa: Isa | None) -> None:
     elements[:, columns] = False
     if rows.any() or columns.any() or elements.any():
         again(problem, rows, columns, elements)
+
+
+def arrays_of(shape: Shape, problem: Problem) -> tuple[dict[str, Plane | None], Mask, Mask, Mask]:
+    """What kernels read; rows, columns and elements that they cannot compute."""
+    blocks = -(-problem.n // LANES)
+    a, a_e, rows = _finite(shape, problem.a, 1)
+    b, b_e, columns = _finite(shape, problem.b, 0)
+    c, elements = _c(shape, problem, blocks)
+    arrays: dict[str, Plane | None] = {
+        "a": a, "a_e": a_e, "b": _packed(b, blocks), "b_e": _packed(b_e, blocks), "c": c,
+        "a_power": None, "b_power": None, "a_scale": None, "b_scale": None,
+        "steps": _steps(shape),
+    }  # fmt: skip
+    if shape.powers or shape.scales:
+        more_rows, more_columns = _scales(shape, problem, blocks, arrays)
+        rows, columns = rows | more_rows, columns | more_columns
+    return arrays, rows, columns, elements
 
 
 def _finite(shape: Shape, codes: NDArray[Any], axis: int) -> tuple[Plane, Plane, NDArray[np.bool_]]:

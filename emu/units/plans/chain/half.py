@@ -88,7 +88,7 @@ def available() -> bool:
     """Whether this machine has the instructions, and they gave the right bits."""
     from cemu import lib
 
-    return best_isa() is Isa.V4 and bool(lib.cemu_plan_chain_fp16_state() == lib.CEMU_FP16_CHECKED)
+    return best_isa() is Isa.V4 and bool(lib.cemu_plan_chain_fp16_state() == lib.CEMU_CHAIN_FP16_CHECKED)
 
 
 def half_of(form: UnitForm, parts: Structure, proof: Proof, codes: Writing, k: int) -> Half | None:

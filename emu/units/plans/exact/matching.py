@@ -14,15 +14,18 @@ The obligations, each checked here or, for the operands at hand, in run.py:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
+from emu.formats.backend import Backend
 from emu.formats.cast import Cast
 from emu.formats.enums import Daz, FormatKind, Overflow, Rounding
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
+from emu.units.plans.exact import numba_run
 from emu.units.plans.exact.grid import Grid, casts_of, grid_of, through
 from emu.units.plans.exact.run import Job, run
 from emu.units.plans.exact.slices import Slices, slices_of, total_bits
-from emu.units.plans.plan import Plan, Refusal, UnprovedError
+from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
 from emu.units.schedule import run_count, run_length
 
 NAME = "exact"
@@ -67,6 +70,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
         execute=lambda problem, isa: run(problem, isa, job),
         narrow=True,
         one_c=True,
+        also={Backend.NUMBA: Other(execute=partial(numba_run.run, job), narrow=True)} if numba_run.runs(job) else {},
     )
 
 

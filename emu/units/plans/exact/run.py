@@ -48,7 +48,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Side:
+class Side:
     """One operand."""
 
     values: NDArray[np.float64]
@@ -70,7 +70,7 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
         return
     flags = _multiply(problem, job, a, b, slices, level)
     elements = _zeros(problem, job, flags, a, b) if flags is not None else None
-    rows, columns = _special(problem.form.a, problem.a, 1, a), _special(problem.form.b, problem.b, 0, b)
+    rows, columns = special_lines(problem.form.a, problem.a, 1, a), special_lines(problem.form.b, problem.b, 0, b)
     if problem.form.nan_rule is NanRule.FIRST and job.casts[-1].format.has_nan:
         made = is_nan(problem.d, job.casts[-1].format)
         elements = made if elements is None else elements | made
@@ -78,36 +78,40 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
 
 
 @lru_cache(maxsize=256)
-def _finite(operand: Operand) -> NDArray[np.float64]:
+def finite(operand: Operand) -> NDArray[np.float64]:
     """The values by code with 0 for what is not finite."""
     table = table_of(operand)
     assert table is not None
     return np.where(np.isfinite(table.values), table.values, 0.0)
 
 
-def _side(operand: Operand, codes: Codes, level: int) -> _Side:
+def _side(operand: Operand, codes: Codes, level: int) -> Side:
     from cemu import ffi, lib
 
-    values, table = _finite(operand), table_of(operand)
-    assert table is not None
-    used = np.zeros(values.size, np.uint8)
+    used = np.zeros(finite(operand).size, np.uint8)
     fields = {
         "count": codes.size, "codes": pointer("void *", codes), "width": codes.itemsize,
         "used": pointer("uint8_t *", used),
     }  # fmt: skip
     every_call(lib.cemu_plan_exact_used, [ffi.new("cemu_plan_exact_used_t *", fields)], level)
-    seen = used.astype(bool)
+    return side_of(operand, codes, used.astype(bool))
+
+
+def side_of(operand: Operand, codes: Codes, seen: NDArray[np.bool_]) -> Side:
+    """An operand of whose codes, by number, some are at hand."""
+    values, table = finite(operand), table_of(operand)
+    assert table is not None
     special = bool((seen & ~np.isfinite(table.values)).any())
-    return _Side(values=values, codes=codes, grid=grid_of_values(values[seen]), special=special)
+    return Side(values=values, codes=codes, grid=grid_of_values(values[seen]), special=special)
 
 
-def _multiply(problem: Problem, job: Job, a: _Side, b: _Side, slices: Slices, level: int) -> NDArray[np.uint8] | None:
+def _multiply(problem: Problem, job: Job, a: Side, b: Side, slices: Slices, level: int) -> NDArray[np.uint8] | None:
     """All of d but special values and the signs of zeros; flags of elements that are to be looked at, if any."""
     from cemu import ffi, lib
 
     how, last = job.casts[0], job.casts[1:]
-    native = _native(how)
-    out = problem.d if native and not last else np.empty(problem.d.shape, np.uint64)
+    rounds = native(how)
+    out = problem.d if rounds and not last else np.empty(problem.d.shape, np.uint64)
     c, c_table, of_c = _c(problem, job)
     minus_zero = job.minus_zero and (c is not None or not job.has_c)
     flags = np.empty(problem.d.shape, np.uint8) if minus_zero or c is not None else None
@@ -115,34 +119,39 @@ def _multiply(problem: Problem, job: Job, a: _Side, b: _Side, slices: Slices, le
     of_b, tables_b = _operand(b, slices.b, slices.single)
     fields: dict[str, Any] = {
         "m": problem.m, "n": problem.n, "k": problem.k, "a": of_a, "b": of_b, "single_": int(slices.single), **of_c,
-        "to_float": int(native), "out": pointer("void *", out), "out_width": out.itemsize,
+        "to_float": int(rounds), "out": pointer("void *", out), "out_width": out.itemsize,
         "flags": pointer("uint8_t *", flags),
     }  # fmt: skip
-    if native:
+    if rounds:
         fmt = how.format
         fields |= {
             "man_bits": fmt.man_bits, "bias": fmt.bias, "exp_bits": fmt.exp_bits, "largest": fmt.max_finite,
-            "over_code": fmt.infinity_magnitude if _to_infinity(how) else fmt.max_magnitude,
+            "over_code": fmt.infinity_magnitude if to_infinity(how) else fmt.max_magnitude,
         }  # fmt: skip
     calls = [ffi.new("cemu_plan_exact_t *", {**fields, **part}) for part in rectangles(problem, ROWS, COLUMNS)]
     every_call(lib.cemu_plan_exact_run, calls, level)
     del c, c_table, tables_a, tables_b  # they outlive the calls
     if out is not problem.d:
         problem.d[...] = _cast(
-            problem, out, how.format if native else load_format("float64"), last if native else job.casts
+            problem, out, how.format if rounds else load_format("float64"), last if rounds else job.casts
         )
     return flags if flags is not None and any(call.seen for call in calls) else None
 
 
-def _operand(side: _Side, count: int, single: bool) -> tuple[dict[str, Any], list[Array]]:
+def _operand(side: Side, count: int, single: bool) -> tuple[dict[str, Any], list[Array]]:
     """An operand for the kernel, and the tables that must outlive it."""
-    parts = [side.values] if count == 1 else cut(side.values, side.grid, count)
-    tables = [_in_float32(part) if single else np.ascontiguousarray(part) for part in parts]
+    tables = tables_of(side, count, single)
     fields = {
         "codes": pointer("void *", side.codes), "width": side.codes.itemsize, "slices": count,
         "tables": [pointer("void *", table) for table in tables],
     }  # fmt: skip
     return fields, tables
+
+
+def tables_of(side: Side, count: int, single: bool) -> list[Array]:
+    """The values by code of each slice of an operand."""
+    parts = [side.values] if count == 1 else cut(side.values, side.grid, count)
+    return [_in_float32(part) if single else np.ascontiguousarray(part) for part in parts]
 
 
 def _in_float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -158,7 +167,7 @@ def _cast(problem: Problem, codes: NDArray[np.uint64], source: Format, casts: tu
     return codes
 
 
-def _native(how: Cast) -> bool:
+def native(how: Cast) -> bool:
     """Whether the kernel itself rounds to this format."""
     fmt = how.format
     shape = fmt.kind is FormatKind.FLOAT and fmt.signed and fmt.negative_zero and fmt.subnormals is Subnormals.GRADUAL
@@ -167,10 +176,11 @@ def _native(how: Cast) -> bool:
     if max(abs(fmt.bias), abs(fmt.msb), abs(fmt.lsb)) > LARGEST_EXPONENT:
         return False
     plain = how.rounding is Rounding.TIES_TO_EVEN and how.ftz is Ftz.OFF and fmt.nan is not NanEncoding.NEGATIVE_ZERO
-    return plain and (_to_infinity(how) or how.overflow in (Overflow.SATURATE, Overflow.SATURATE_PROPAGATE))
+    return plain and (to_infinity(how) or how.overflow in (Overflow.SATURATE, Overflow.SATURATE_PROPAGATE))
 
 
-def _to_infinity(how: Cast) -> bool:
+def to_infinity(how: Cast) -> bool:
+    """Whether what is beyond the range becomes infinite."""
     return how.overflow in (Overflow.INFINITY, Overflow.INFINITY_ALWAYS) and how.format.infinities
 
 
@@ -196,7 +206,7 @@ def _c(problem: Problem, job: Job) -> tuple[Array | None, Array | None, dict[str
     return c, table.values, {**fields, **more}
 
 
-def _special(operand: Operand, codes: Codes, axis: int, side: _Side) -> NDArray[np.bool_]:
+def special_lines(operand: Operand, codes: Codes, axis: int, side: Side) -> NDArray[np.bool_]:
     """Rows of a, or columns of b, with a code that is not finite."""
     if not side.special:
         return np.zeros(codes.shape[1 - axis], bool)
@@ -205,7 +215,7 @@ def _special(operand: Operand, codes: Codes, axis: int, side: _Side) -> NDArray[
     return np.asarray((~np.isfinite(table.values))[codes].any(axis=axis))
 
 
-def _zeros(problem: Problem, job: Job, flags: NDArray[np.uint8], a: _Side, b: _Side) -> NDArray[np.bool_] | None:
+def _zeros(problem: Problem, job: Job, flags: NDArray[np.uint8], a: Side, b: Side) -> NDArray[np.bool_] | None:
     """Give exact zeros their sign; elements whose c is NaN or an infinity are left to the general kernel."""
     from cemu import lib
 
@@ -215,8 +225,8 @@ def _zeros(problem: Problem, job: Job, flags: NDArray[np.uint8], a: _Side, b: _S
     return special if bool(special.any()) else None
 
 
-def _sign_zeros(problem: Problem, job: Job, maybe: NDArray[np.bool_], a: _Side, b: _Side) -> None:
-    """-0 where every product is -0 (c, if any, is); most are ruled out by their first product."""
+def minus_zeros(problem: Problem, maybe: NDArray[np.bool_], a: Side, b: Side) -> tuple[Array, Array]:
+    """Rows and columns of the elements whose products are all -0; most are ruled out by their first product."""
     minus = _minus_zero(a.values[problem.a[:, :1]], b.values[problem.b[:1, :]])
     rows, columns = np.nonzero(maybe & minus)
     found = np.zeros(rows.size, bool)
@@ -225,12 +235,18 @@ def _sign_zeros(problem: Problem, job: Job, maybe: NDArray[np.bool_], a: _Side, 
         part = slice(first, first + step)
         left, right = a.values[problem.a[rows[part]]], b.values[problem.b[:, columns[part]].T]
         found[part] = _minus_zero(left, right).all(axis=1)
+    return rows[found], columns[found]
+
+
+def _sign_zeros(problem: Problem, job: Job, maybe: NDArray[np.bool_], a: Side, b: Side) -> None:
+    """-0 where every product is -0 (c, if any, is)."""
+    rows, columns = minus_zeros(problem, maybe, a, b)
     code = np.array([1 << 63], np.uint64)  # -0 of float64
     source = load_format("float64")
     for how in job.casts:
         code, _ = cast_codes(code, source, how)
         source = how.format
-    problem.d[rows[found], columns[found]] = code[0]
+    problem.d[rows, columns] = code[0]
 
 
 def _minus_zero(x: Array, y: Array) -> NDArray[np.bool_]:

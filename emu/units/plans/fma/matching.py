@@ -17,7 +17,9 @@ The obligations, each checked here:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
+from emu.formats.backend import Backend
 from emu.formats.cast import Cast, check_cast
 from emu.formats.enums import Daz, Ftz, Overflow, Rounding
 from emu.formats.load import load_format
@@ -25,9 +27,10 @@ from emu.formats.model import Format
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
 from emu.units.plans.exact.grid import Grid, casts_of, grid_of, identity
+from emu.units.plans.fma import numba_run
 from emu.units.plans.fma.order import Shape, shape_of
 from emu.units.plans.fma.run import Job, run
-from emu.units.plans.plan import Plan, Refusal, UnprovedError
+from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
 
 NAME = "fma"
 CARRIERS = ("float32", "float64")
@@ -75,6 +78,7 @@ def _plan(form: UnitForm, k: int) -> Plan:
         rate="up to three times the time of a matrix product in the same format",
         execute=lambda problem, isa: run(problem, isa, job),
         narrow=True,
+        also={Backend.NUMBA: Other(execute=partial(numba_run.run, job), narrow=True)} if numba_run.runs(job) else {},
     )
 
 

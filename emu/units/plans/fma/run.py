@@ -102,9 +102,9 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
         return
     if status:
         raise AssertionError(f"fma plan: status {status}")
-    numbers = acc[: problem.m, : problem.n]
-    codes: Codes = numbers.view(f"u{job.dtype.itemsize}")
-    nan: NDArray[np.bool_] = np.isnan(numbers)
+    sums = acc[: problem.m, : problem.n]
+    codes: Codes = sums.view(f"u{job.dtype.itemsize}")
+    nan: NDArray[np.bool_] = np.isnan(sums)
     default = problem.form.nan_rule is NanRule.DEFAULT
     if nan.any():
         codes[nan] = problem.form.d.nan_code if default and not job.casts else job.nan_code
@@ -124,7 +124,7 @@ def _brought(problem: Problem, job: Job, a: _Panels, b: _Panels) -> NDArray[np.b
     if job.start is Start.C:
         assert problem.form.c is not None
         assert problem.c is not None
-        found |= np.isnan(_numbers(problem.form.c, problem.c, job.dtype))
+        found |= np.isnan(numbers(problem.form.c, problem.c, job.dtype))
     return found
 
 
@@ -180,16 +180,16 @@ def _start(problem: Problem, job: Job, rows: int, columns: int) -> Array:
         assert problem.form.c is not None
         assert problem.c is not None
         if not starts_at_zero(problem.form.c, problem.c):
-            acc[: problem.m, : problem.n] = _numbers(problem.form.c, problem.c, job.dtype)
+            acc[: problem.m, : problem.n] = numbers(problem.form.c, problem.c, job.dtype)
     return acc
 
 
-def _numbers(operand: Operand, codes: Codes, dtype: np.dtype[Any]) -> Array:
-    """c as numbers of the carrier."""
+def numbers(operand: Operand, codes: Codes, dtype: np.dtype[Any]) -> Array:
+    """An operand as numbers of the carrier."""
     if operand.format.name != dtype.name:
-        numbers = plane(operand, codes, dtype)
-        assert numbers is not None
-        return numbers
+        found = plane(operand, codes, dtype)
+        assert found is not None
+        return found
     values: Array = codes.view(dtype)
     if operand.daz is not Daz.OFF:
         values = values.copy()

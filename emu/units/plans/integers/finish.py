@@ -135,8 +135,13 @@ def run_output(finish: Finish, problem: Problem, sums: Integers | None, isa: Isa
         finish.output.run(problem, sums, isa)
     if finish.tail is None:
         return
-    part = replace(
-        problem, form=finish.tail, a=np.empty((problem.m, 0), np.uint8), b=np.empty((0, problem.n), np.uint8),
+    assert sums is not None
+    runner(Backend.C)(tail_problem(finish.tail, problem, sums))
+
+
+def tail_problem(tail: UnitForm, problem: Problem, sums: Integers) -> Problem:
+    """The output of the sums of a problem, as a problem without products; its d is that of the problem."""
+    return replace(
+        problem, form=tail, a=np.empty((problem.m, 0), np.uint8), b=np.empty((0, problem.n), np.uint8),
         c=sums, a_zero=None, b_zero=None, events=np.zeros_like(problem.events[:5]),
     )  # fmt: skip
-    runner(Backend.C)(part)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from emu.formats.backend import Backend
 from emu.units.form import UnitForm
 from emu.units.plans.integers import layout
 from emu.units.plans.integers.casts import INT16, INT32, INT64, Change, Span
 from emu.units.plans.integers.finish import LOW_32, Finish, finish_of
+from emu.units.plans.integers.numba_run import NumbaIntegers, runs
 from emu.units.plans.integers.program import Folds, change, folds_of, program_of
 from emu.units.plans.integers.run import Steps, Whole, offset_of
 from emu.units.plans.integers.structure import Structure, structure_of
-from emu.units.plans.plan import Plan, Refusal, UnprovedError
+from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
 
 NAME = "integers"
 SCAN_FROM = 1 << 20
@@ -68,7 +70,14 @@ def _whole(found: Structure) -> Plan:
         )
     made = Whole(found=found, finish=finish, low_32=low_32)
     rate = _rate(made.speed, finish)
-    return Plan(name=NAME, proof=proof + _ending(finish), rate=rate, execute=made.run, narrow=True, one_c=True)
+    return Plan(
+        name=NAME, proof=proof + _ending(finish), rate=rate, execute=made.run, narrow=True, one_c=True, also=_also(made)
+    )
+
+
+def _also(made: Whole | Steps) -> dict[Backend, Other]:
+    """The same in Numba."""
+    return {Backend.NUMBA: Other(execute=NumbaIntegers(made=made).run, narrow=True)} if runs(made.found) else {}
 
 
 def _rate(speed: str, finish: Finish) -> str:
@@ -116,7 +125,9 @@ def _steps(found: Structure) -> Plan:
     )
     speed = {layout.SINGLES: "about 0.5", layout.PAIRS: "1 to 2.5", layout.WIDE: "5 to 15"}[words]
     rate = _rate(f"{speed}{' (1.5 if operands reach no clamp)' if scan else ''}", finish)
-    return Plan(name=NAME, proof=proof + _ending(finish), rate=rate, execute=made.run, narrow=True, one_c=True)
+    return Plan(
+        name=NAME, proof=proof + _ending(finish), rate=rate, execute=made.run, narrow=True, one_c=True, also=_also(made)
+    )
 
 
 def _worth(changes: list[Change]) -> bool:

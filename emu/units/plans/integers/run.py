@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emu.formats.native import pointer
 from emu.units.plans.integers import layout
@@ -72,12 +73,16 @@ class Whole:
     def _slices(self, problem: Problem, a: Numbers, b: Numbers) -> tuple[int, list[_Part], list[_Part]]:
         """Operands wider than 16 bits, or whose products are too wide to be summed in 32."""
         x, y = a.array(problem.a, problem.a_zero, 1), b.array(problem.b, problem.b_zero, 0)
+        block, of_x, of_y = self.slices_of(x, y)
+        xs, ys = ([(at, layout.halves_data(s), s) for at, s in part] for part in (of_x, of_y))
+        return block, xs, ys
+
+    def slices_of(self, x: Integers, y: Integers) -> tuple[int, _Slices, _Slices]:
+        """Numbers in slices of 16 bits, each worth 2^shift; words whose sum fits 32 bits, or of which those matter."""
         block = self._block(layout.seen(x), layout.seen(y))
         of_x, of_y = layout.slices(x, INT16), layout.slices(y, BYTE if block < LEAST_BLOCK else INT16)
         largest = [max(layout.seen(s).largest for _, s in part) for part in (of_x, of_y)]
-        block = self._block(*(Span(low=-n, high=n) for n in largest))
-        xs, ys = ([(at, layout.halves_data(s), s) for at, s in part] for part in (of_x, of_y))
-        return block, xs, ys
+        return self._block(*(Span(low=-n, high=n) for n in largest)), of_x, of_y
 
     def _block(self, x: Span, y: Span) -> int:
         return layout.BLOCK if self.low_32 else layout.block_of(x, y)
@@ -100,6 +105,7 @@ class Whole:
         run_output(self.finish, problem, sums, isa)
 
 
+_Slices = list[tuple[int, NDArray[np.int16]]]
 _Part = tuple[int, layout.Data, Integers]
 """Worth 2^shift; what the kernel reads; the array that must outlive it."""
 
@@ -132,7 +138,7 @@ class Steps:
 
     def run(self, problem: Problem, isa: Isa | None) -> None:
         """Compute a problem."""
-        if self.scan is not None and self._cannot_reach(problem):
+        if self.scan is not None and self.cannot_reach(problem):
             self.scan.run(problem, isa)
             return
         data: layout.Data = {"words": self.words, **layout.program_data(self.program)}
@@ -171,7 +177,7 @@ class Steps:
                 alive.append(kept)
         return alive
 
-    def _cannot_reach(self, problem: Problem) -> bool:
+    def cannot_reach(self, problem: Problem) -> bool:
         """Whether |c| + sum of |products| stays below every clamp, by the rows of a and the largest |b|."""
         a, b = self.found.a, self.found.b
         assert a is not None
