@@ -8,7 +8,6 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from emu import load_format
 from emu.arithmetic.random import Philox
@@ -22,9 +21,6 @@ from emu.operations.width import words_of
 
 from .sanitizers import Sanitized
 from .test_sanitized import words
-
-pytestmark = pytest.mark.xdist_group("sanitized")
-"""In one process, however many there are: what they compile takes long."""
 
 CALLS, SIZE = 700, 12
 FORMATS = (

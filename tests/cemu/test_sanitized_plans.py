@@ -13,9 +13,6 @@ import pytest
 
 from .sanitizers import CEMU, Sanitized
 
-pytestmark = pytest.mark.xdist_group("sanitized")
-"""In one process, however many there are: what they compile takes long."""
-
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SUITES = {
