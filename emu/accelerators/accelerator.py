@@ -75,7 +75,7 @@ class Accelerator:
 
         Args:
             layer: its name.
-            op: `MatMul`, `Gemm` or `Conv`.
+            op: `MatMul`, `Gemm`, `Conv`, `ConvTranspose` or `Einsum`.
         """
         return next((rule.plan for rule in self.rules if rule.matches(layer, op)), self.matrix)
 

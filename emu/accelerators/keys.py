@@ -76,7 +76,7 @@ SEED = means("required by a unit with stochastic rounding")
 
 
 class MatrixKeys(Keys, frozen=True, kw_only=True):
-    """What runs MatMul, Gemm and Conv."""
+    """What runs MatMul, Gemm, Conv, ConvTranspose and Einsum."""
 
     unit: Annotated[NamedKeys, word("unit"), UNIT]
     activations: Activations
@@ -91,7 +91,9 @@ class MatchKeys(Keys, frozen=True, kw_only=True):
     """Which layers a rule is for; both globs must match."""
 
     layer: Annotated[str, means("the layer's name", values="glob", default="`*`")] = "*"
-    op: Annotated[str, means("`MatMul`, `Gemm` or `Conv`", values="glob", default="`*`")] = "*"
+    op: Annotated[str, means("`MatMul`, `Gemm`, `Conv`, `ConvTranspose` or `Einsum`", values="glob", default="`*`")] = (
+        "*"
+    )
 
 
 class RuleKeys(Keys, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""Layers: a model's MatMul, Gemm and Conv as products for a unit, and the arithmetic around the unit."""
+"""Layers: a model's multiply-accumulate operators as products for a unit, and the arithmetic around the unit."""

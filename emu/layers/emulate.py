@@ -1,7 +1,7 @@
 """A lowered layer through a unit: values → codes and scales → unit → epilogue → values.
 
 1. B is quantised whole: by the weights' scheme, or by the activations' scheme if it is a second activation.
-   `per = channel` (or `token`) is one scale per column of B.
+   `per = channel` (or `token`) is one scale per column of B, the same for all phases of a transposed convolution.
 2. A's source is quantised whole, before it is lowered: each element is encoded once, however many rows read it. Rows
    are gathered from codes, with the code of zero in the padding. `per = token` is one scale per row of a matrix, per
    image of a convolution.
@@ -41,6 +41,8 @@ StaticScales = tuple[Float32 | None, Float32 | None]
 """Scales of A and of B that were chosen beforehand."""
 ROW_AXIS, COLUMN_AXIS = -1, -2
 """Where K is: the last axis of A, the last but one of B."""
+PHASE_AXIS = -3
+"""Of B [G / phases, phases, K, N]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,13 +106,13 @@ def operands_of(
     assignment = plan.weights if lowered.b_is_weights else plan.activations
     of_columns = Target(
         format=unit.b,
-        axes=(COLUMN_AXIS,) if assignment.per_line else None,
+        axes=(PHASE_AXIS, COLUMN_AXIS) if assignment.per_line else None,
         scale=static[1],
         scale_format=None if unit.scale_b is None else unit.scale_b.format,
         name=lowered.b_name,
         k_axis=COLUMN_AXIS,
     )
-    of_b = columns or _quantise(lowered.b, assignment, of_columns)
+    of_b = columns or _quantised_columns(lowered, assignment, of_columns)
     b = _side(of_b, of_b.scale, assignment, unit.scale_b, COLUMN_AXIS)
     rows = Target(
         format=unit.a,
@@ -130,6 +132,19 @@ def operands_of(
         return replace(_side(part, scales(start, stop), plan.activations, unit.scale_a, ROW_AXIS), beyond=OutOfRange())
 
     return Operands(a=some, b=b, source=of_a, columns=of_b)
+
+
+def _quantised_columns(lowered: Lowered, assignment: Assignment, target: Target) -> Quantised:
+    """B as the unit gets it; its scales, where there are several, as [G, …, N]."""
+    groups, k, n = lowered.b.shape
+    made = _quantise(lowered.b.reshape(groups // lowered.phases, lowered.phases, k, n), assignment, target)
+    blocks = made.block_scales
+    return replace(
+        made,
+        codes=made.codes.reshape(groups, k, n),
+        scale=made.scale if made.scale.ndim == 0 else np.repeat(made.scale[:, 0], lowered.phases, axis=0),
+        block_scales=None if blocks is None else blocks.reshape(groups, blocks.shape[COLUMN_AXIS], n),
+    )
 
 
 def _block_rows(lowered: Lowered, plan: LayerPlan, target: Target) -> Callable[[int, int], Side]:

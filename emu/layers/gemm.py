@@ -23,7 +23,7 @@ TILE_ELEMENTS = 1 << 22
 
 
 class Geometry(Protocol):
-    """Where elements stand; see `ConvGeometry` and `MatMulGeometry`."""
+    """Where elements stand; see `ConvGeometry`, `TransposedGeometry`, `MatMulGeometry` and `EinsumGeometry`."""
 
     @property
     def groups(self) -> int:
@@ -74,6 +74,9 @@ class Lowered:
     """factor of the product (Gemm)"""
     beta: float = 1.0
     """factor of the bias (Gemm)"""
+    phases: int = 1
+    """groups next to each other, so many at a time, whose columns of B are parts of the same output channels
+    (ConvTranspose): one scale covers all parts"""
     source_name: str = "a"
     b_name: str = "b"
 

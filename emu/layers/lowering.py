@@ -1,10 +1,12 @@
 """From an ONNX operator and its operands to a `Lowered` product: the one place that reads the operators' attributes.
 
-* `MatMul` with NumPy's batch rules, `Gemm` with transA, transB, alpha, beta, `Conv` with everything in `ConvGeometry`.
+* `MatMul` with NumPy's batch rules, `Gemm` with transA, transB, alpha, beta, `Conv` with everything in `ConvGeometry`,
+  `ConvTranspose` with everything in `TransposedGeometry`; `Einsum` where it is a matrix product (`emu.layers.einsum`).
 * The operand that is a constant of the model is the weights; if neither is (attention), both are activations.
 * Missing attributes have ONNX's defaults.
 
-Sources: ONNX operators MatMul (opset 13), Gemm (opset 13), Conv (opset 22); unchanged in meaning since opset 1, 7, 1.
+Sources: ONNX operators MatMul (opset 13), Gemm (opset 13), Conv and ConvTranspose (opset 22); unchanged in meaning
+since opset 1, 7, 1, 1.
 """
 
 from __future__ import annotations
@@ -18,11 +20,18 @@ import numpy as np
 
 from emu.accelerators import KOrder
 from emu.layers.conv import AutoPad, ConvGeometry, resolve_pads
+from emu.layers.einsum import EinsumGeometry, EinsumPlan, is_product, read_terms
 from emu.layers.gemm import Array, Lowered
-from emu.layers.matmul import matmul_geometry
+from emu.layers.matmul import MatMulGeometry, matmul_geometry
+from emu.layers.transposed import TransposedGeometry, transposed_axes
 
-MAC_OPS = ("MatMul", "Gemm", "Conv")
-"""The operators that are lowered."""
+MAC_OPS = ("MatMul", "Gemm", "Conv", "ConvTranspose", "Einsum")
+"""The operators that are lowered, if `lowers` says so."""
+
+
+def lowers(op: str, attributes: Mapping[str, Any], operands: int) -> bool:
+    """Whether an operator of so many operands is lowered."""
+    return op in MAC_OPS and (op != "Einsum" or is_product(str(attributes.get("equation", "")), operands))
 
 
 def lower(
@@ -37,7 +46,7 @@ def lower(
     """Lower one layer.
 
     Args:
-        op: one of `MAC_OPS`.
+        op: one that `lowers` takes.
         operands: the operator's inputs; the third (bias) may be missing or None.
         attributes: the operator's attributes.
         constant: for the first two operands, whether they are constants of the model.
@@ -53,10 +62,14 @@ def lower(
     bias = operands[2] if len(operands) > 2 else None
     if op == "Conv":
         return _conv(first, second, bias, attributes, constant, k_order, names)
+    if op == "ConvTranspose":
+        return _transposed(first, second, bias, attributes, constant, k_order, names)
     if op == "Gemm":
         return _gemm(first, second, bias, attributes, constant, names)
     if op == "MatMul":
         return _matmul(first, second, constant, names)
+    if op == "Einsum" and lowers(op, attributes, len(operands)):
+        return _einsum(first, second, str(attributes["equation"]), constant, names)
     raise ValueError(f"{op} is not lowered: allowed are {', '.join(MAC_OPS)}")
 
 
@@ -76,8 +89,8 @@ def _conv(
     kernel, spatial = w.shape[2:], x.shape[2:]
     if tuple(attributes.get("kernel_shape", kernel)) != kernel:
         raise ValueError(f"Conv: kernel_shape {attributes['kernel_shape']} differs from the weights' {list(kernel)}")
-    strides = _per_axis(attributes, "strides", rank)
-    dilations = _per_axis(attributes, "dilations", rank)
+    strides = _per_axis("Conv", attributes, "strides", rank)
+    dilations = _per_axis("Conv", attributes, "dilations", rank)
     auto_pad = AutoPad(attributes.get("auto_pad", "NOTSET"))
     pads = tuple(attributes["pads"]) if "pads" in attributes else None
     geometry = ConvGeometry(
@@ -99,10 +112,49 @@ def _conv(
     )  # fmt: skip
 
 
-def _per_axis(attributes: Mapping[str, Any], key: str, rank: int) -> tuple[int, ...]:
+def _transposed(
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    attributes: Mapping[str, Any],
+    constant: Sequence[bool],
+    k_order: KOrder,
+    names: Sequence[str],
+) -> Lowered:
+    op = "ConvTranspose"
+    rank = x.ndim - 2
+    groups = int(attributes.get("group", 1))
+    if rank < 1 or w.ndim != x.ndim or groups < 1 or w.shape[0] != x.shape[1] or x.shape[1] % groups:
+        raise ValueError(f"{op}: input {list(x.shape)} and weights {list(w.shape)} do not fit with group = {groups}")
+    kernel, spatial = w.shape[2:], x.shape[2:]
+    if tuple(attributes.get("kernel_shape", kernel)) != kernel:
+        raise ValueError(f"{op}: kernel_shape {attributes['kernel_shape']} differs from the weights' {list(kernel)}")
+    strides, dilations = (_per_axis(op, attributes, key, rank) for key in ("strides", "dilations"))
+    geometry = TransposedGeometry(
+        images=x.shape[0],
+        channels=x.shape[1],
+        axes=transposed_axes(
+            AutoPad(attributes.get("auto_pad", "NOTSET")),
+            tuple(attributes["pads"]) if "pads" in attributes else None,
+            tuple(attributes["output_shape"]) if "output_shape" in attributes else None,
+            tuple(attributes.get("output_padding", (0,) * rank)),
+            tuple(zip(spatial, kernel, strides, dilations, strict=True)),
+        ),
+        out_channels=w.shape[1] * groups,
+        channel_groups=groups,
+        k_order=k_order,
+    )
+    return Lowered(
+        op=op, geometry=geometry, source=x, b=geometry.weights(w), b_is_weights=constant[1],
+        output_shape=geometry.output_shape, bias=None if bias is None else geometry.bias(bias),
+        phases=geometry.phases, source_name=names[0], b_name=names[1],
+    )  # fmt: skip
+
+
+def _per_axis(op: str, attributes: Mapping[str, Any], key: str, rank: int) -> tuple[int, ...]:
     sizes = tuple(int(size) for size in attributes.get(key, (1,) * rank))
     if len(sizes) != rank or min(sizes) < 1:
-        raise ValueError(f"Conv: {key} {list(sizes)} are not {rank} numbers >= 1")
+        raise ValueError(f"{op}: {key} {list(sizes)} are not {rank} numbers >= 1")
     return sizes
 
 
@@ -136,6 +188,16 @@ def _matmul(a: Array, b: Array, constant: Sequence[bool], names: Sequence[str]) 
     if column:
         del shape[-1]
     return _with_shape(lowered, tuple(shape))
+
+
+def _einsum(a: Array, b: Array, equation: str, constant: Sequence[bool], names: Sequence[str]) -> Lowered:
+    terms = read_terms(equation)
+    assert terms is not None
+    plan = EinsumPlan(terms=terms, first=a.shape, second=b.shape)
+    lowered = _product("Einsum", *plan.matrices(a, b), constant, names)
+    assert isinstance(lowered.geometry, MatMulGeometry)
+    shape = plan.output(np.empty(lowered.output_shape, np.bool_)).shape
+    return replace(lowered, geometry=EinsumGeometry(product=lowered.geometry, plan=plan), output_shape=shape)
 
 
 def _with_shape(lowered: Lowered, shape: tuple[int, ...]) -> Lowered:

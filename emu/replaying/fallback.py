@@ -2,11 +2,12 @@
 
 * Operators that multiply and accumulate inside (a list, and every operator outside ONNX's own domains), and loops and
   branches that hold a layer.
+* What the model states in integers (`emu.replaying.integers`).
 * Layers that were not selected, or whose type no unit takes.
 * Vector operations that no vector unit runs. Operators that only move, compare or count are not listed: they have no
   rounding to emulate.
-* `fallback.ops = "error"` refuses hidden layers and types, and vector operations if the accelerator states their
-  formats; what the user deselected is no fallback of the accelerator's.
+* `fallback.ops = "error"` refuses hidden layers, integers and types, and vector operations if the accelerator states
+  their formats; what the user deselected is no fallback of the accelerator's.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from emu.accelerators import Accelerator, FallbackOps
 from emu.errors import ModelError
+from emu.replaying.integers import INTEGER_OPS
 from emu.replaying.layers import find_layers, is_mac, runs_in_unit
 from emu.replaying.result import Fallback, FallbackReason
 from emu.replaying.walk import STANDARD_DOMAINS, attributes_of, bodies, node_label
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 
 HIDDEN_MACS = frozenset(
     {
-        "Attention", "CausalConvWithState", "ConvInteger", "ConvTranspose", "DFT", "DeformConv", "Einsum", "GRU",
-        "LSTM", "LinearAttention", "MatMulInteger", "QLinearConv", "QLinearMatMul", "RNN", "STFT",
+        "Attention", "CausalConvWithState", "DFT", "DeformConv", "Einsum", "GRU",
+        "LSTM", "LinearAttention", "RNN", "STFT",
     }
 )  # fmt: skip
-"""Operators of ONNX's own domains that multiply and accumulate inside."""
+"""Operators of ONNX's own domains that multiply and accumulate inside; an Einsum that is a layer is not meant."""
 
 NO_ROUNDING = frozenset(
     {
@@ -73,6 +75,8 @@ def find_fallbacks(
         if layer is None:
             found = _inside(node, types)
             out += [Fallback(node=node_label(inner), op=inner.op_type, reason=reason) for inner, reason in found]
+        elif layer.in_integers:
+            out.append(Fallback(node=layer.name, op=layer.op, reason=FallbackReason.INTEGER_SEMANTICS))
         elif not runs_in_unit(layer, types):
             out.append(Fallback(node=layer.name, op=layer.op, reason=FallbackReason.UNSUPPORTED_TYPE))
         elif layer.name not in selected:
@@ -88,7 +92,9 @@ def _inside(node: NodeProto, types: Mapping[str, int]) -> Iterator[tuple[NodePro
                 yield inner, FallbackReason.HIDDEN_MACS
             else:
                 yield from _inside(inner, types)
-    if node.op_type in HIDDEN_MACS or node.domain not in (*STANDARD_DOMAINS, "ai.onnx"):
+    if node.op_type in INTEGER_OPS and node.domain in ("", "ai.onnx"):
+        yield node, FallbackReason.INTEGER_SEMANTICS
+    elif node.op_type in HIDDEN_MACS or node.domain not in (*STANDARD_DOMAINS, "ai.onnx"):
         yield node, FallbackReason.HIDDEN_MACS
     elif _rounds(node) and _makes_floats(node, types):
         yield node, FallbackReason.VECTOR
@@ -115,7 +121,7 @@ def refuse(graph: Graph, accelerator: Accelerator, fallbacks: tuple[Fallback, ..
     """
     if accelerator.fallback is not FallbackOps.ERROR:
         return
-    refused = {FallbackReason.HIDDEN_MACS, FallbackReason.UNSUPPORTED_TYPE}
+    refused = {FallbackReason.HIDDEN_MACS, FallbackReason.INTEGER_SEMANTICS, FallbackReason.UNSUPPORTED_TYPE}
     if accelerator.vector is not None:
         refused.add(FallbackReason.VECTOR)
     for fallback in fallbacks:

@@ -7,6 +7,7 @@
 3. An input that the caller fixes is such a constant too.
 4. An If whose condition is a constant by now is replaced by the branch that it takes, and folding begins again.
 5. Nodes that no output needs are dropped.
+6. An LSTM or GRU of known length becomes the nodes that it is made of (`emu.replaying.decompose`).
 
 The nodes stay in the model's order, which ONNX requires to be topological.
 """
@@ -22,6 +23,8 @@ import numpy as np
 
 from emu.errors import ModelError
 from emu.layers.gemm import Array
+from emu.replaying.decompose import decomposed
+from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
 from emu.replaying.walk import all_nodes, reads
@@ -47,6 +50,8 @@ class Graph:
     inputs: tuple[ValueInfoProto, ...]
     """what the caller must give"""
     outputs: tuple[str, ...]
+    dequantised: frozenset[str] = frozenset()
+    """constants that were integers with a scale before they were folded"""
 
     def array(self, name: str) -> Array:
         """A constant as an array (a fresh one; ml_dtypes types where NumPy has none)."""
@@ -124,7 +129,9 @@ def load_graph(
         inputs=tuple(value for value in model.graph.input if value.name not in constants),
         outputs=tuple(value.name for value in model.graph.output),
     )
-    return _pruned(_settled(_fixed(graph, fixed or {}), limits))
+    graph = _pruned(_settled(_fixed(graph, fixed or {}), limits))
+    apart = decomposed(graph)
+    return graph if apart is None else _pruned(_folded(apart, limits))
 
 
 def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:
@@ -177,7 +184,12 @@ def _folded(graph: Graph, limits: Limits) -> Graph:
     if size > limits.folded:
         raise ModelError(f"{graph.path}: its constants fold to {size} bytes, and at most {limits.folded} are allowed")
     folded = {name: numpy_helper.from_array(value, name) for name, value in values.items()}
-    return replace(graph, nodes=tuple(rest), constants=graph.constants | folded)
+    return replace(
+        graph,
+        nodes=tuple(rest),
+        constants=graph.constants | folded,
+        dequantised=dequantised(foldable, graph.constants, graph.dequantised),
+    )
 
 
 def _is_random(node: NodeProto) -> bool:

@@ -1,6 +1,8 @@
 """Which nodes are layers that a unit can run, what they are called, and how the accelerator would run them.
 
-* A layer is a MatMul, Gemm or Conv at the top level of the graph whose operands are float32 or float16.
+* A layer is a MatMul, Gemm, Conv, ConvTranspose, or Einsum that is a matrix product, at the top level of the graph,
+  whose operands are float32 or float16. One whose operands are both dequantised integers is the model's own
+  (`emu.replaying.integers`).
 * Its name is the node's name, else the name of its first output; a name that several layers share gets the first
   output appended.
 * `layers` selects by glob; what it leaves out runs in reference arithmetic. A glob that selects nothing is an error.
@@ -18,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from emu.accelerators import Accelerator, KOrder, LayerPlan
 from emu.errors import ModelError, nearest
 from emu.layers.gemm import Array, Lowered
-from emu.layers.lowering import MAC_OPS, lower
+from emu.layers.lowering import lower, lowers
+from emu.replaying.integers import INTEGER_OPS, dequantised
 from emu.replaying.walk import attributes_of, node_label
 
 if TYPE_CHECKING:
@@ -40,10 +43,12 @@ class Layer:
     """position in the graph's nodes"""
     constant: tuple[bool, bool]
     """for the first two operands, whether they are constants of the model"""
+    in_integers: bool = False
+    """both operands are dequantised integers: the accelerator does not run it"""
 
     @property
     def op(self) -> str:
-        """`MatMul`, `Gemm` or `Conv`."""
+        """`MatMul`, `Gemm`, `Conv`, `ConvTranspose` or `Einsum`."""
         return str(self.node.op_type)
 
     @property
@@ -92,8 +97,9 @@ class PlannedLayer:
 
 
 def find_layers(graph: Graph) -> tuple[Layer, ...]:
-    """Every MatMul, Gemm and Conv at the top level, whatever its types, in graph order."""
+    """Every MatMul, Gemm, Conv, ConvTranspose and Einsum at the top level, whatever its types, in graph order."""
     nodes = [(index, node) for index, node in enumerate(graph.nodes) if is_mac(node)]
+    integers = dequantised(graph.nodes, graph.constants, graph.dequantised)
     count = Counter(node_label(node) for _, node in nodes)
     return tuple(
         Layer(
@@ -101,6 +107,7 @@ def find_layers(graph: Graph) -> tuple[Layer, ...]:
             node=node,
             index=index,
             constant=(node.input[0] in graph.constants, node.input[1] in graph.constants),
+            in_integers=integers.issuperset(node.input[:2]),
         )
         for index, node in nodes
     )
@@ -108,15 +115,22 @@ def find_layers(graph: Graph) -> tuple[Layer, ...]:
 
 def is_mac(node: NodeProto) -> bool:
     """Whether a node is one of the operators that are lowered."""
-    return node.op_type in MAC_OPS and node.domain in ("", "ai.onnx")
+    return node.domain in ("", "ai.onnx") and lowers(node.op_type, attributes_of(node), len(node.input))
+
+
+def has_integers(graph: Graph) -> bool:
+    """Whether a model multiplies and accumulates in integers somewhere at its top level."""
+    return any(layer.in_integers for layer in find_layers(graph)) or any(
+        node.op_type in INTEGER_OPS and node.domain in ("", "ai.onnx") for node in graph.nodes
+    )
 
 
 def runs_in_unit(layer: Layer, types: Mapping[str, int]) -> bool:
-    """Whether every operand is float32 or float16, so that it is exact in float32."""
+    """Whether every operand is float32 or float16, so that it is exact in float32, and no dequantised integer."""
     from onnx import TensorProto
 
     exact = (TensorProto.FLOAT, TensorProto.FLOAT16)
-    return types.get(layer.output) in exact
+    return types.get(layer.output) in exact and not layer.in_integers
 
 
 def is_float(layer: Layer, types: Mapping[str, int]) -> bool:
@@ -137,14 +151,18 @@ def plan_layers(
         types: element types by tensor.
         accelerator: what runs them.
         glob: over layer names.
-        needed: refuse a model, or a glob, without a layer.
+        needed: refuse a model, or a glob, without a layer; a model in integers need not have one.
 
     Raises:
         ModelError: no layer has such a name, or the model has none.
     """
     candidates = [layer for layer in find_layers(graph) if runs_in_unit(layer, types)]
+    if not candidates and has_integers(graph):
+        return ()
     if not candidates and needed:
-        raise ModelError(f"{graph.path}: has no float MatMul, Gemm or Conv at its top level to emulate")
+        raise ModelError(
+            f"{graph.path}: has no float MatMul, Gemm, Conv, ConvTranspose or Einsum at its top level to emulate"
+        )
     chosen = [layer for layer in candidates if fnmatchcase(layer.name, glob)]
     if not chosen and needed:
         names = [layer.name for layer in candidates]

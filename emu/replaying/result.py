@@ -45,9 +45,12 @@ class FallbackReason(enum.Enum):
     """Why an operator was not run as the accelerator would run it."""
 
     HIDDEN_MACS = "hidden_macs"
-    """it multiplies and accumulates inside (LSTM, Einsum, a layer inside a loop, ...) where no unit is put in"""
+    """it multiplies and accumulates inside (Attention, an Einsum that is no matrix product, a layer in a loop, ...)
+    where no unit is put in"""
+    INTEGER_SEMANTICS = "integer_semantics"
+    """the model states it in integers, with its own scales: it runs as stated"""
     UNSUPPORTED_TYPE = "unsupported_type"
-    """a MatMul, Gemm or Conv on tensors that are neither float32 nor float16"""
+    """a MatMul, Gemm, Conv, ConvTranspose or Einsum on tensors that are neither float32 nor float16"""
     NOT_SELECTED = "not_selected"
     """a layer that `layers` left out"""
     VECTOR = "vector"

@@ -36,18 +36,7 @@ def check_sizes(graph: Graph, nodes: Sequence[NodeProto], limits: Limits) -> Non
     Raises:
         ModelError: naming the node, its operator and the bytes.
     """
-    from onnx import helper, shape_inference
-
-    used = dict.fromkeys(name for node in nodes for name in reads(node) if name in graph.constants)
-    small = {name: graph.constants[name] for name in used if math.prod(graph.constants[name].dims) <= SMALL}
-    large = [graph.constants[name] for name in used if name not in small]
-    inputs = [helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)) for tensor in large]
-    model = graph.submodel(nodes, inputs, [], small)
-    try:
-        inferred = shape_inference.infer_shapes(model, data_prop=True)
-    except shape_inference.InferenceError:
-        return  # a contradiction: the engine refuses it next, and `emu.replaying.blame` names the node
-    sizes = {value.name: _bytes(value) for value in inferred.graph.value_info}
+    sizes = {value.name: _bytes(value) for value in _inferred(graph, nodes, ())}
     for node in nodes:
         size = max((sizes.get(name, 0) for name in node.output), default=0)
         if size > limits.folded:
@@ -55,6 +44,41 @@ def check_sizes(graph: Graph, nodes: Sequence[NodeProto], limits: Limits) -> Non
                 f"{graph.path}: node {node_label(node)!r}: operator {node.op_type!r} makes a constant of {size} bytes, "
                 f"and at most {limits.folded} are allowed"
             )
+
+
+def inferred_shapes(
+    graph: Graph, nodes: Sequence[NodeProto], inputs: Sequence[ValueInfoProto]
+) -> dict[str, tuple[int | None, ...]]:
+    """The shapes that are known of inputs and of what nodes make, by tensor; None is a size that is not.
+
+    Args:
+        graph: holds the constants.
+        nodes: in topological order.
+        inputs: the tensors from outside.
+    """
+    return {
+        value.name: tuple(
+            axis.dim_value if axis.HasField("dim_value") else None for axis in value.type.tensor_type.shape.dim
+        )
+        for value in (*inputs, *_inferred(graph, nodes, inputs))
+        if value.type.tensor_type.HasField("shape")
+    }
+
+
+def _inferred(graph: Graph, nodes: Sequence[NodeProto], inputs: Sequence[ValueInfoProto]) -> Sequence[ValueInfoProto]:
+    """What shape inference says about the tensors that nodes make."""
+    from onnx import helper, shape_inference
+
+    used = dict.fromkeys(name for node in nodes for name in reads(node) if name in graph.constants)
+    small = {name: graph.constants[name] for name in used if math.prod(graph.constants[name].dims) <= SMALL}
+    large = [graph.constants[name] for name in used if name not in small]
+    infos = [helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims)) for tensor in large]
+    model = graph.submodel(nodes, [*inputs, *infos], [], small)
+    try:
+        inferred = shape_inference.infer_shapes(model, data_prop=True)
+    except shape_inference.InferenceError:
+        return ()  # a contradiction: the engine refuses it next, and `emu.replaying.blame` names the node
+    return list(inferred.graph.value_info)
 
 
 def _bytes(value: ValueInfoProto) -> int:

@@ -1,7 +1,7 @@
 """A whole run in truth arithmetic.
 
-* float64: every float MatMul, Gemm and Conv at the top level by NumPy in float64, everything else in double where the
-  engine has a double kernel (`emu.replaying.widen`), the rest in float32, listed.
+* float64: every float layer (`emu.replaying.layers`) by NumPy in float64, everything else in double where
+  the engine has a double kernel (`emu.replaying.widen`), the rest in float32, listed.
 * float32: the model in the reference engine, as it is.
 """
 

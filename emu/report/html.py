@@ -42,6 +42,7 @@ TRUTH_WORDS = {
 }
 REASON_WORDS = {
     "hidden_macs": "multiplies and accumulates inside, where no unit is put in",
+    "integer_semantics": "runs as the model states it, in integers with the model's own scales",
     "unsupported_type": "tensors are neither float32 nor float16",
     "not_selected": "left out by the choice of layers",
     "vector": "vector operation, run in float32",

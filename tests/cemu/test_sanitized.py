@@ -25,6 +25,9 @@ from tests.units.drawing import draw
 
 from .sanitizers import Sanitized
 
+pytestmark = pytest.mark.xdist_group("sanitized")
+"""In one process, however many there are: what they compile takes long."""
+
 CEMU = Path(__file__).parents[2] / "cemu"
 DRAWS = range(3000, 3300)
 

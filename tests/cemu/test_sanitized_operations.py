@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from emu import load_format
 from emu.arithmetic.random import Philox
@@ -21,6 +22,9 @@ from emu.operations.width import words_of
 
 from .sanitizers import Sanitized
 from .test_sanitized import words
+
+pytestmark = pytest.mark.xdist_group("sanitized")
+"""In one process, however many there are: what they compile takes long."""
 
 CALLS, SIZE = 700, 12
 FORMATS = (
@@ -36,6 +40,7 @@ ROUNDINGS = (
     "ties_to_even", "ties_to_away", "ties_to_zero", "toward_positive", "toward_negative", "to_odd", "jamming",
     "stochastic",
 )  # fmt: skip
+
 OVERFLOWS = (None, "saturate", "saturate_propagate", "wrap", "nan", "raise", "infinity_always")
 
 

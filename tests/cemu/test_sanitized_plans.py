@@ -13,6 +13,9 @@ import pytest
 
 from .sanitizers import CEMU, Sanitized
 
+pytestmark = pytest.mark.xdist_group("sanitized")
+"""In one process, however many there are: what they compile takes long."""
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SUITES = {
@@ -52,7 +55,7 @@ def test_an_access_beyond_a_numpy_array_is_seen(module: Path, tmp_path: Path):
         "    lib.cemu_plan_lookup(at[0], 1, at[1], at[0], 1, 101, 255, ffi.new('uint64_t *'))\n",
         encoding="utf-8",
     )
-    done = under_sanitizers(HERE / "with_module.py", module, "-q", "-s", "-p", "no:cacheprovider", test)
+    done = under_sanitizers(HERE / "with_module.py", module, "-q", "-s", "-n0", "-p", "no:cacheprovider", test)
     assert done.returncode
     assert "AddressSanitizer: heap-buffer-overflow" in done.stderr
 
@@ -60,7 +63,9 @@ def test_an_access_beyond_a_numpy_array_is_seen(module: Path, tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize("suite", SUITES)
 def test_suites_under_sanitizers(module: Path, suite: str):
-    done = under_sanitizers(HERE / "with_module.py", module, "-q", "-x", "-p", "no:cacheprovider", *SUITES[suite])
+    done = under_sanitizers(
+        HERE / "with_module.py", module, "-q", "-x", "-n0", "-p", "no:cacheprovider", *SUITES[suite]
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert re.search(r"^\d{3,} passed", done.stdout, re.MULTILINE)
 

@@ -49,3 +49,28 @@ def matmul(a: Array, b: Array) -> Array:
         *where, m, n = index
         y[index] = sum(a[(*where, m, k)] * b[(*where, k, n)] for k in range(a.shape[-1]))
     return y
+
+
+def conv_transposed(
+    x: Array,
+    w: Array,
+    bias: Array | None,
+    *,
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    before: Sequence[int],
+    out: Sequence[int],
+    group: int = 1,
+) -> Array:
+    """ONNX ConvTranspose of any rank: every input element is scattered over the output."""
+    rank = x.ndim - 2
+    y = np.zeros((x.shape[0], w.shape[1] * group, *out))
+    if bias is not None:
+        y += bias.reshape(-1, *(1,) * rank)
+    for n, c, *place in itertools.product(*(range(size) for size in x.shape)):
+        first = c // (x.shape[1] // group) * w.shape[1]
+        for o, *offset in itertools.product(*(range(size) for size in w.shape[1:])):
+            at = [place[i] * strides[i] + offset[i] * dilations[i] - before[i] for i in range(rank)]
+            if all(0 <= at[i] < out[i] for i in range(rank)):
+                y[(n, first + o, *at)] += x[(n, c, *place)] * w[(c, o, *offset)]
+    return y

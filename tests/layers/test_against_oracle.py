@@ -15,12 +15,15 @@ from tests.oracle.lowering import layer
 from tests.oracle.support import executor
 
 CONV = {"strides": (2, 1), "dilations": (1, 2), "pads": (1, 0, 2, 1), "group": 2}
+UP = {"strides": (2, 2), "pads": (1, 0, 1, 1), "output_padding": (0, 1)}
 SAME = {"auto_pad": "SAME_LOWER", "strides": (2, 2)}
 CASES: dict[str, tuple[str, tuple[int, ...], tuple[int, ...], int | None, dict[str, Any]]] = {
     "conv": ("Conv", (2, 4, 5, 6), (6, 2, 2, 3), 6, CONV),
     "depthwise": ("Conv", (2, 3, 5, 4), (3, 1, 3, 3), None, {"group": 3, "pads": (1, 1, 1, 1)}),
     "conv-1d": ("Conv", (3, 2, 9), (4, 2, 3), 4, {"pads": (2, 1), "strides": (2,)}),
     "conv-same": ("Conv", (1, 2, 5, 6), (3, 2, 2, 4), 3, SAME),
+    "up": ("ConvTranspose", (2, 6, 3, 4), (6, 4, 4, 3), 4, UP),
+    "up-groups": ("ConvTranspose", (1, 4, 5), (4, 1, 4), 2, {"group": 2, "strides": (2,), "pads": (1, 1)}),
     "gemm": ("Gemm", (5, 7), (4, 7), 4, {"transB": 1}),
     "gemm-long": ("Gemm", (140, 3), (140, 2), 2, {"transA": 1}),
     "matmul": ("MatMul", (2, 3, 6), (6, 5), None, {}),
@@ -55,7 +58,7 @@ def tensors(case: str) -> tuple[Any, Any, Any]:
 ORDERS = [
     (case, order)
     for case, (op, *_) in CASES.items()
-    for order in (["c_kh_kw", "kh_kw_c"] if op == "Conv" else ["c_kh_kw"])
+    for order in (["c_kh_kw", "kh_kw_c"] if "Conv" in op else ["c_kh_kw"])
 ]
 
 
@@ -64,13 +67,16 @@ ORDERS = [
 def test_layer_is_the_oracles(machine: str, case: str, order: str) -> None:
     op, _, _, _, attributes = CASES[case]
     unit, per_act, per_weight, output = MACHINES[machine]
+    weights = {}
+    if attributes.get("group", 1) > 1 and op == "ConvTranspose" and per_weight:
+        per_weight, weights = "tensor", {"weights": {"scheme": "absmax", "per": "tensor"}}
     x, w, bias = tensors(case)
     oracle = executor(unit)
     want = layer(
         op, x, w, bias, attributes, oracle, load_accelerator(machine).matrix.unit.a.name,
         load_accelerator(machine).matrix.unit.b.name, per_act, per_weight, output, k_order=order,
     )  # fmt: skip
-    plan = load_accelerator({"extends": machine, "matrix": {"k_order": order}}).plan(case, op)
+    plan = load_accelerator({"extends": machine, "matrix": {"k_order": order} | weights}).plan(case, op)
     lowered = lower(op, (x, w, bias), attributes, constant=(False, True), k_order=plan.k_order)
     assert same_bits(emulate(lowered, plan).y, want.values)
 

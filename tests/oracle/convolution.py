@@ -3,10 +3,13 @@
 * 1-D and 2-D, with groups, dilations, strides, pads and auto_pad (ONNX attributes and defaults).
 * k runs over c, kh, kw (`c_kh_kw`) or kh, kw, c (`kh_kw_c`).
 * Padding is the code of zero: a product like any other, never left out.
+* Transposed: an axis whose stride divides kernel and output, and has no divisor in common with the dilation, has only
+  the taps that fall on an input's place or on padding; any other axis has all taps, and zeros between the inputs.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -92,3 +95,48 @@ def conv_terms(x: np.ndarray, w: np.ndarray, attrs: Mapping[str, Any], zero: int
             inside = all(0 <= i < n for i, n in zip(source, x.shape[2:], strict=True))
             a.append(int(x[(sample, o // per_group * channels + c, *source)]) if inside else zero)
         yield Terms(at, a, [int(w[(o, *position)]) for position in order])
+
+
+def transposed_shape(x_shape: tuple[int, ...], w_shape: tuple[int, ...], attrs: Mapping[str, Any]) -> tuple[int, ...]:
+    """Shape of the output of an ONNX ConvTranspose with explicit pads."""
+    axes = len(x_shape) - 2
+    strides, dilations = (attrs.get(key, (1,) * axes) for key in ("strides", "dilations"))
+    pads, extra = attrs.get("pads", (0,) * (2 * axes)), attrs.get("output_padding", (0,) * axes)
+    out = [
+        strides[i] * (x_shape[2 + i] - 1)
+        + dilations[i] * (w_shape[2 + i] - 1)
+        + 1
+        + extra[i]
+        - pads[i]
+        - pads[axes + i]
+        for i in range(axes)
+    ]
+    return (x_shape[0], w_shape[1] * attrs.get("group", 1), *out)
+
+
+def transposed_terms(
+    x: np.ndarray, w: np.ndarray, attrs: Mapping[str, Any], zero: int, k_order: str
+) -> Iterator[Terms]:
+    """x codes [N, C, ...], w codes [C, O / group, ...]."""
+    shape, axes, group = transposed_shape(x.shape, w.shape, attrs), x.ndim - 2, attrs.get("group", 1)
+    strides, dilations = (attrs.get(key, (1,) * axes) for key in ("strides", "dilations"))
+    pads, per_group = attrs.get("pads", (0,) * (2 * axes)), x.shape[1] // group
+    order = list(_kernel_positions(per_group, w.shape[2:], k_order))
+    sparse = [
+        w.shape[2 + i] % strides[i] == 0 and shape[2 + i] % strides[i] == 0 and math.gcd(strides[i], dilations[i]) == 1
+        for i in range(axes)
+    ]
+    for at in np.ndindex(*shape):
+        sample, o, *place = at
+        first = o // w.shape[1] * per_group
+        a, b = [], []
+        for c, *tap in order:
+            reached = [place[i] + pads[i] - tap[i] * dilations[i] for i in range(axes)]
+            between = [reached[i] % strides[i] != 0 for i in range(axes)]
+            if any(skip and empty for skip, empty in zip(sparse, between, strict=True)):
+                continue
+            source = [reached[i] // strides[i] for i in range(axes)]
+            inside = not any(between) and all(0 <= i < n for i, n in zip(source, x.shape[2:], strict=True))
+            a.append(int(x[(sample, first + c, *source)]) if inside else zero)
+            b.append(int(w[(first + c, o % w.shape[1], *tap)]))
+        yield Terms(at, a, b)

@@ -1,5 +1,5 @@
-"""A layer, product by product: Conv, Gemm and MatMul as lists of codes for a unit, and the epilogue around
-it.
+"""A layer, product by product: Conv, ConvTranspose, Gemm and MatMul as lists of codes for a unit, and the epilogue
+around it.
 
 Lowering
 * `output_terms` yields for every output element, in the output tensor's order, the codes of its K products.
@@ -9,7 +9,8 @@ Lowering
 
 Schemes: absmax, s = fl32(absmax / largest finite value), or 1 where absmax is 0; code = encode(fl32(x / s),
 ties to even, saturate). One s per `tensor`; per `token`, a row of the lowered A (one sample of the batch
-for Conv); or per `channel`, an output channel of the weights. None: codes are encode(x), and s is 1.
+for Conv); or per `channel`, an output channel of the weights (of a
+ConvTranspose with one group). None: codes are encode(x), and s is 1.
 
 Epilogue in float32, ties to even, one rounding per step: y = decode(d); s_a * s_b; y times it; + bias; then
 the cast to the output format. A unit that applies scales itself gets their codes instead (ties to even,
@@ -27,7 +28,7 @@ from typing import Any
 import numpy as np
 
 from .codes import Format
-from .convolution import Terms, conv_terms, window
+from .convolution import Terms, conv_terms, transposed_shape, transposed_terms, window
 from .formats import from_table
 from .rounding import Cast, encode, real
 from .units import Executor
@@ -35,6 +36,7 @@ from .values import NaN, Value
 
 FLOAT32 = from_table({"exp_bits": 8, "man_bits": 23}, "float32")
 Codes = list[int]
+CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,13 @@ def matrix_terms(a: np.ndarray, b: np.ndarray) -> Iterator[Terms]:
 def _operands(op: str, x: Any, w: Any, attrs: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """float32 operands as they enter the matrix product (Gemm's transposes done)."""
     x, w = np.asarray(x, np.float32), np.asarray(w, np.float32)
-    if op not in ("Conv", "Gemm", "MatMul"):
-        raise ValueError(f"{op}: only Conv, Gemm and MatMul")
+    if op not in (*CONVOLUTIONS, "Gemm", "MatMul"):
+        raise ValueError(f"{op}: only Conv, ConvTranspose, Gemm and MatMul")
     if op == "Gemm":
         if attrs.get("alpha", 1.0) != 1 or attrs.get("beta", 1.0) != 1:
             raise ValueError("Gemm with alpha or beta is not defined")
         x, w = (x.T if attrs.get("transA") else x), (w.T if attrs.get("transB") else w)
-    if op != "Conv" and (x.ndim < 2 or w.ndim < 2):
+    if op not in CONVOLUTIONS and (x.ndim < 2 or w.ndim < 2):
         raise ValueError("matrix products are at least 2-D")
     return x, w
 
@@ -115,7 +117,9 @@ def _axes(op: str, per: str | None, ndim: int, activations: bool) -> tuple[int, 
         return None if per is None else everything
     if per != ("token" if activations else "channel"):
         raise ValueError(f"per = {per!r}")
-    if op == "Conv":
+    if op == "ConvTranspose" and not activations:
+        return (0, *everything[2:])
+    if op in CONVOLUTIONS:
         return everything[1:]  # one sample, or one output channel
     return (ndim - 1,) if activations else (ndim - 2,)
 
@@ -124,12 +128,14 @@ def output_terms(
     op: str, x: np.ndarray, w: np.ndarray, attrs: Mapping[str, Any], zero: int = 0, k_order: str = "c_kh_kw"
 ) -> Iterator[Terms]:
     """The products of every output element; Gemm's operands already transposed."""
+    if op == "ConvTranspose":
+        return transposed_terms(x, w, attrs, zero, k_order)
     return conv_terms(x, w, attrs, zero, k_order) if op == "Conv" else matrix_terms(x, w)
 
 
 def _over_output(op: str, scale: np.ndarray, shape: tuple[int, ...], activations: bool) -> np.ndarray:
     """A scale for every output element."""
-    if op == "Conv":
+    if op in CONVOLUTIONS:
         extra = (1,) * (len(shape) - 1)
         scale = scale.reshape(-1, *extra) if activations else scale.reshape(1, -1, *extra[1:])
     return np.broadcast_to(scale, shape)
@@ -139,7 +145,7 @@ def _bias_over_output(op: str, bias: Any, shape: tuple[int, ...]) -> np.ndarray 
     if bias is None:
         return None
     bias = np.asarray(bias, np.float32)
-    return np.broadcast_to(bias.reshape(-1, *(1,) * (len(shape) - 2)) if op == "Conv" else bias, shape)
+    return np.broadcast_to(bias.reshape(-1, *(1,) * (len(shape) - 2)) if op in CONVOLUTIONS else bias, shape)
 
 
 # --- the layer -------------------------------------------------------------------------------------------
@@ -182,7 +188,7 @@ def layer(
         pair = scales[0][terms.at], scales[1][terms.at]
         added = None if bias is None else bias[terms.at]
         c = _bias_code(unit, added, pair) if bias_in == "c" and added is not None else None
-        axis = 1 if op == "Conv" else len(shape) - 1
+        axis = 1 if op in CONVOLUTIONS else len(shape) - 1
         column = terms.at[axis], shape[axis]
         scales_of_unit = _unit_scales(unit, pair, len(terms.a))
         d[terms.at] = unit.element(terms.a, terms.b, c, *scales_of_unit, index, seed, column=column)
@@ -192,6 +198,8 @@ def layer(
 
 
 def _shape(op: str, x: np.ndarray, w: np.ndarray, attrs: Mapping[str, Any]) -> tuple[int, ...]:
+    if op == "ConvTranspose":
+        return transposed_shape(x.shape, w.shape, attrs)
     if op == "Conv":
         return (x.shape[0], w.shape[0], *window(x.shape, w.shape, attrs).out)
     return (*np.broadcast_shapes(x.shape[:-2], w.shape[:-2]), x.shape[-2], w.shape[-1])

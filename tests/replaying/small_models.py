@@ -95,7 +95,7 @@ def with_external_data(proto: ModelProto, tensor: str, location: str, **keys: in
 
 
 def lstm(rng: np.random.Generator) -> ModelProto:
-    """A Gemm behind an LSTM, which hides its own multiply-accumulates."""
+    """A Gemm behind an LSTM of unknown length, which hides its own multiply-accumulates."""
     nodes = [
         helper.make_node("LSTM", ["x", "w", "r"], ["", "h"], "lstm", hidden_size=3),
         helper.make_node("Squeeze", ["h", "axis"], ["s"], "squeeze"),
@@ -105,7 +105,7 @@ def lstm(rng: np.random.Generator) -> ModelProto:
         "w": integers(rng, 1, 12, 4) / 8, "r": integers(rng, 1, 12, 3) / 8,
         "w2": integers(rng, 3, 2), "axis": np.array([0], np.int64),
     }  # fmt: skip
-    return model(nodes, {"x": (FLOAT, [5, 1, 4])}, {"y": (FLOAT, 2)}, constants)
+    return model(nodes, {"x": (FLOAT, ["steps", 1, 4])}, {"y": (FLOAT, 2)}, constants)
 
 
 def branch(rng: np.random.Generator) -> ModelProto:

@@ -159,7 +159,9 @@ def test_opset_out_of_range(rng: np.random.Generator, tmp_path: Path, x: dict[st
 def test_model_without_layers(tmp_path: Path) -> None:
     proto = small_models.model([helper.make_node("Relu", ["x"], ["y"])], {"x": (FLOAT, [2])}, {"y": (FLOAT, 1)})
     given = {"x": np.zeros(2, np.float32)}
-    refused(lambda: run(save(proto, tmp_path), given, "int8-int32"), "no float MatMul, Gemm or Conv")
+    refused(
+        lambda: run(save(proto, tmp_path), given, "int8-int32"), "no float MatMul, Gemm, Conv, ConvTranspose or Einsum"
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from emu.units.backends import runner
 from emu.units.c_backend import c_tables as as_c
 from emu.units.form import UnitForm
 from emu.units.plans.again import count_again
-from emu.units.plans.plan import Isa
+from emu.units.plans.plan import Isa, isa_code
 from emu.units.problem import Codes, Problem
 from emu.units.ranges import limbs_of
 from emu.units.stages import KINDS, OPERAND
@@ -34,7 +34,6 @@ BLOCK = 32
 MOST_VALUES = 1 << 22
 """Decoded values of an operand that exist at once: 48 MB."""
 Result = tuple[int, NDArray[np.int64]]
-_ISAS = {None: -1, Isa.BASE: 0, Isa.V3: 1, Isa.V4: 2}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,7 +153,7 @@ def _compute(form: UnitForm, problem: Problem, first_column: int, isa: Isa | Non
         one = ffi.new("cemu_plan_lanes_t *", whole[0])
         one.row, one.row_end, one.block, one.block_end = first, end, 0, blocks
         one.events = pointer("int64_t *", counts)
-        return int(lib.cemu_plan_lanes(one, _ISAS[isa])), counts
+        return int(lib.cemu_plan_lanes(one, isa_code(isa))), counts
 
     assert lib.CEMU_LANES_COLUMNS == BLOCK
     status = int(lib.cemu_plan_lanes_decode(whole))
