@@ -26,7 +26,7 @@ from emu.formats.encode import encode_value
 from emu.formats.enums import FLAG_OF_EVENT, NanTo, Overflow, Rounding, StochasticVariant
 from emu.formats.fast import lookup
 from emu.formats.fast.encode import encode as fast_encode
-from emu.formats.fast.numbers import numbers_of
+from emu.formats.fast.numbers import WORD, numbers_of
 from emu.formats.fast.recent import Recent
 from emu.formats.load import load_format
 from emu.formats.model import MAX_STORED_BITS, Format
@@ -63,18 +63,21 @@ def decode32(fmt: Format, codes: ArrayLike) -> NDArray[np.float32]:
     """The values of codes, as float32 of the same shape; else as `decode`.
 
     Raises:
-        FormatError: the format has more than 16 bits, or some value is no float32.
+        FormatError: the format has more than 32 bits, or some value is no float32; or, beyond 16 bits, it is no
+            ordinary float, two's complement or unsigned.
         ValueError: not codes of this format.
     """
     found = _looked_up(fmt, codes, np.float32, few=0)
     if found is None:
-        raise FormatError(f"{fmt.name} has more than 16 bits, or values that float32 cannot hold: use decode")
+        raise FormatError(
+            f"{fmt.name} has more than 32 bits, values that float32 cannot hold, or no kernel: use decode"
+        )
     return found
 
 
 def _looked_up(fmt: Format, codes: ArrayLike, dtype: Any, few: int = 64) -> NDArray[Any] | None:
-    """The numbers of codes by a table; None if there is none, or for a few codes of a format with many."""
-    if fmt.bits > lookup.MAX_BITS:
+    """The numbers of codes by a kernel or a table; None if there is none, or for a few codes of a format with many."""
+    if fmt.bits > WORD:
         return None
     words = as_narrow(codes, fmt)
     if words.size < few and fmt.bits > 8:

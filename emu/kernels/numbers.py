@@ -22,7 +22,7 @@ MANTISSA, HIDDEN, MANTISSA_BITS, DEEPEST = 0x7FFFFF, 0x800000, 23, 25
 GRID = (
     "man_bits", "emin", "top", "flush_below", "offset", "limit", "minus_limit", "over", "minus_over", "infinity",
     "minus_infinity", "nan", "sign", "negative_zero", "complement", "half", "minus_half", "less", "minus_less", "even",
-    "sticky", "always",
+    "sticky", "always", "ignored",
 )  # fmt: skip
 """Entries of `grid`: those of cemu_grid (the second of each pair under `minus_`), and its rounding as encode_lane.h has
 it: what is added to a significand before it is cut, in halves of the last place, and less.
@@ -39,8 +39,9 @@ def encoder(even: bool, plain: bool, code_bits: int) -> Any:
         even: ties to even; else any rounding.
         plain: codes of a signed format with -0, whose infinities become what overflow becomes, a code with their sign
             (SIGNED_OVER of encode_lane.h); else any.
-        code_bits: of `out`: 8 or 16.
+        code_bits: of `out`: 8, 16 or 32.
     """
+    wide = code_bits == 32
 
     def encode(words: Any, out: Any, grid: Any) -> None:
         man, lowest, shift = U(grid[0]), U(grid[1] + 127), U(MANTISSA_BITS - grid[0])
@@ -53,6 +54,7 @@ def encoder(even: bool, plain: bool, code_bits: int) -> Any:
         mask = U((1 << complement) - 1) if complement else U(0)
         half, minus_half, less, minus_less = U(grid[15]), U(grid[16]), U(grid[17]), U(grid[18])
         ties, sticky, always = U(grid[19]), U(grid[20]), U(grid[21])
+        ignored = U(grid[22])
         zero, one = U(0), U(1)
         for i in range(words.size):
             whole, negative = U(words[i] & U(MAGNITUDE)), U(words[i] >> U(31))
@@ -80,7 +82,8 @@ def encoder(even: bool, plain: bool, code_bits: int) -> Any:
                 code = (minus_over if negative else over) if n > (minus_limit if negative else limit) else n
                 code = signed if negative and n <= minus_limit else code
                 code = (minus_infinity if negative else infinity) if whole == U(INFINITY) else code
-            out[i] = nan if whole > U(INFINITY) else code
+            code = nan if whole > U(INFINITY) else code
+            out[i] = U(code << ignored) if wide else code
 
     return _compiled(encode, "uint32", f"uint{code_bits}")
 

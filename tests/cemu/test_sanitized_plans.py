@@ -18,7 +18,7 @@ ROOT = HERE.parents[1]
 SUITES = {
     "plans": [f"tests/units/plans/test_{name}.py" for name in ("integers", "exact", "fma", "chain", "aligned")],
     "general plans": [f"tests/units/plans/test_{name}.py" for name in ("groups", "lanes")],
-    "casts": ["tests/formats/test_fast_encode.py", "tests/formats/test_fast_decode.py"],
+    "casts": [f"tests/formats/test_fast_{name}.py" for name in ("encode", "decode", "wide")],
 }
 
 

@@ -12,6 +12,7 @@ typedef struct {
     WORD clamp, least, field, magic, man, fixed, shift, deepest, infinity;
     WORD flush_below, offset, limit[2], over[2], inf[2], nan, sign, zero_sign, mask;
     WORD half[2], less[2], even, sticky, always;
+    uint32_t ignored;
 } T(grid);
 
 static void T(set_grid)(T(grid) *g, const cemu_grid *f) {
@@ -36,6 +37,7 @@ static void T(set_grid)(T(grid) *g, const cemu_grid *f) {
     g->sign = (WORD)f->sign;
     g->zero_sign = f->negative_zero ? g->sign : 0;
     g->mask = f->complement ? ((WORD)1 << f->complement) - 1 : 0;
+    g->ignored = (uint32_t)f->ignored;
     /* What is added to the significand before it is cut: half[sign] halves of the last place, minus less[sign]. */
     for (int negative = 0; negative < 2; negative++) {
         WORD halves = 0, less = 0;
@@ -134,9 +136,13 @@ INLINE WORD T(run)(const T(grid) *g, const cemu_plan_encode_t *job, int how, int
         if (job->out_bits == 8) {
             uint8_t *restrict to = (uint8_t *)job->out + begin;
             for (int64_t i = 0; i < n; i++) to[i] = (uint8_t)codes[i];
-        } else {
+        } else if (job->out_bits == 16) {
             uint16_t *restrict to = (uint16_t *)job->out + begin;
             for (int64_t i = 0; i < n; i++) to[i] = (uint16_t)codes[i];
+        } else {
+            uint32_t *restrict to = (uint32_t *)job->out + begin;
+            const uint32_t ignored = g->ignored;
+            for (int64_t i = 0; i < n; i++) to[i] = (uint32_t)codes[i] << ignored;
         }
     }
     return most;

@@ -1,4 +1,4 @@
-/* Codes of floats of at most 16 bits to float32 or float64.
+/* Codes of floats to float32 or float64.
  *
  * Exponent and mantissa fields are moved to where float32 has them, and the exponent gets the difference of the biases;
  * subnormals are integers times a power of two. No operation has a subnormal operand or result. */
@@ -21,15 +21,15 @@ INLINE uint32_t number(const cemu_plan_numbers_t *job, uint32_t code, uint32_t s
     return code == (uint32_t)job->minus ? (uint32_t)job->minus_zero : bits;
 }
 
-#define NUMBERS(IN)                                                                          \
+#define NUMBERS(IN, IGNORED)                                                                 \
     do {                                                                                     \
         const IN *restrict from = (const IN *)p->in + begin;                                 \
         for (int64_t i = 0; i < n; i++) { /* apart: no compiler branches around it then */   \
-            float x = (float)(int32_t)(from[i] & (uint32_t)job.field) * unit;                \
+            float x = (float)(int32_t)(from[i] IGNORED & (uint32_t)job.field) * unit;        \
             seen |= from[i];                                                                 \
             memcpy(small + i, &x, sizeof x);                                                 \
         }                                                                                    \
-        for (int64_t i = 0; i < n; i++) bits[i] = number(&job, from[i], small[i]);           \
+        for (int64_t i = 0; i < n; i++) bits[i] = number(&job, from[i] IGNORED, small[i]);   \
     } while (0)
 
 int64_t FOR_ISA(plan_numbers)(cemu_plan_numbers_t *p) {
@@ -40,8 +40,9 @@ int64_t FOR_ISA(plan_numbers)(cemu_plan_numbers_t *p) {
     for (int64_t begin = 0; begin < job.n; begin += BLOCK) {
         int64_t n = job.n - begin < BLOCK ? job.n - begin : BLOCK;
         uint32_t *restrict bits = job.out_bits == 32 ? (uint32_t *)job.out + begin : block;
-        if (job.in_bytes == 1) NUMBERS(uint8_t);
-        else NUMBERS(uint16_t);
+        if (job.in_bytes == 1) NUMBERS(uint8_t, );
+        else if (job.in_bytes == 2) NUMBERS(uint16_t, );
+        else NUMBERS(uint32_t, >> (uint32_t)job.ignored);
         if (job.out_bits == 32) continue;
         double *restrict to = (double *)job.out + begin;
         for (int64_t i = 0; i < n; i++) {
@@ -51,5 +52,27 @@ int64_t FOR_ISA(plan_numbers)(cemu_plan_numbers_t *p) {
         }
     }
     p->seen = seen;
+    return CEMU_OK;
+}
+
+#define WHOLE(REAL)                                                                                   \
+    do {                                                                                              \
+        REAL *restrict to = job.out;                                                                  \
+        const REAL unit = (REAL)power;                                                                \
+        if (job.with_sign)                                                                            \
+            for (int64_t i = 0; i < job.n; i++) to[i] = (REAL)((int32_t)(from[i] << up) >> up) * unit; \
+        else                                                                                          \
+            for (int64_t i = 0; i < job.n; i++) to[i] = (REAL)(from[i] << up >> up) * unit;           \
+    } while (0)
+
+int64_t FOR_ISA(plan_whole)(cemu_plan_whole_t *p) {
+    const cemu_plan_whole_t job = *p;
+    const uint32_t *restrict from = job.in;
+    const uint32_t up = 32 - (uint32_t)job.bits;
+    uint64_t bits = (uint64_t)(1023 + job.unit) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    if (job.out_bits == 32) WHOLE(float);
+    else WHOLE(double);
     return CEMU_OK;
 }

@@ -65,7 +65,7 @@ def _grid(how: Cast) -> NDArray[np.int64] | None:
     first = [int(getattr(found, name)) for name in ("man_bits", "emin", "top", "flush_below", "offset")]
     last = [int(getattr(found, name)) for name in ("nan", "sign", "negative_zero", "complement")]
     mode = how.rounding
-    rest = [mode is Rounding.TIES_TO_EVEN, mode is Rounding.TO_ODD, mode is Rounding.JAMMING]
+    rest = [mode is Rounding.TIES_TO_EVEN, mode is Rounding.TO_ODD, mode is Rounding.JAMMING, found.ignored]
     return np.array([*first, *pairs, *last, *_HALVES.get(mode, (0, 0, 0, 0)), *rest], np.int64)
 
 

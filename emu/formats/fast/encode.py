@@ -25,13 +25,13 @@ def encode(values: NDArray[Any], how: Cast, isa: Isa | None = None) -> tuple[NDA
 
     if values.dtype not in (np.float32, np.float64):
         return None
-    grid, given = grid_of(how, 8 * values.itemsize), values
-    if grid is None and values.dtype == np.float32:
+    grid = grid_of(how, 8 * values.itemsize)
+    widen = grid is None and values.dtype == np.float32
+    if widen:
         grid = grid_of(how, 64)
-        given = values.astype(np.float64)
     if grid is None:
         return None
-    given = np.ascontiguousarray(given)
+    given = np.ascontiguousarray(values)
     out = np.empty(values.shape, how.format.code_dtype)
     source, target = address(given), address(out)
     nan: list[bool] = []
@@ -39,7 +39,7 @@ def encode(values: NDArray[Any], how: Cast, isa: Isa | None = None) -> tuple[NDA
     def run(begin: int, end: int) -> None:
         job = ffi.new("cemu_plan_encode_t *", {
             "grid": grid, "in": source + begin * given.itemsize, "in_bits": 8 * given.itemsize,
-            "out": target + begin * out.itemsize, "out_bits": 8 * out.itemsize, "n": end - begin,
+            "out": target + begin * out.itemsize, "out_bits": 8 * out.itemsize, "n": end - begin, "widen": widen,
         })  # fmt: skip
         status = lib.cemu_plan_encode(job, isa_code(isa))
         if status != lib.CEMU_OK:

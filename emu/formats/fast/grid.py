@@ -1,8 +1,9 @@
 """The grid of a cast as cemu_plan_encode takes it, if the cast is one that it computes.
 
 The obligations, checked here: a deterministic rounding; floats with a regular grid, integers or fixed point of at most
-16 bits; no flushing but that of formats without subnormals; no overflow that wraps or raises; and a grid within the
-exponents of the source, that is 1 - bias <= emin and every value below 2^(bias + 1).
+32 bits, and fewer mantissa bits than the source has (an integer's are all its bits); no flushing but that of formats
+without subnormals; no overflow that wraps or raises; and a grid within the exponents of the source, that is
+1 - bias <= emin and every value below 2^(bias + 1).
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from emu.formats.load import load_format
 from emu.formats.model import Format
 from emu.formats.native import general_cast
 
-MAX_BITS = 16
+MAX_BITS = 32
+NARROW = 16
+"""Codes of more bits are words of 32; in shorter ones there are no bits that are ignored."""
 _BIAS = {32: 127, 64: 1023}
+_MANTISSA = {32: 23, 64: 52}
 _SUBNORMALS = (Subnormals.GRADUAL, Subnormals.NONE, Subnormals.NORMAL)
 
 
@@ -43,16 +47,23 @@ def _made(how: Cast, source_bits: int) -> Any:
     if not _computed(how):
         return None
     fields = _integral(fmt) if fmt.is_integral else _float(fmt)
+    if fields["man_bits"] >= _MANTISSA[source_bits]:
+        return None
     if not 1 - bias <= fields["emin"] <= bias or not 1 - bias <= fmt.msb <= bias + 1:
         return None
-    return ffi.new("cemu_grid *", fields | _special(how) | {"rounding": how.rounding.code})
+    special = _special(how)
+    return (
+        None
+        if special is None
+        else ffi.new("cemu_grid *", fields | special | {"rounding": how.rounding.code, "ignored": fmt.ignored_low_bits})
+    )
 
 
 def _computed(how: Cast) -> bool:
     fmt = how.format
     if how.rounding in (Rounding.STOCHASTIC, Rounding.EXACT) or how.overflow in (Overflow.WRAP, Overflow.RAISE):
         return False
-    if fmt.bits > MAX_BITS or fmt.ignored_low_bits or how.ftz is not Ftz.OFF:
+    if fmt.bits > MAX_BITS or (fmt.ignored_low_bits and fmt.bits <= NARROW) or how.ftz is not Ftz.OFF:
         return False
     if fmt.is_integral:
         return fmt.max_sig > 0
@@ -90,10 +101,15 @@ def _sign_magnitude(fmt: Format) -> bool:
     return fmt.encoding is IntegerEncoding.SIGN_MAGNITUDE
 
 
-def _special(how: Cast) -> dict[str, Any]:
-    """What the general kernel makes of numbers beyond the range, infinities and NaN."""
+def _special(how: Cast) -> dict[str, Any] | None:
+    """What the general kernel makes of numbers beyond the range, infinities and NaN; None if the low bits that a format
+    ignores are not zeros in them.
+    """
     most = float(np.finfo(np.float64).max)
     probes = np.array([most, -most, np.inf, -np.inf, np.nan])
     codes, _ = general_cast(probes.view(np.uint64), load_format("float64"), how, default_nan=True)
-    over, minus_over, inf, minus_inf, nan = (int(code) for code in codes)
+    ignored = how.format.ignored_low_bits
+    if any(int(code) & ((1 << ignored) - 1) for code in codes):
+        return None
+    over, minus_over, inf, minus_inf, nan = (int(code) >> ignored for code in codes)
     return {"over": [over, minus_over], "infinity": [inf, minus_inf], "nan": nan}

@@ -23,15 +23,78 @@ static void to_codes(int64_t isa, int bits) {
         if (i == 77) code = bits == 32 ? 0xffc00000 : 0x7ff8000000000001;
         memcpy(in + i * bits / 8, &code, (size_t)bits / 8);
     }
-    for (int out_bits = 8; out_bits <= 16; out_bits += 8) {
+    for (int out_bits = 8; out_bits <= 32; out_bits *= 2) {
         uint8_t *bytes = room(COUNT, (size_t)out_bits / 8);
         cemu_plan_encode_t job = {.grid = &g, .in = in, .in_bits = bits, .out = bytes, .out_bits = out_bits, .n = COUNT};
         check("status", isa, (uint64_t)cemu_plan_encode(&job, isa), CEMU_OK);
         check("NaN seen", isa, (uint64_t)job.nan_seen, 1);
         for (int i = 0; i < COUNT; i++) {
-            uint16_t got = 0;
+            uint32_t got = 0;
             memcpy(&got, bytes + i * out_bits / 8, (size_t)out_bits / 8);
             check("encode", i, got, i == 77 ? NOT_A_NUMBER : code_of(x[i], -14, &E4M3));
+        }
+    }
+}
+
+/* float32 and float64 to float32, which has no kernel but that of float64; and to three bits more than bfloat16, which
+ * lie at the upper end of words. */
+static void to_words(int64_t isa, int bits) {
+    const cemu_grid whole = {
+        .man_bits = 23, .emin = -126, .top = 128, .rounding = CEMU_ROUNDING_TIES_TO_EVEN, .limit = {0x7f7fffff, 0x7f7fffff},
+        .over = {0x7f800000, 0xff800000}, .infinity = {0x7f800000, 0xff800000}, .nan = 0x7fc00000, .sign = 0x80000000,
+        .negative_zero = 1,
+    };
+    const cemu_grid part = {
+        .man_bits = 10, .emin = -126, .top = 128, .rounding = CEMU_ROUNDING_TOWARD_ZERO, .limit = {0x3fbff, 0x3fbff},
+        .over = {0x3fbff, 0x7fbff}, .infinity = {0x3fc00, 0x7fc00}, .nan = 0x3fe00, .sign = 0x40000, .negative_zero = 1,
+        .ignored = 13,
+    };
+    int64_t *x = numbers(COUNT, -((int64_t)1 << 23), (int64_t)1 << 23);
+    char *in = room(COUNT, (size_t)bits / 8);
+    uint32_t *out = room(COUNT, sizeof *out);
+    for (int i = 0; i < COUNT; i++) {
+        uint64_t code = code_of(x[i], -14, bits == 32 ? &BINARY32 : &BINARY64);
+        if (i == 77) code = bits == 32 ? 0xffc00000 : 0x7ff8000000000001;
+        memcpy(in + i * bits / 8, &code, (size_t)bits / 8);
+    }
+    for (int which = 0; which < 2; which++) {
+        cemu_plan_encode_t job = {.grid = which ? &part : &whole, .in = in, .in_bits = bits, .out = out, .out_bits = 32,
+                                  .n = COUNT, .widen = !which && bits == 32};
+        check("status", isa, (uint64_t)cemu_plan_encode(&job, isa), CEMU_OK);
+        check("NaN seen", isa, (uint64_t)job.nan_seen, 1);
+        for (int i = 0; i < COUNT; i++) {
+            uint64_t right = i == 77 ? 0x7fc00000 : code_of(x[i], -14, &BINARY32);
+            check("word", i, out[i], which ? right & 0xffffe000 : right);
+        }
+        /* and back; only the second drops bits, which the decoder must not look at */
+        cemu_plan_numbers_t back = {
+            .in = out, .in_bytes = 4, .out = in, .out_bits = 32, .n = COUNT, .ignored = which ? 13 : 0,
+            .field = which ? 0x3ffff : 0x7fffffff, .shift = which ? 13 : 0, .most = which ? 0x3fbff : 0x7f7fffff,
+            .infinity = which ? 0x3fc00 : 0x7f800000, .payload = 0x3fffff, .sign = which ? 0x40000 : 0x80000000,
+            .minus = which ? 0x40000 : 0x80000000, .minus_zero = 0x80000000,
+        };
+        uint32_t *again = room(COUNT, sizeof *again);
+        back.out = again;
+        check("status", isa, (uint64_t)cemu_plan_numbers(&back, isa), CEMU_OK);
+        for (int i = 0; i < COUNT; i++) check("number of a word", i, again[i], out[i]);
+    }
+}
+
+/* Integers of 24 bits in words whose other bits are not looked at. */
+static void from_integers(int64_t isa, int bits) {
+    uint32_t *in = room(COUNT, sizeof *in);
+    int64_t *x = numbers(COUNT, -((int64_t)1 << 23), ((int64_t)1 << 23) - 1);
+    char *out = room(COUNT, (size_t)bits / 8);
+    for (int with_sign = 0; with_sign < 2; with_sign++) {
+        for (int i = 0; i < COUNT; i++) in[i] = (uint32_t)x[i];
+        cemu_plan_whole_t job = {.in = in, .out = out, .out_bits = bits, .n = COUNT, .bits = 24, .with_sign = with_sign,
+                                 .unit = -8};
+        check("status", isa, (uint64_t)cemu_plan_whole(&job, isa), CEMU_OK);
+        for (int i = 0; i < COUNT; i++) {
+            uint64_t got = 0;
+            int64_t right = with_sign ? x[i] : x[i] & 0xffffff;
+            memcpy(&got, out + i * bits / 8, (size_t)bits / 8);
+            check("integer", i, got, code_of(right, -8, bits == 32 ? &BINARY32 : &BINARY64));
         }
     }
 }
@@ -142,6 +205,10 @@ void encode(int64_t isa) {
     pairs(isa);
     to_codes(isa, 32);
     to_codes(isa, 64);
+    for (int bits = 32; bits <= 64; bits += 32) {
+        to_words(isa, bits);
+        from_integers(isa, bits);
+    }
     to_numbers(isa, 32);
     to_numbers(isa, 64);
     blocks(isa);
