@@ -12,9 +12,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from cemu import lib
-from emu.formats import isa
-
 # The machine may be busy: time is not what these tests are about. CI draws the same examples every time, so that it
 # says something about the change; elsewhere every run looks at new ones.
 settings.register_profile("emu", deadline=None)
@@ -33,7 +30,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--isa`: plans and casts run on this instruction set, not on the best of the machine."""
-    levels = [level.value for level in isa.Isa]
+    from emu.formats.isa import Isa
+
+    levels = [level.value for level in Isa]
     parser.addoption("--isa", choices=levels, help="run plan and cast kernels on this instruction set")
 
 
@@ -44,6 +43,9 @@ def chosen_isa(request: pytest.FixtureRequest) -> Iterator[None]:
     if name is None:
         yield
         return
+    from cemu import lib
+    from emu.formats import isa
+
     level = isa.Isa(name)
     if level.code > lib.cemu_isa_level():
         raise pytest.UsageError(f"this machine, or this build of cemu, has no instruction set {name}")

@@ -141,7 +141,8 @@ def from_run(
     Raises:
         ModelError: a metric of the user's fails.
     """
-    rows = tuple(layer_row(layer, metrics) for layer in run.layers) if rows is None else tuple(rows)
+    made = [layer_row(layer, metrics) for layer in run.layers] if rows is None else rows
+    rows = tuple(sorted(made, key=lambda row: row.index))  # a run with unfinished layers hands them on as they come
     bad = worst(rows)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     outputs = (output_row(name, pair, metrics) for name, pair in run.outputs.items())
@@ -168,5 +169,7 @@ def from_run(
         calibration=dict(run.calibration),
         descriptions=tuple(descriptions),
         provenance=here(emu_version=emu_version, semantics_version=semantics_version, created=now),
-        sample=None if bad is None else take_sample(run.layers[rows.index(bad)]),
+        sample=None
+        if bad is None
+        else take_sample(next(x for x in run.layers if (x.node_index, x.name) == (bad.index, bad.layer))),
     )

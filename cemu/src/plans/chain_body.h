@@ -77,8 +77,9 @@ static int quick_steps(const cemu_plan_chain_t *p, const T *const *rows, const T
     else if (c->how == h && c->signs == s && c->flush == z && plain == one && odd == o)                       \
         high = steps(p, 1, (shape){h, CEMU_CHAIN_IN_RANGE, s, z, one, CEMU_CHAIN_KEEP, 0, 0, 0, o}, rows, panel, count, acc);
 #define QUICK(h, s, z, one) QUICK_SUM(h, s, z, one, 0)
-#define QUICK_PRODUCT(s, z)                                                                                  \
-    else if (c->how == CEMU_CHAIN_SPLIT && q->how == CEMU_CHAIN_DIRECTION && q->signs == s && q->flush == z) \
+#define QUICK_PRODUCT(s, z)                                                                                   \
+    else if (c->how == CEMU_CHAIN_SPLIT && !c->flush && q->how == CEMU_CHAIN_DIRECTION && q->signs == s &&    \
+             q->flush == z)                                                                                  \
         high = steps(p, 1, (shape){CEMU_CHAIN_SPLIT, CEMU_CHAIN_IN_RANGE, 0, 0, 0, CEMU_CHAIN_DIRECTION,     \
                      CEMU_CHAIN_IN_RANGE, s, z, 0}, rows, panel, count, acc);
     if (odd && q->how != CEMU_CHAIN_KEEP) {}

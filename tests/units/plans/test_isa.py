@@ -64,7 +64,7 @@ def test_all_kernels_run_on_the_chosen_instruction_set(monkeypatch, level):
 @pytest.mark.slow
 @pytest.mark.parametrize("level", LOWER, ids=lambda level: level.value)
 def test_suites_on_a_lower_instruction_set(level):
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", "-m", "not slow",
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", "-m", "not slow",
                f"--isa={level.value}", *SUITES]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
