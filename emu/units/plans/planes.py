@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.arithmetic.pipe import Factor, Step, Term
+from emu.errors import OverflowRaised
 from emu.formats import native
 from emu.formats.cast import Cast
 from emu.formats.codes import native_dtype
@@ -63,14 +64,17 @@ class Silent:
 
 @lru_cache(maxsize=256)
 def table_of(operand: Operand) -> Table | None:
-    """The numbers of all codes of an operand without its zero point; None if it has too many codes."""
+    """The numbers of all codes of an operand without its zero point; None if it has too many codes, or one raises."""
     bits = operand.format.bits
     if bits > TABLE_BITS:
         return None
     quick = _decoded(operand) if native.is_there() and not operand.load else None
     if quick is not None:
         return quick
-    return _loaded(operand)
+    try:
+        return _loaded(operand)
+    except OverflowRaised:  # of a code that a product may never have
+        return None
 
 
 def _loaded(operand: Operand) -> Table:

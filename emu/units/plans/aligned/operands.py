@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.arithmetic.pipe import Term
+from emu.errors import OverflowRaised
 from emu.formats.enums import Daz, FormatKind, NanEncoding, Subnormals
 from emu.formats.model import Format
 from emu.units.form import Operand
@@ -134,7 +135,10 @@ def table(operand: Operand) -> tuple[Numbers, Exponents] | None:
         return _flushed(operand, *decode(fmt, np.arange(1 << fmt.bits)))
     numbers, e = np.empty(1 << fmt.bits), np.empty(1 << fmt.bits, np.int16)
     for code in range(1 << fmt.bits):
-        x = load(operand, code, (), Term(), Silent())
+        try:
+            x = load(operand, code, (), Term(), Silent())
+        except OverflowRaised:  # of a code that a product may never have
+            return None
         numbers[code], exact = float64_of(x)
         if not exact or abs(x.e or 0) > 1000:
             return None
