@@ -49,10 +49,15 @@ def first_divergent(lowered: Lowered, plan: LayerPlan, static: StaticScales = (N
 
 def first_different(x: NDArray[Any], y: NDArray[Any]) -> Index | None:
     """The first place, in C order, where two float32 tensors have different values; NaN are equal."""
-    differs = (x != y) & ~(np.isnan(x) & np.isnan(y))
+    differs = different(x, y)
     if not differs.any():
         return None
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(differs)), x.shape))
+
+
+def different(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
+    """Where two tensors have different values; NaN are equal."""
+    return np.asarray((x != y) & ~(np.isnan(x) & np.isnan(y)))
 
 
 def trace_element(lowered: Lowered, plan: LayerPlan, index: Index, static: StaticScales = (None, None)) -> ElementTrace:

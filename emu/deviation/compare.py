@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emu.accelerators import Accelerator, load_accelerator
-from emu.attribution.element import ElementTrace, Index, first_different, trace_element
+from emu.attribution.element import ElementTrace, Index, different, first_different, trace_element
 from emu.attribution.trace import TraceStep, first_difference
 from emu.deviation import metrics
 from emu.replaying.driver import run
@@ -110,10 +110,9 @@ def compare(
 
 def _difference(one: LayerRun, other: LayerRun) -> LayerDifference:
     x, y = one.emulated, other.emulated
-    differs = (x != y) & ~(np.isnan(x) & np.isnan(y))
     pairs = metrics.finite_pairs(x, y)
     return LayerDifference(
-        layer=one.name, op=one.op, elements=int(x.size), different=int(np.count_nonzero(differs)),
+        layer=one.name, op=one.op, elements=int(x.size), different=int(np.count_nonzero(different(x, y))),
         first=first_different(x, y), max_abs=metrics.max_abs(pairs), sqnr_db=metrics.sqnr_db(pairs),
         sqnr_one=metrics.sqnr_db(metrics.finite_pairs(one.truth, x)),
         sqnr_other=metrics.sqnr_db(metrics.finite_pairs(other.truth, y)),

@@ -14,14 +14,14 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from emu.accelerators import Accelerator, KOrder, LayerPlan
 from emu.errors import ModelError, nearest
 from emu.layers.gemm import Array, Lowered
 from emu.layers.lowering import lower, lowers
 from emu.replaying.integers import INTEGER_OPS, dequantised
+from emu.replaying.named import NamedNode
 from emu.replaying.walk import attributes_of, node_label
 
 if TYPE_CHECKING:
@@ -34,32 +34,13 @@ MANY = 12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layer:
+class Layer(NamedNode):
     """One layer of a model."""
 
-    name: str
-    node: NodeProto
-    index: int
-    """position in the graph's nodes"""
     constant: tuple[bool, bool]
     """for the first two operands, whether they are constants of the model"""
     in_integers: bool = False
     """both operands are dequantised integers: the accelerator does not run it"""
-
-    @property
-    def op(self) -> str:
-        """`MatMul`, `Gemm`, `Conv`, `ConvTranspose` or `Einsum`."""
-        return str(self.node.op_type)
-
-    @property
-    def output(self) -> str:
-        """The tensor that the layer makes."""
-        return str(self.node.output[0])
-
-    @cached_property
-    def attributes(self) -> dict[str, Any]:
-        """The node's attributes."""
-        return attributes_of(self.node)
 
     @property
     def activations(self) -> tuple[str, ...]:

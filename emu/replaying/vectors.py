@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emu.accelerators import Accelerator
 from emu.layers.gemm import Array
+from emu.replaying.named import NamedNode
 from emu.replaying.walk import attributes_of, bodies, node_label
 from emu.vector import VectorUnit, run_node, softmax_axes, takes, vector_unit
 
@@ -29,29 +29,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VectorNode:
+class VectorNode(NamedNode):
     """One node that the vector unit runs."""
 
-    name: str
-    node: NodeProto
-    index: int
-    """position in the graph's nodes"""
     unit: VectorUnit
-
-    @property
-    def op(self) -> str:
-        """The operator."""
-        return str(self.node.op_type)
-
-    @property
-    def output(self) -> str:
-        """The tensor that the node makes."""
-        return str(self.node.output[0])
-
-    @cached_property
-    def attributes(self) -> dict[str, Any]:
-        """The node's attributes."""
-        return attributes_of(self.node)
 
     def run(self, values: Mapping[str, Array], graph: Graph) -> NDArray[np.float64]:
         """The node's output: values of the vector format.
