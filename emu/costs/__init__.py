@@ -33,13 +33,13 @@ its widths from emu/units/widths.py and ranges.py, so that every legal unit has 
 * significand and exponent bits of a and b (floats), bits of a and b (integers);
 * significand and exponent bits, or bits of an integer, of what a level's `result` or `product.result` casts to, and
   of c;
-* `align_bits`; also to `all`, where the level casts to a float in each step;
+* `align_bits`; also to `all`, where the level casts to a float in each step and cuts toward zero;
 * bits of a scale's exponent and significand.
 
 More products in a step (`group`, of the only level) raise gates and register bits, but lower what is shared in each
 MAC. Not claimed: d, the formats of `load`, `input` and `output` (a narrower one may need a rounding that a wider one
 does not), `length`, `lanes` (they say what stands side by side), K; `align_bits = "all"` without a float result: then
-the point stands still, which is another construction.
+the point stands still, which is another construction (nor, for that step, any other `align_rounding`: it goes away).
 
 **Error.** `emu cost --published` compares 23 published ratios: area ratios are within 1.3 times, energy ratios within
 1.5 times, integers against floats within 2 times, but for four that are named there with the reason (the fp32 to fp16

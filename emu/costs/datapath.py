@@ -46,7 +46,8 @@ class _Walk:
     def __init__(self, form: UnitForm, k: int, model: CostModel) -> None:
         self.form, self.model, self.blocks = form, model, Blocks(model.cell)
         self.rates: Rates = rates_of(form, k)
-        self.edges = Analysis(form, k).edges
+        uncut = tuple(replace(level, align_bits=None) for level in form.levels)
+        self.edges = Analysis(replace(form, levels=uncut), k).edges
         self.wires = {wire.place: wire.bits for wire in wires(form, k)}
         self.parts: list[Part] = []
 

@@ -80,7 +80,7 @@ def level_cost(blocks: Blocks, at: Sum) -> LevelCost:
             alignment += _shift(blocks, back, width, exp, moving)
         alignment += shifted * _cut(blocks, level, width)
     grown = width if floating else min(width, term.sig + 1)
-    out = Number(sig=width, exp=exp if moving and level.align_bits is not None else 0, word=True)
+    out = Number(sig=width, exp=exp if moving else 0, word=True)
     return LevelCost(
         out=out, alignment=alignment, rows=blocks.adder(grown) * (at.rate.group - 1),
         last_row=blocks.adder(width) if looped else 0.0,

@@ -112,8 +112,8 @@ def test_relative_to_a_baseline():
 def test_rules_with_other_units_are_named():
     cast = {"scheme": "cast"}
     rule = {"match": {"layer": "*head*"}, "unit": "bf16-fma-f32", "activations": cast, "weights": cast}
-    mapping = {"name": "mixed", "rule": [rule],
-               "matrix": {"unit": "int8-int32", "activations": {"scheme": "absmax"}, "weights": {"scheme": "absmax"}}}  # fmt: skip
+    matrix = {"unit": "int8-int32", "activations": {"scheme": "absmax"}, "weights": {"scheme": "absmax"}}
+    mapping = {"name": "mixed", "matrix": matrix, "rule": [rule]}
     assert any("bf16-fma-f32" in note for note in emu.cost(mapping).notes)
 
 
