@@ -99,7 +99,7 @@ def _one(one: Cost) -> None:
             share = used / energy
             bar = "█" * round(share * BAR)
             held = str(bits or "")
-            rows.add_row(kind.value, f"{gates / one.macs_per_cycle:,.1f}", held, f"{used:.1f}", f"{share:5.1%} {bar}")
+            rows.add_row(kind.value, f"{gates:,.1f}", held, f"{used:.1f}", f"{share:5.1%} {bar}")
     rows.add_section()
     rows.add_row("total", f"{one.area_per_mac:,.1f}", str(one.register_bits), f"{energy:.1f}", "")
     console.print(rows)

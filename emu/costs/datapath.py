@@ -29,6 +29,7 @@ class Datapath:
 
     parts: tuple[Part, ...]
     macs: float
+    notes: tuple[str, ...]
 
 
 def datapath(form: UnitForm, k: int, model: CostModel) -> Datapath:
@@ -39,7 +40,7 @@ def datapath(form: UnitForm, k: int, model: CostModel) -> Datapath:
     """
     walk = _Walk(form, k, model)
     walk.run()
-    return Datapath(parts=tuple(walk.parts), macs=walk.rates.macs)
+    return Datapath(parts=tuple(walk.parts), macs=walk.rates.macs, notes=tuple(walk.notes))
 
 
 class _Walk:
@@ -50,6 +51,7 @@ class _Walk:
         self.edges = Analysis(replace(form, levels=uncut), k).edges
         self.wires = {wire.place: wire.bits for wire in wires(form, k)}
         self.parts: list[Part] = []
+        self.notes: list[str] = []
 
     def add(self, kind: PartKind, place: str, gates: float, uses: float, bits: int = 0) -> None:
         """One part that is used so often in a cycle; gates and bits are those of one instance."""
@@ -57,10 +59,12 @@ class _Walk:
             return
         count, energy = instances(uses), self.model.energy
         each = gates * (energy.shift if kind in SHIFTING else energy.gate).value + bits * energy.flip_flop.value
-        area = gates + bits * self.model.cell.flip_flop.value
+        held = bits * self.model.cell.flip_flop.value * count
         self.parts.append(
-            Part(kind=kind, place=place, gates=gates * count, register_bits=bits * count, area=area * count,
-                 energy=each * uses / self.rates.macs)
+            Part(
+                kind=kind, place=place, gates=gates * count, register_bits=bits * count, area=gates * count + held,
+                shared=gates * uses + held, energy=each * uses / self.rates.macs,
+            )
         )  # fmt: skip
 
     def stages(self, place: str, stages: Stages, uses: float) -> Number:
@@ -196,6 +200,10 @@ class _Walk:
             Sum(level=level, rate=rate, term=term, accumulator=back or Number(sig=term.sig, word=True), closing=closing,
                 exact_bits=max(seen.msb - seen.lsb, 1) + 1, aligned_bits=self.wires[f"{place} adder"]),
         )  # fmt: skip
+        if level.align_bits is None and made.alignment and made.addends > 2:
+            self.notes.append(
+                f"{place} adds {made.addends} floats exactly: its adder has {made.out.sig} bits, the worst case"
+            )
         self.add(PartKind.ALIGNMENT, place, made.alignment, rate.uses)
         self.add(PartKind.ADDER, place, made.rows, rate.uses)
         self.add(PartKind.ACCUMULATOR, place, made.last_row, rate.uses, made.register_bits)

@@ -56,6 +56,7 @@ class LevelCost:
     """Gate equivalents of one instance of a level's adder, its registers, and the sum."""
 
     out: Number
+    addends: int
     alignment: float
     rows: float
     last_row: float
@@ -82,7 +83,8 @@ def level_cost(blocks: Blocks, at: Sum) -> LevelCost:
     grown = width if floating else min(width, term.sig + 1)
     out = Number(sig=width, exp=exp if moving else 0, word=True)
     return LevelCost(
-        out=out, alignment=alignment, rows=blocks.adder(grown) * (at.rate.group - 1),
+        out=out, addends=at.rate.group + int(looped), alignment=alignment,
+        rows=blocks.adder(grown) * (at.rate.group - 1),
         last_row=blocks.adder(width) if looped else 0.0,
         register_bits=_stored(at, out) * level.lanes if at.rate.loop else 0,
     )  # fmt: skip

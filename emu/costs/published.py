@@ -97,9 +97,10 @@ def _compared(row: RatioKeys, cells: CostModel, model: str) -> Compared:
 
 def _figure(side: Side, quantity: str, cells: CostModel, model: str) -> float:
     made = cost(side.unit, model=model)
-    if side.take in ("unit", "whole"):
-        times = made.macs_per_cycle if side.take == "whole" else 1.0
-        return times * (made.area_per_mac if quantity == "area" else made.energy_per_mac)
+    if side.take == "whole":
+        return made.gates if quantity == "area" else made.energy_per_mac * made.macs_per_cycle
+    if side.take == "unit":
+        return made.area_per_mac if quantity == "area" else made.energy_per_mac
     wanted = ("a", "b", "product") if side.take == "multiply" else ("level 0",)
     parts = [part for part in made.parts if part.place in wanted and part.kind is not PartKind.OPERANDS]
     if quantity == "area":

@@ -6,7 +6,9 @@ The unit language says what is added to what, not how many adders there are. The
 * The innermost level that has several steps in a run, or the outermost one, is the *loop*: one adder that takes
   `group` inputs in each cycle. What is below it stands as often as that takes. That is the unit's width, in MACs a
   cycle. Lanes of the loop take turns at its adder, and have an accumulator each.
-* Levels above the loop have one adder each, used when a run below has ended.
+* Levels above the loop have one adder each, used when a run below has ended. In the area for each MAC their logic
+  counts by the share of cycles in which it works, as does that of the output: the rest of its time can serve other
+  units of an array. Registers count whole: they hold a sum for all of the time.
 """
 
 from __future__ import annotations

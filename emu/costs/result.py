@@ -49,6 +49,8 @@ class Part:
     register_bits: int
     area: float
     """gate equivalents with registers"""
+    shared: float
+    """the same, of logic only the share of time in which it works: the rest can serve other units"""
     energy: float
     """fJ for each MAC"""
 
@@ -108,8 +110,8 @@ class Cost:
 
     @property
     def area_per_mac(self) -> float:
-        """Gate equivalents for each MAC a cycle."""
-        return self.gates / self.macs_per_cycle
+        """Gate equivalents for each MAC a cycle; what is idle at times is shared with other units."""
+        return sum(part.shared for part in self.parts) / self.macs_per_cycle
 
     @property
     def energy_per_mac(self) -> float:
@@ -137,10 +139,11 @@ class Cost:
         return None if self.baseline is None else self.area_per_mac / self.baseline.area_per_mac
 
     def of(self, kind: PartKind) -> tuple[float, float, int]:
-        """Gate equivalents, energy for each MAC and register bits of all parts of a kind."""
+        """Gate equivalents for each MAC, energy for each MAC and register bits of all parts of a kind."""
         parts = [part for part in self.parts if part.kind is kind]
         bits = sum(part.register_bits for part in parts)
-        return sum(part.area for part in parts), sum(part.energy for part in parts), bits
+        area = sum(part.shared for part in parts) / self.macs_per_cycle
+        return area, sum(part.energy for part in parts), bits
 
     def as_json(self) -> dict[str, Any]:
         """All figures as plain data."""
@@ -153,6 +156,7 @@ class Cost:
             "relative_energy": self.relative_energy, "relative_area": self.relative_area,
             "parts": [
                 {"kind": part.kind.value, "place": part.place, "gates": part.gates, "area": part.area,
+                 "shared_area": part.shared,
                  "register_bits": part.register_bits, "energy_per_mac": part.energy}
                 for part in self.parts
             ],

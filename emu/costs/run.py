@@ -87,7 +87,7 @@ def _cost(given: Unit | Accelerator, k: int | None, model: CostModel, tile: tupl
     plan = None if isinstance(given, Unit) else given.matrix
     return Cost(
         name=given.name, k=length, model=model.name or "", error=model.error, macs_per_cycle=made.macs,
-        parts=made.parts, traffic=_traffic(unit, plan, length, tile), notes=_notes(given),
+        parts=made.parts, traffic=_traffic(unit, plan, length, tile), notes=(*made.notes, *_notes(given)),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import emu
 from emu.costs import PartKind, objectives
 from emu.costs.published import compare
 from emu.spec import builtin_names
+from tests.units.drawing import draw
 from tests.units.test_builtin import builtin_units
 
 INT8 = {"operands": {"a": "int8", "b": "int8", "c": "int32", "d": "int32"}, "level": [{"result": {"format": "int32"}}]}
@@ -29,6 +30,20 @@ def test_all_built_in_units_have_a_cost_quickly():
             assert math.isfinite(figure), one.name
             assert figure > 0, one.name
         assert all(part.gates >= 0 and part.energy > 0 and part.register_bits >= 0 for part in one.parts), one.name
+
+
+def test_drawn_units_have_a_cost():
+    """Every construct of the unit language, in combinations that nobody has thought of."""
+    for number in range(7000, 7200):
+        one = draw(number)
+        k = one.operands["a"].shape[-1]
+        if k == 0:  # sums of nothing cost nothing that could be shared
+            continue
+        made = emu.cost(one.unit, k=k)
+        for name in objectives:
+            figure = getattr(made, name)
+            assert math.isfinite(figure), number
+            assert figure > 0, number
 
 
 @pytest.mark.parametrize("name", builtin_names("accelerators"))
@@ -57,7 +72,7 @@ def test_the_output_is_shared_by_all_of_k():
 
 def test_powers_of_two_need_no_multiplier():
     one = emu.cost("ibm-int4-radix4:tree")
-    assert one.of(PartKind.MULTIPLIER)[0] == pytest.approx(4 * 4 * 1.33)  # four products: a zero's AND gates
+    assert one.of(PartKind.MULTIPLIER)[0] == pytest.approx(4 * 1.33)  # a zero's AND gates
     assert one.of(PartKind.ALIGNMENT)[0] > 0
 
 
@@ -74,6 +89,13 @@ def test_digits_take_a_step_for_each_product():
     one = emu.cost({"operands": {"a": "int8", "b": "int8", "d": "int32"}, "product": {"digits": 4},
                     "level": [{"group": 4, "input": {"multiply": "digits"}}]}, k=64)  # fmt: skip
     assert one.macs_per_cycle == 1
+
+
+def test_what_is_idle_is_shared_in_the_area_but_not_in_the_unit():
+    short, long = (emu.cost("llm-int8", k=k) for k in (64, 4096))
+    assert short.gates == pytest.approx(long.gates, rel=0.01)  # the adder grows with K
+    assert short.area_per_mac > 1.2 * long.area_per_mac
+    assert sum(part.area for part in long.parts) == long.gates
 
 
 def test_a_level_above_the_loop_is_used_once_a_run():
