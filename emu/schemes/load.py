@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from emu.schemes.enums import ScaleRule, StepKind
 from emu.schemes.scheme import BlockStep, EncodeStep, ScaleStep, Scheme, Step
 from emu.spec import convert, load_mapping
 from emu.spec.about import AboutKeys, Keys, means
+from emu.spec.locate import is_path
 
 
 class StepKeys(Keys, frozen=True, kw_only=True):
@@ -62,6 +64,15 @@ def load_scheme(spec: str | Path | Mapping[str, Any]) -> Scheme:
     Raises:
         SpecError: unknown name or key, or steps in an order that makes no codes.
     """
+    return _load(spec) if isinstance(spec, Mapping) or is_path(str(spec)) else _builtin(str(spec))
+
+
+@lru_cache(maxsize=256)
+def _builtin(name: str) -> Scheme:
+    return _load(name)
+
+
+def _load(spec: str | Path | Mapping[str, Any]) -> Scheme:
     mapping, source = load_mapping("schemes", spec)
     keys = convert(mapping, SchemeKeys, file=source.label)
     steps = tuple(_step(step, index, source.label) for index, step in enumerate(keys.step))
