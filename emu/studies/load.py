@@ -14,12 +14,15 @@ from emu.spec.locate import is_path
 from emu.studies.axes import Axis
 from emu.studies.build_axes import build_axes
 from emu.studies.keys import ModelKeys, SearchKeys, StudyKeys
-from emu.studies.objectives import build_constraints, build_objectives
+from emu.studies.objectives import COSTS, build_constraints, build_objectives
+from emu.studies.points import OWN, STATES
 from emu.studies.study import Study
 from emu.studies.vocabulary import Method
 from emu.workloads.load import Workload, load_workload
 
 DRAWN = (Method.RANDOM, Method.LATIN_HYPERCUBE, Method.OPTUNA)
+COLUMNS = (*OWN, *COSTS, *STATES)
+"""Names that points have anyway."""
 ALONG = (Method.BISECTION, Method.SENSITIVITY)
 
 
@@ -52,6 +55,7 @@ def load_study(spec: str | Path | Mapping[str, Any] | Study) -> Study:
         constraints=build_constraints(keys, objectives, file), search=keys.search, mode=keys.mode, task=keys.task,
         layers=keys.layers, inputs=keys.inputs, events=keys.events,
     )  # fmt: skip
+    _check_names(study)
     _check_search(study, keys.search, axes)
     return study
 
@@ -89,6 +93,20 @@ def _workload(spec: str | dict[str, Any], folder: Path, file: str) -> Workload |
         reason = "a capture has its inputs with it" if captured else "required key is missing"
         raise SpecError(reason, file=file, key="workload.inputs", value=keys.inputs)
     return ModelKeys(**paths)
+
+
+def _check_names(study: Study) -> None:
+    """Refuse axes and objectives that a table could not tell apart."""
+    taken = dict.fromkeys(COLUMNS, "a column of every table")
+    for kind, names in (
+        ("axes", [axis.name for axis in study.axes]),
+        ("objectives", [one.name for one in study.objectives]),
+    ):
+        for name in names:
+            same = kind == "objectives" and name in COSTS and study.objective(name).metric == name
+            if name in taken and not same:
+                raise SpecError(f"is the name of {taken[name]}", file=study.label, key=f"{kind}.{name}")
+            taken[name] = "an axis" if kind == "axes" else "an objective"
 
 
 def _check_search(study: Study, search: SearchKeys, axes: tuple[Axis, ...]) -> None:

@@ -3,6 +3,8 @@
 * A deviation (`sqnr`, `mse`, `mean_error`, `max_ulp`, `saturated`, …) is a column of a replay's rows, one number for
   each layer; `over` makes one of them: `worst` (the default), `mean`, `median`, `total`. NaN is left out of the last
   three; for `worst` it is worse than any number. `layers` is a glob over the layers that count.
+* `output.COLUMN` is the same of the model's outputs, of a propagated replay; `output.argmax_agreement` and
+  `output.topk_agreement` are there too. `layers` is then a glob over outputs.
 * `task.NAME` is a score of the workload's task; which way it is better must be said (`goal`).
 * `energy_per_mac`, `area_per_mac`, `register_bits`, `traffic_bits_per_mac` are of the cost model (emu/cost).
 * Larger is better for `sqnr` and `cosine`, smaller for all others. `mean_error` and `magnitude_error` have a sign:
@@ -22,19 +24,20 @@ from fnmatch import fnmatchcase
 from statistics import fmean, median
 from typing import Any
 
-from emu.deviation.rows import LayerRow
+from emu.deviation.rows import LayerRow, OutputRow
 from emu.errors import SpecError
 from emu.studies.keys import ObjectiveKeys, StudyKeys
 from emu.studies.vocabulary import Goal, Over
 
 SHORT = {"sqnr": "sqnr_db", "kl": "kl_mean"}
 """Names that users expect, and the columns that they mean."""
-LARGER = frozenset({"sqnr_db", "cosine"})
+LARGER = frozenset({"sqnr_db", "cosine", "argmax_agreement", "topk_agreement"})
 SIGNED = frozenset({"mean_error", "magnitude_error"})
-TASK = "task."
+TASK, OUTPUT = "task.", "output."
 COSTS = ("energy_per_mac", "area_per_mac", "register_bits", "traffic_bits_per_mac")
 NUMBERS = ("int", "float", "int | None")
 DEVIATIONS = tuple(field.name for field in dataclasses.fields(LayerRow) if str(field.type) in NUMBERS)
+OUTPUTS = tuple(OUTPUT + field.name for field in dataclasses.fields(OutputRow) if str(field.type) in NUMBERS)
 _CONSTRAINT = re.compile(r"^\s*(<=|>=|<|>)\s*(\S+)\s*$")
 _MADE: Mapping[Over, Callable[[Sequence[float]], float]] = {
     Over.MEAN: fmean, Over.MEDIAN: median, Over.TOTAL: math.fsum,
@@ -50,7 +53,7 @@ class Objective:
 
     name: str
     metric: str
-    """a column of the rows, `task.NAME`, or a field of the cost"""
+    """a column of the rows, `output.COLUMN`, `task.NAME`, or a field of the cost"""
     over: Over
     layers: str
     goal: Goal
@@ -66,14 +69,24 @@ class Objective:
         return self.metric.startswith(TASK)
 
     @property
+    def is_output(self) -> bool:
+        """Whether it is of the model's outputs."""
+        return self.metric.startswith(OUTPUT)
+
+    @property
+    def column(self) -> str:
+        """The column of the rows, of a deviation."""
+        return self.metric.removeprefix(OUTPUT)
+
+    @property
     def signed(self) -> bool:
         """Whether it is better the nearer to 0."""
-        return self.metric in SIGNED
+        return self.column in SIGNED
 
     def of_rows(self, rows: Sequence[Mapping[str, Any]]) -> float:
         """The number of some layers; NaN if none counts."""
         values = [
-            float("nan") if row[self.metric] is None else float(row[self.metric])
+            math.nan if row[self.column] is None else float(row[self.column])
             for row in rows
             if fnmatchcase(row["layer"], self.layers)
         ]
@@ -121,7 +134,9 @@ def build_objectives(keys: StudyKeys, file: str) -> tuple[Objective, ...]:
 def _objective(name: str, given: str | ObjectiveKeys, keys: StudyKeys, file: str) -> Objective:
     full = given if isinstance(given, ObjectiveKeys) else ObjectiveKeys(metric=given)
     key = f"objectives.{name}"
-    metric = SHORT.get(full.metric, full.metric)
+    before = OUTPUT if full.metric.startswith(OUTPUT) else ""
+    short = full.metric.removeprefix(before)
+    metric = before + SHORT.get(short, short)
     goal = full.goal
     if metric.startswith(TASK):
         if not keys.task:
@@ -129,11 +144,14 @@ def _objective(name: str, given: str | ObjectiveKeys, keys: StudyKeys, file: str
         if goal is None:
             allowed = [one.value for one in Goal]
             raise SpecError("of a task: say which way is better", file=file, key=f"{key}.goal", allowed=allowed)
-    elif metric not in DEVIATIONS and metric not in COSTS:
-        known = sorted({*SHORT, *DEVIATIONS, *COSTS, f"{TASK}NAME"})
+    elif metric not in (*DEVIATIONS, *OUTPUTS, *COSTS):
+        known = sorted({*SHORT, *DEVIATIONS, *OUTPUTS, *COSTS, f"{TASK}NAME"})
         raise SpecError("no such metric", file=file, key=key, value=full.metric, allowed=known)
     if goal is None:
-        goal = Goal.MAXIMISE if metric in LARGER else Goal.MINIMISE
+        goal = Goal.MAXIMISE if metric.removeprefix(before) in LARGER else Goal.MINIMISE
+    if before and keys.mode == "isolated":
+        reason = "the model's outputs are compared in a propagated replay only"
+        raise SpecError(reason, file=file, key=key, value=full.metric)
     return Objective(name=name, metric=metric, over=full.over, layers=full.layers, goal=goal)
 
 

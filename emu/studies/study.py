@@ -15,6 +15,10 @@ from emu.studies.paths import with_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from distributed import Client
+
+    from emu.studies.results import Results
+    from emu.studies.run import Progress
     from emu.workloads.load import Workload
 
 
@@ -59,6 +63,19 @@ class Study:
         """
         return with_settings(self.accelerator, settings_of(chosen), self.folder)
 
+    def run(
+        self, out: str | Path, *, workers: int = 0, scheduler: str | Client | None = None,
+        progress: Progress | None = None,
+    ) -> Results:  # fmt: skip
+        """Run it, or what is left of it; the arguments are those of `emu.studies.run.run_study`."""
+        from emu.studies.run import run_study
+
+        return run_study(self, out, workers=workers, scheduler=scheduler, progress=progress)
+
     def axis(self, name: str) -> Axis:
         """An axis by its name."""
         return next(axis for axis in self.axes if axis.name == name)
+
+    def objective(self, name: str) -> Objective:
+        """An objective by its name."""
+        return next(objective for objective in self.objectives if objective.name == name)
