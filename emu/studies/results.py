@@ -1,7 +1,7 @@
 """A study's answers, read back: tables that polars and pandas take as they are.
 
-* `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`),
-  whether it is on the Pareto front (`pareto`), and why it has no numbers (`failed`), if it has none.
+* `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`; one that
+  was not run keeps none), whether it is on the Pareto front (`pareto`), and why it has no numbers (`failed`), if it has none.
 * `Results.rows()`: one row for each layer (output, score) of each point, with the point's axes before it.
 * A point is on the Pareto front if no other point is as good in every objective and better in one, among the points
   that keep the constraints and whose objectives all have a value.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from emu.studies.load import load_study
 from emu.studies.objectives import Objective
 from emu.studies.points import STATES
+from emu.studies.question import Question
 from emu.studies.scores import values_of
 from emu.studies.store import Store
 
@@ -63,7 +64,8 @@ class Results:
         import pyarrow as pa
 
         table = self.store.points()
-        failures = self.store.failures()
+        failures, finished = self.store.failures(), self.store.finished()
+        nothing_to_run = Question.of(self.study).asks_nothing
         by_key: dict[str, dict[str, float]] = {}
         records = table.to_pylist()
         for record in records:
@@ -71,8 +73,8 @@ class Results:
             if key not in by_key:
                 by_key[key] = values_of(self.study, self.store.read([key]), record)
             record |= by_key[key]
-            record["kept"] = self._kept(by_key[key])
-            record["failed"] = failures.get(key)
+            record["kept"] = (nothing_to_run or key in finished) and self._kept(by_key[key])
+            record["failed"] = None if key in finished else failures.get(key)
         front = pareto([record for record in records if record["kept"]], self.study.objectives)
         for record in records:
             record["pareto"] = record["point"] in front
