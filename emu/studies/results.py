@@ -1,7 +1,8 @@
 """A study's answers, read back: tables that polars and pandas take as they are.
 
-* `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`; one that
-  was not run keeps none), whether it is on the Pareto front (`pareto`), and why it has no numbers (`failed`), if it has none.
+* `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`; a
+  point that was not run keeps none), whether it is on the Pareto front (`pareto`), and why it has no numbers
+  (`failed`), if it has none.
 * `Results.rows()`: one row for each layer (output, score) of each point, with the point's axes before it.
 * A point is on the Pareto front if no other point is as good in every objective and better in one, among the points
   that keep the constraints and whose objectives all have a value.
