@@ -78,7 +78,7 @@ def _table(*headings: str) -> Table:
 
     made = RichTable(box=box.SIMPLE_HEAD)
     for number, heading in enumerate(headings):
-        made.add_column(heading, justify="right" if number else "left", no_wrap=True)
+        made.add_column(heading, justify="right" if number else "left", no_wrap=number > 0, overflow="fold")
     return made
 
 

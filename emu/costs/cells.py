@@ -11,6 +11,7 @@ import msgspec
 
 from emu.spec import convert, load_mapping
 from emu.spec.about import AboutKeys, Keys, means
+from emu.spec.locate import is_path
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -72,7 +73,9 @@ def load_model(spec: str | Path | Mapping[str, Any]) -> CostModel:
     Raises:
         SpecError: unknown name or key.
     """
-    return _builtin(str(spec)) if isinstance(spec, str | Path) else _load(spec)
+    if isinstance(spec, Mapping):
+        return _load(spec)
+    return _load(str(spec)) if is_path(str(spec)) else _builtin(str(spec))
 
 
 @lru_cache(maxsize=16)

@@ -12,6 +12,7 @@ are checked by a test, so that neither a lost nor a regained ratio goes unseen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -91,11 +92,19 @@ def compare(model: str = "default") -> list[Compared]:
 def _compared(row: RatioKeys, cells: CostModel, model: str) -> Compared:
     error = cells.error
     allowed = error.kinds if row.kinds else error.area if row.quantity == "area" else error.energy
-    computed = _figure(row.of, row.quantity, cells, model) / _figure(row.to, row.quantity, cells, model)
+    computed = figure_of(row.of, row.quantity, cells, model) / figure_of(row.to, row.quantity, cells, model)
     return Compared(keys=row, computed=computed, low=row.published, high=row.high or row.published, allowed=allowed)
 
 
-def _figure(side: Side, quantity: str, cells: CostModel, model: str) -> float:
+def figure_of(side: Side, quantity: str, cells: CostModel, model: str | Mapping[str, Any] = "default") -> float:
+    """Area in gate equivalents, or fJ for each MAC, of one datapath.
+
+    Args:
+        side: the datapath.
+        quantity: `area` or `energy`.
+        cells: the model's constants.
+        model: what they were loaded from.
+    """
     made = cost(side.unit, model=model)
     if side.take == "whole":
         return made.gates if quantity == "area" else made.energy_per_mac * made.macs_per_cycle

@@ -15,6 +15,7 @@ from emu.costs.result import Cost, Traffic
 from emu.formats.model import Format
 from emu.schemes import Assignment
 from emu.spec import builtin_names
+from emu.spec.locate import is_path
 from emu.units import Unit, load_unit
 from emu.units.explain import longest_k
 from emu.units.form import Operand, PerBlock
@@ -54,8 +55,9 @@ def cost(
     if min(tile) < 1:
         raise ValueError(f"a tile has at least one row and one column, not {tile}")
     cells = load_model(model)
-    other = _baseline(str(model), tile) if baseline is None and isinstance(model, str | Path) else None
-    if other is None:
+    if baseline is None and isinstance(model, str) and not is_path(model):
+        other = _baseline(model, tile)
+    else:
         other = _cost(_subject(cells.baseline if baseline is None else baseline), None, cells, tile)
     return replace(_cost(_subject(unit_or_accelerator), k, cells, tile), baseline=other)
 

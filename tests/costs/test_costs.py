@@ -8,9 +8,9 @@ import time
 import pytest
 
 import emu
-from emu.costs import PartKind, objectives
-from emu.costs.published import compare
-from emu.spec import builtin_names
+from emu.costs import PartKind, load_model, objectives
+from emu.costs.published import Side, compare, figure_of
+from emu.spec import builtin_names, read_toml, spec_root
 from tests.units.drawing import draw
 from tests.units.test_builtin import builtin_units
 
@@ -104,7 +104,7 @@ def test_a_level_above_the_loop_is_used_once_a_run():
                       {"result": {"format": "float32"}}]}  # fmt: skip
     one = emu.cost(unit, k=256)
     (upper,) = [part for part in one.parts if part.place == "level 1" and part.kind is PartKind.NORMALISER]
-    assert upper.energy == pytest.approx(upper.gates * 0.30 / 64)
+    assert upper.energy == pytest.approx(upper.gates * load_model("default").energy.shift.value / 64)
 
 
 def test_block_scales_are_traffic_and_shared_work():
@@ -146,8 +146,6 @@ def test_what_has_no_cost_is_refused(k, tile):
 
 
 def test_a_model_of_ones_own():
-    from emu.spec import read_toml, spec_root
-
     keys = read_toml(spec_root() / "cost" / "default.toml")
     keys["cell"]["full_adder"]["value"] *= 2
     assert emu.cost(INT8, model=keys).gates > emu.cost(INT8).gates
@@ -157,14 +155,58 @@ def test_a_model_of_ones_own():
 
 
 def test_every_constant_has_a_source_and_lies_in_its_range():
-    from emu.costs import load_model
-
     model = load_model("default")
     for table in (model.cell, model.energy):
         for name in table.__struct_fields__:
             figure = getattr(table, name)
             assert figure.source, name
             assert figure.low <= figure.value <= figure.high, name
+
+
+UM2 = 0.798
+"""of the gate that is the unit of area, at 45 nm"""
+FLOATS = ("float16", "float32")
+
+
+@pytest.mark.parametrize(
+    ("fmt", "take", "energy", "area", "area_error"),
+    [  # pJ: Horowitz, ISSCC 2014; um2: as tabled by Sze et al. 2017
+        ("int8", "add", 0.03, 36, 1.1), ("int32", "add", 0.1, 137, 1.1), ("int8", "multiply", 0.2, 282, 1.1),
+        ("int32", "multiply", 3.1, 3495, 1.6), ("float16", "add", 0.4, 1360, 2), ("float32", "add", 0.9, 4184, 2),
+        ("float16", "multiply", 1.1, 1640, 2), ("float32", "multiply", 3.7, 7700, 2),
+    ],
+)  # fmt: skip
+def test_operations_at_45_nm(fmt, take, energy, area, area_error):
+    unit = {"operands": dict.fromkeys("abd", fmt), "level": [{"result": {"format": fmt}}]}
+    if fmt in FLOATS:
+        unit["product"] = {"result": {"format": fmt}}
+    model = load_model("default")
+    found = {quantity: figure_of(Side(unit=unit, take=take), quantity, model) for quantity in ("area", "energy")}
+    assert 1 / area_error < found["area"] * UM2 / area < area_error
+    assert 1 / 2 < found["energy"] / 1000 / energy < 2
+
+
+def test_the_energy_of_shifters_is_the_fit_that_it_claims_to_be():
+    """A little more or less of it, and the four float operations are further off."""
+    measured = {
+        ("float16", "add"): 400,
+        ("float32", "add"): 900,
+        ("float16", "multiply"): 1100,
+        ("float32", "multiply"): 3700,
+    }
+    keys = read_toml(spec_root() / "cost" / "default.toml")
+    best = keys["energy"]["shift"]["value"]
+
+    def off(value: float) -> float:
+        keys["energy"]["shift"]["value"] = value
+        total = 0.0
+        for (fmt, take), energy in measured.items():
+            unit = {"operands": dict.fromkeys("abd", fmt), "product": {"result": {"format": fmt}},
+                    "level": [{"result": {"format": fmt}}]}  # fmt: skip
+            total += math.log(figure_of(Side(unit=unit, take=take), "energy", load_model(keys), keys) / energy) ** 2
+        return total
+
+    assert off(best) < min(off(best - 0.02), off(best + 0.02))
 
 
 @pytest.mark.parametrize("row", compare(), ids=lambda row: f"{row.keys.name}, {row.keys.quantity}")
