@@ -78,7 +78,10 @@ def _table(*headings: str) -> Table:
 
     made = RichTable(box=box.SIMPLE_HEAD)
     for number, heading in enumerate(headings):
-        made.add_column(heading, justify="right" if number else "left", no_wrap=number > 0, overflow="fold")
+        made.add_column(
+            heading, justify="right" if number else "left", no_wrap=0 < number < len(headings) - 1, overflow="fold",
+            min_width=0 if number else 24,
+        )  # fmt: skip
     return made
 
 

@@ -145,6 +145,12 @@ def test_what_has_no_cost_is_refused(k, tile):
         emu.cost(INT8, k=k, tile=tile)
 
 
+def test_a_study_finds_the_objectives():
+    from emu.studies.scores import costs_of
+
+    assert set(costs_of(emu.load_accelerator("hopper-fp8"))) == set(objectives)
+
+
 def test_a_model_of_ones_own():
     keys = read_toml(spec_root() / "cost" / "default.toml")
     keys["cell"]["full_adder"]["value"] *= 2
