@@ -47,6 +47,12 @@ class Axis:
             isinstance(choice.value, int | float) and not isinstance(choice.value, bool) for choice in self.choices
         )
 
+    @property
+    def integers(self) -> bool:
+        """Whether all its values are integers of 64 bits."""
+        whole = all(isinstance(choice.value, int) and abs(choice.value) < 1 << 63 for choice in self.choices)
+        return self.numeric and whole
+
 
 Chosen = Mapping[str, Choice]
 """A point of the space: a choice for each axis that applies, in the order of the axes."""

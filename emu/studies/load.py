@@ -121,6 +121,11 @@ def _check_search(study: Study, search: SearchKeys, axes: tuple[Axis, ...]) -> N
     if along != (search.along is not None) or (along and search.along not in names):
         reason = f"method {search.method.value!r} {'needs an axis to search' if along else 'takes none'}"
         raise error("along", reason, search.along, names if along else ())
+    if search.method is Method.SENSITIVITY:
+        paths = {path for axis in axes for choice in axis.choices for path in choice.settings}
+        if len(axes) > 1 or not all(path.startswith("matrix.") for path in paths):
+            reason = "maps layers to the values of one axis, whose paths start with matrix: it takes no other axis"
+            raise error("along", reason, search.along)
     if along and not study.constraints:
         reason = f"method {search.method.value!r} looks for the first value that keeps the constraints: give one"
         raise SpecError(reason, file=study.label, key="constraints")

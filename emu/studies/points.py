@@ -1,8 +1,8 @@
 """The points of a study as a table: one row for each point that was asked for.
 
 * `point` numbers them, `key` names the answer (two points may have one answer), `accelerator_hash` the accelerator.
-* An axis has a column under its name: the value where all its values are numbers, else the label; null where it does
-  not apply.
+* An axis has a column under its name: the value where all its values are numbers (int64 where all are integers),
+  else the label; null where it does not apply.
 * What the cost model says has a column for each name; null unless the study asks for costs.
 """
 
@@ -40,8 +40,9 @@ def points_table(axes: Sequence[Axis], known: Sequence[Known]) -> pa.Table:
     import pyarrow as pa
 
     numeric = {axis.name: axis.numeric for axis in axes}
+    types = {axis.name: pa.int64() if axis.integers else pa.float64() for axis in axes if axis.numeric}
     names = dict.fromkeys([*numeric, *(name for one in known for name in one.point.chosen)])
-    kinds = {name: pa.float64() if numeric.get(name) else pa.string() for name in names}
+    kinds = {name: types.get(name, pa.string()) for name in names}
     schema = pa.schema(
         [
             ("point", pa.int64()), ("key", pa.string()), ("accelerator_hash", pa.string()), *kinds.items(),
@@ -53,6 +54,6 @@ def points_table(axes: Sequence[Axis], known: Sequence[Known]) -> pa.Table:
 
 def _row(one: Known, numeric: Mapping[str, bool]) -> dict[str, Any]:
     chosen = one.point.chosen.items()
-    values = {name: float(choice.value) if numeric.get(name) else choice.label for name, choice in chosen}
+    values = {name: choice.value if numeric.get(name) else choice.label for name, choice in chosen}
     about = {"point": one.number, "key": one.key, "accelerator_hash": one.point.accelerator_hash}
     return {**about, **values, **one.costs}

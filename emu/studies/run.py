@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emu.replaying.result import Kind
 from emu.studies.axes import Chosen
 from emu.studies.check import Point, check_points, load_point
 from emu.studies.engines import Engine, Here, Processes
@@ -140,11 +141,16 @@ class _Run:
 
     def scored(self, one: Known) -> Scored:
         """A point's numbers."""
-        values = values_of(self.study, self.store.read([one.key]), one.costs)
+        from pyarrow import compute as pc
+
+        rows = self.store.read([one.key])
+        values = values_of(self.study, rows, one.costs)
         kept = one.key not in self.failed and all(
             constraint.kept(values[constraint.objective]) for constraint in self.study.constraints
         )
-        return Scored(chosen=one.point.chosen, values=values, kept=kept)
+        matrix = rows.filter(pc.field("kind") == Kind.MATRIX.value)
+        layers = tuple(zip(matrix["layer"].to_pylist(), matrix["op"].to_pylist(), strict=True))
+        return Scored(chosen=one.point.chosen, values=values, kept=kept, layers=layers)
 
 
 def _silent(*_: Any) -> None:

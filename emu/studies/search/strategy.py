@@ -5,7 +5,6 @@ The points of one `ask` are independent of each other: an engine runs them side 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,11 +21,8 @@ class Scored:
     """by objective; all NaN for a point that could not be run"""
     kept: bool
     """whether all constraints are kept; never by a point that could not be run"""
-
-    @property
-    def ran(self) -> bool:
-        """Whether any objective has a value."""
-        return any(not math.isnan(value) for value in self.values.values())
+    layers: tuple[tuple[str, str], ...] = ()
+    """names and operators of the layers that a unit ran"""
 
 
 class Strategy(Protocol):
