@@ -1,7 +1,8 @@
 """A study's answers, read back: tables that polars and pandas take as they are.
 
-* `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`),
-  whether it is on the Pareto front (`pareto`), and why it has no numbers (`failed`), if it has none.
+* `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`; a
+  point that was not run keeps none), whether it is on the Pareto front (`pareto`), and why it has no numbers
+  (`failed`), if it has none.
 * `Results.rows()`: one row for each layer (output, score) of each point, with the point's axes before it.
 * A point is on the Pareto front if no other point is as good in every objective and better in one, among the points
   that keep the constraints and whose objectives all have a value.
@@ -22,6 +23,7 @@ from emu.errors import ModelError
 from emu.studies.load import load_asked
 from emu.studies.objectives import Objective
 from emu.studies.points import STATES
+from emu.studies.question import Question
 from emu.studies.scores import values_of
 from emu.studies.store import ABOUT, Store
 
@@ -78,7 +80,8 @@ class Results:
         import pyarrow as pa
 
         table = self.store.points()
-        failures = self.store.failures()
+        failures, finished = self.store.failures(), self.store.finished()
+        nothing_to_run = Question.of(self.study).asks_nothing
         by_key: dict[str, dict[str, float]] = {}
         records = table.to_pylist()
         for record in records:
@@ -86,8 +89,8 @@ class Results:
             if key not in by_key:
                 by_key[key] = values_of(self.study, self.store.read([key], self.columns), record)
             record |= by_key[key]
-            record["kept"] = self._kept(by_key[key])
-            record["failed"] = failures.get(key)
+            record["kept"] = (nothing_to_run or key in finished) and self._kept(by_key[key])
+            record["failed"] = None if key in finished else failures.get(key)
         front = pareto([record for record in records if record["kept"]], self.study.objectives)
         for record in records:
             record["pareto"] = record["point"] in front
