@@ -14,10 +14,10 @@ from emu.studies.table import TASK as TASK_ROWS
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from emu.studies.study import Study
+    from emu.studies.asked import Asked
 
 
-def values_of(study: Study, rows: pa.Table, costs: Mapping[str, float]) -> dict[str, float]:
+def values_of(study: Asked, rows: pa.Table, costs: Mapping[str, float]) -> dict[str, float]:
     """Every objective of a point.
 
     Args:

@@ -5,7 +5,7 @@
   by the next run.
 * `points.parquet`: the points of the study as it last ran: key, labels and values of the axes, cost. Answers that are
   no point of it stay, and count again when the study asks for them again.
-* `study.json`: the study's keys, where it is from, and the versions that ran it.
+* `study.json`: the study's keys, the versions and the machine that ran it last, and the hash of what it ran on.
 * Nothing else is written; a folder that holds something else is refused, unless it is empty.
 """
 
@@ -65,9 +65,12 @@ class Store:
         about = {
             "layout": LAYOUT, "name": name, "study": keys, "emu": emu_version(), "semantics": SEMANTICS_VERSION,
         }  # fmt: skip
-        with replacing(path / ABOUT) as temporary:
-            temporary.write_text(json.dumps(about, indent=1, default=str), encoding="utf-8")
+        _write(path / ABOUT, about)
         return Store(path)
+
+    def note(self, **facts: Any) -> None:
+        """Add to what `study.json` says."""
+        _write(self.folder / ABOUT, {**self.about(), **facts})
 
     def about(self) -> dict[str, Any]:
         """What `study.json` says.
@@ -151,3 +154,8 @@ class Store:
         if not path.is_file():
             raise ModelError(f"{self.folder}: the study has not run yet")
         return parquet.read_table(path)
+
+
+def _write(path: Path, about: Mapping[str, Any]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(about, indent=1, default=str), encoding="utf-8")
