@@ -57,8 +57,7 @@ class Store:
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()) and not (path / ABOUT).is_file():
-                raise ModelError(f"{folder}: is not empty and holds no study: name another folder")
+            Store.there(path)
             (path / RESULTS).mkdir(exist_ok=True)
         except OSError as error:
             raise ModelError(f"{folder}: cannot be written: {error.strerror}") from None
@@ -67,6 +66,20 @@ class Store:
         }  # fmt: skip
         _write(path / ABOUT, about)
         return Store(path)
+
+    @staticmethod
+    def there(folder: str | Path) -> Store | None:
+        """The store in a folder; None where `made` would make one.
+
+        Raises:
+            ModelError: the folder holds something else.
+        """
+        path = Path(folder)
+        if (path / ABOUT).is_file():
+            return Store(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ModelError(f"{folder}: is not empty and holds no study: name another folder")
+        return None
 
     def note(self, **facts: Any) -> None:
         """Add to what `study.json` says."""
