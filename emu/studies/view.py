@@ -148,15 +148,26 @@ class View:
             raise SpecError("no such objective in this study", value=name, allowed=names)
         return self.asked.objective(name or names[0])
 
+    def axis(self, text: str) -> str:
+        """The axis of this name, or the one whose path ends with it.
+
+        Raises:
+            SpecError: there is none, or several.
+        """
+        ends = [name for name in self.names if name.endswith(f".{text}")]
+        if text in self.names or len(ends) == 1:
+            return text if text in self.names else ends[0]
+        reason = "several axes end with this" if ends else "no such axis in this study"
+        raise SpecError(reason, value=text, allowed=ends or self.names)
+
     def where(self, wanted: Mapping[str, str]) -> View:
         """The points with these labels.
 
         Raises:
             SpecError: no such axis or value.
         """
+        wanted = {self.axis(name): label for name, label in wanted.items()}
         for name, label in wanted.items():
-            if name not in self.names:
-                raise SpecError("no such axis in this study", value=name, allowed=self.names)
             if label not in self.labels(name):
                 raise SpecError(f"axis {name!r} has no such value", value=label, allowed=self.labels(name))
         chosen = [one for one in self.points if all(one.labels.get(n) == label for n, label in wanted.items())]
