@@ -10,7 +10,7 @@ from emu.deviation import numbers
 from emu.deviation.names import cut
 from emu.deviation.table import plain_table, print_table
 from emu.studies.view import NO_LABEL, Shown, View, middle
-from emu.studies.words import better, by_layer, describe, heading, short_axes, spelled
+from emu.studies.words import axis_words, better, by_layer, describe, heading, short_axes, spelled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,8 +24,6 @@ LABEL = 48
 MOST_FRONT = 24
 MOST_VALUES = 32
 """Values of an axis whose layers are listed one by one."""
-MOST_SHOWN = 12
-"""Values of an axis in the words about a study."""
 
 
 def points_table(view: View, points: Sequence[Shown]) -> Table:
@@ -150,24 +148,13 @@ def print_study(console: Console, study: Study) -> None:
     rows = [
         ("study", study.name), ("", study.doc), ("source", study.source), ("workload", workload),
         ("accelerator", study.accelerator_name), ("mode", study.mode), ("layers", study.layers),
-        *((f"axis {axis.name}", _axis(axis.choices, axis.when)) for axis in study.axes),
+        *((f"axis {axis.name}", axis_words(axis)) for axis in study.axes),
         *((f"objective {one.name}", f"{describe(one)}; {better(one)}") for one in study.objectives),
         *((f"constraint on {one.objective}", one.text) for one in study.constraints),
         ("search", method + (f" along {search.along}" if search.along else "")),
         ("points", numbers.count(sum(1 for _ in study.points()))), ("scope", study.scope),
     ]  # fmt: skip
     console.print(facts([(name, value) for name, value in rows if value]))
-
-
-def _axis(choices: Sequence[object], when: object) -> str:
-    from collections.abc import Mapping
-
-    labels = [str(getattr(choice, "label", choice)) for choice in choices]
-    shown = ", ".join(labels[:MOST_SHOWN]) + (f", … {labels[-1]}" if len(labels) > MOST_SHOWN else "")
-    text = f"{shown} ({len(labels)})"
-    if isinstance(when, Mapping) and when:
-        text += ", only if " + " and ".join(f"{name} is {' or '.join(sorted(some))}" for name, some in when.items())
-    return text
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> Table:

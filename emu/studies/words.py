@@ -18,6 +18,7 @@ from emu.studies.objectives import TASK, Objective
 from emu.studies.vocabulary import Goal, Over
 
 if TYPE_CHECKING:
+    from emu.studies.axes import Axis
     from emu.studies.estimate import Estimate
     from emu.studies.study import Study
 
@@ -108,6 +109,22 @@ def heading(objective: Objective) -> str:
     """Of a column: the objective's own name, and its unit."""
     unit = words_of(objective).unit
     return f"{objective.name} ({unit})" if unit in ("dB", "ULP", "bits", "nats") else objective.name
+
+
+MOST_SHOWN = 12
+"""Values of an axis in words."""
+
+
+def axis_words(axis: Axis) -> str:
+    """The values of an axis, how many, and where it applies."""
+    labels = [choice.label for choice in axis.choices]
+    text = ", ".join(labels[:MOST_SHOWN]) + (f", … {labels[-1]}" if len(labels) > MOST_SHOWN else "")
+    text += f" ({numbers.plural(len(labels), 'value')})"
+    if axis.when:
+        text += ", only if " + " and ".join(
+            f"{name} is {' or '.join(sorted(some))}" for name, some in axis.when.items()
+        )
+    return text
 
 
 def short_axes(names: Sequence[str], width: int = 40) -> dict[str, str]:
