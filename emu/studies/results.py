@@ -1,5 +1,7 @@
 """A study's answers, read back: tables that polars and pandas take as they are.
 
+`polars.from_arrow(emu.load_results(DIR).points())`, `emu.load_results(DIR).rows().to_pandas()`.
+
 * `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`; a
   point that was not run keeps none), whether it is on the Pareto front (`pareto`), and why it has no numbers
   (`failed`), if it has none.

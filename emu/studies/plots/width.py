@@ -63,7 +63,8 @@ def width_plot(
     if not needs:
         return None
     values = [float(label) for label in view.labels(x)]
-    top = max(values) + 0.08 * (max(values) - min(values) or 1.0)
+    room = 0.08 * (max(values) - min(values) or 1.0)
+    top = max(values) + room
     labels = [""] if by is None else [label for label in view.labels(by) if label in needs]
     paint = {"": palette.accent} if by is None else colours(labels, ordered=view.numeric(by))
     shapes, names = markers(labels), short_axes(view.varied)
@@ -78,7 +79,7 @@ def width_plot(
     ax.minorticks_off()
     if len(ks) > 12:
         ax.tick_params(axis="x", labelrotation=60)
-    ax.set_ylim(2 * min(values) - top, 2 * top - max(values))
+    ax.set_ylim(min(values) - room, top + room)
     if len(values) <= 20:
         ax.set_yticks(values, view.labels(x))
     ax.set_xlabel("K: products per output element of the layer")

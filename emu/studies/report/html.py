@@ -67,7 +67,7 @@ def _fill(view: View, plots: Sequence[Drawn], **values: Any) -> str:
     asked = view.asked
     shown = [
         {
-            "title": one.title[:1].upper() + one.title[1:],
+            "title": one.title,
             "note": one.note[:1].upper() + one.note[1:],
             "svg": to_svg(one.figure, f"plot-{place}", f"{one.kind} plot: {one.title}"),
             "tall": one.figure.get_size_inches()[1] > TALL,
@@ -147,9 +147,9 @@ def _provenance(view: View) -> list[tuple[str, str]]:
     about = view.results.store.about()
     environment = about.get("environment")
     known = environment if isinstance(environment, dict) else {}
-    rows = [
+    rows: list[tuple[str, str]] = [
         ("study", view.asked.name),
         ("models and inputs SHA-256", str(about.get("subject_sha256", ""))),
-        *((PROVENANCE_WORDS.get(name, name), str(value)) for name, value in known.items()),
+        *((PROVENANCE_WORDS.get(str(name), str(name)), str(value)) for name, value in known.items()),
     ]
     return [(name, value) for name, value in rows if value]
