@@ -2,14 +2,14 @@
 
 * A path starts at the accelerator's keys; its parts are joined by points. A part that is a number is a place in a list
   (from 0); in the levels of a unit it may also be a level's `id`. Parts with points in them stand in quotes.
-* Where a unit, a scheme or an operand is a name, the path goes on in what the name means: the file's keys with
-  `extends` merged, a family's instruction filled in. The copy is changed, never the file.
+* Where a unit, a scheme, a format or an operand is a name, the path goes on in what the name means: the file's keys,
+  with `extends` merged and a family's instruction filled in. The copy is changed, never the file.
 * The levels of a unit are those of its `base` first, then its own; a level with `repeat` counts as that many, and
   setting a key of one of them leaves the others as they are. By `id` all repetitions are set.
 * What is changed is a variant: it loses `maturity` and `scope`, and its name says so.
 * Setting a key that the file does not have adds it: the accelerator's own loader says whether there is such a key.
 
-Not modelled: paths into formats: a format is replaced whole, by a name or a table of keys.
+Not modelled: paths into formats that have no file (`e5m2`, `int7`): give such a format whole, as a table of keys.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from emu.errors import SpecError
+from emu.formats.load import file_of
 from emu.spec import load_mapping
 from emu.spec.locate import is_path
 from emu.spec.read import NOT_INHERITED
@@ -29,7 +30,7 @@ from emu.units.load import unit_mapping
 MOST_PARTS = 32
 _PART = re.compile(r'"([^"]*)"|([^."]+)')
 OPERANDS = ("a", "b", "c", "d")
-NAMED = ("unit", "scheme")
+NAMED = ("unit", "scheme", "format")
 """Keys at which names stand for files of keys."""
 VARIED = " (varied)"
 """What is added to the name of a unit or scheme of which a key is set."""
@@ -124,7 +125,11 @@ class _Setter:
     def opened(self, child: Any, name: str, inside: str) -> Any:
         """What a name at this key means, as keys."""
         if name in NAMED and child is not None:
-            return keys_of(name, child, self.folder)
+            try:
+                return keys_of(name, child, self.folder)
+            except SpecError as error:
+                raise SpecError(error.reason, file=error.file, key=error.key or self.path, value=error.value,
+                                allowed=error.allowed) from None  # fmt: skip
         if not isinstance(child, str):
             return child
         match name:
@@ -187,6 +192,8 @@ def keys_of(kind: str, spec: Any, folder: Path) -> dict[str, Any]:
 def _keys(kind: str, spec: Any, folder: Path) -> dict[str, Any]:
     if kind == "unit":
         return unit_mapping(spec, folder=folder)
+    if kind == "format" and isinstance(spec, str) and not is_path(spec):
+        spec = file_of(spec)
     return load_mapping(f"{kind}s", spec, folder=folder)[0]
 
 

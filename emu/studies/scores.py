@@ -42,7 +42,7 @@ def _value(objective: Objective, rows: Sequence[Mapping[str, Any]], costs: Mappi
 
 def costs_of(accelerator: Accelerator) -> dict[str, float]:
     """What the cost model says of an accelerator, by the names of objectives."""
-    from emu.cost import cost
+    from emu.costs import cost
 
     found = cost(accelerator)
     return {name: float(getattr(found, name)) for name in COSTS}

@@ -119,6 +119,15 @@ def test_a_scheme_is_reached_through_its_name():
     assert loaded.matrix.weights.scheme.encoder.rounding.value == "ties_to_even"
 
 
+def test_a_format_is_reached_through_its_name():
+    loaded = varied({"matrix.unit.operands.a.format.bias": 8})
+    assert loaded.matrix.unit.a.bias == 8
+    assert loaded.matrix.unit.b.bias == 7
+    blocks = varied({"matrix.activations.scheme.step.0.format.rule": "rceil"}, "blackwell-mxfp8").matrix.activations
+    assert blocks.scheme.blocks.rule.value == "rceil"
+    assert blocks.scheme.blocks.element.name == "float8_e4m3fn"
+
+
 def test_the_original_is_never_changed():
     before = accelerator()
     again = accelerator()
@@ -137,7 +146,8 @@ def test_the_original_is_never_changed():
         ("matrix.unt", "unit"),
         ("matrx.unit", "matrix"),
         ("rule.0.unit", "no entries"),
-        ("vector.format.bits", "nothing inside"),
+        ("vector.sum.order.bits", "nothing inside"),
+        ("matrix.unit.level.0.result.format.bits", "no format of a file"),
         ("matrix.unit.level.0", "addressed by its keys"),
     ],
 )
