@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +26,7 @@ from emu.studies.table import OUTPUT
 if TYPE_CHECKING:
     from emu.studies.results import Results
 
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 NO_LABEL = "–"
 """Of an axis that does not apply."""
 
@@ -94,6 +96,25 @@ class View:
     def numeric(self, name: str) -> bool:
         """Whether an axis has numbers only."""
         return any(axis.name == name and axis.numeric for axis in self.asked.axes)
+
+    def numbers(self, name: str) -> dict[str, float] | None:
+        """The labels of an axis as numbers, if they are some, or differ in one number alone: `int14`, `int16`."""
+        labels = self.labels(name)
+        if self.numeric(name):
+            return {label: float(label) for label in labels}
+        parts = [_NUMBER.split(label) for label in labels]
+        if len({len(own) for own in parts}) != 1:
+            return None
+        differ = [i for i, some in enumerate(zip(*parts, strict=True)) if len(set(some)) > 1]
+        if len(differ) != 1 or not differ[0] % 2:  # numbers stand at odd places
+            return None
+        return {label: float(own[differ[0]]) for label, own in zip(labels, parts, strict=True)}
+
+    def ordered(self, name: str) -> bool:
+        """Whether the values of an axis are numbers, all but one at most: `all` beside 32, 64 and 128."""
+        labels = self.labels(name)
+        others = sum(_NUMBER.fullmatch(label) is None for label in labels)
+        return self.numbers(name) is not None or (len(labels) > 2 and others == 1)
 
     @property
     def answered(self) -> list[Shown]:

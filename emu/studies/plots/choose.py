@@ -46,7 +46,7 @@ def main_axis(view: View) -> str | None:
     """What is drawn from left to right; None if nothing varies."""
     if view.asked.search.along in view.varied:
         return view.asked.search.along
-    numeric = [name for name in view.varied if view.numeric(name)]
+    numeric = [name for name in view.varied if view.numbers(name) is not None]
     return max(numeric or view.varied, key=lambda name: len(view.labels(name)), default=None)
 
 
@@ -97,7 +97,7 @@ def every_plot(view: View, palette: Palette) -> list[Drawn]:
         layered = next(iter(deviations(view)), None)
         if layered is not None and len({one.layer for one in view.layers(layered)}) > 1:
             out += [layer_lines_plot(view, palette, layered, x), layers_plot(view, palette, layered, x)]
-        if view.numeric(x):
+        if view.numbers(x) is not None:
             out += [width_plot(view, palette, objective, one, x, by) for objective, one in constrained(view)]
     return [one for one in out if one is not None]
 
@@ -137,7 +137,7 @@ def _suiting(view: View, other: Objective | None, given: Sequence[str]) -> Plot:
     if other is not None and (other.is_cost or not view.varied):
         return Plot.PARETO
     x = main_axis(view)
-    if x is not None and (view.numeric(x) or len(view.varied) == 1):
+    if x is not None and (view.numbers(x) is not None or len(view.varied) == 1):
         return Plot.LINES
     return Plot.HEAT if len(view.varied) > 1 else Plot.PARETO
 
@@ -161,7 +161,7 @@ def _over_axes(
             return layers_plot(view, palette, objective, x)
         case Plot.WIDTH:
             for found, constraint in constrained(view):
-                if found == objective and view.numeric(x):
+                if found == objective and view.numbers(x) is not None:
                     return width_plot(view, palette, found, constraint, x, second or second_axis(view, x))
             reason = "needs a numeric axis, and a constraint on a deviation"
             raise SpecError(reason, key=what.value, value=f"{objective.name} over {x}")

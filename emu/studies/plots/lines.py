@@ -24,6 +24,7 @@ from emu.studies.plots.style import (
     canvas,
     colours,
     constraint_lines,
+    label_sides,
     legend,
     markers,
     set_scale,
@@ -51,19 +52,18 @@ def lines_plot(view: View, palette: Palette, objective: Objective, x: str, by: s
     lines = {label: {key: middle(some) for key, some in values.get(label, {}).items()} for label in labels}
     several = any(len(some) > 1 for line in values.values() for some in line.values())
     names = short_axes(view.varied)
-    paint = colours(labels, ordered=by is not None and view.numeric(by))
+    paint = colours(labels, ordered=by is not None and view.ordered(by))
     if by is None:
         paint = {"": palette.accent}
     shapes = markers(labels)
     fig, ax = canvas(palette, height=4.6)
-    places = Places.of(view.labels(x), numeric=view.numeric(x))
+    places = Places.of(view.labels(x), view.numbers(x))
     for label, middles in lines.items():
         _line(ax, places, middles, paint[label], shapes[label], None if by is None else cut(label, LABEL))
     notes = _finish(ax, view, palette, objective, places)
     if notes is None:
         return None
-    ax.set_xlabel(names[x])
-    ax.set_ylabel(f"{describe(objective)} ({better(objective)})")
+    label_sides(ax, names[x], f"{describe(objective)} ({better(objective)})")
     legend(ax, palette, "" if by is None else names[by])
     title = f"{objective.name} by {names[x]}" + ("" if by is None else f" and {names[by]}")
     note = "; ".join([*(["median over the other axes"] if several else []), *notes])
@@ -85,7 +85,7 @@ def layer_lines_plot(view: View, palette: Palette, objective: Objective, x: str)
     paint, shapes = colours(named, ordered=False), markers(named)
     short = dict(zip(named, fit(named, LABEL), strict=True))
     fig, ax = canvas(palette, height=4.6)
-    places = Places.of(view.labels(x), numeric=view.numeric(x))
+    places = Places.of(view.labels(x), view.numbers(x))
     for layer, line in lines.items():
         if layer not in named:
             _line(ax, places, line, palette.muted, "", None, alpha=0.35)
@@ -95,8 +95,7 @@ def layer_lines_plot(view: View, palette: Palette, objective: Objective, x: str)
     if notes is None:
         return None
     name = short_axes(view.varied)[x]
-    ax.set_xlabel(name)
-    ax.set_ylabel(f"{by_layer(objective)} ({better(objective)})")
+    label_sides(ax, name, f"{by_layer(objective)} ({better(objective)})")
     legend(ax, palette, "layer" if few else f"worst {len(named)} of {len(lines)} layers")
     note = "; ".join([*(["median over the other axes"] if len(view.varied) > 1 else []), *notes])
     return Drawn(kind="lines", figure=fig, title=f"{objective.name} by {name} and layer", note=note)

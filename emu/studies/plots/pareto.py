@@ -2,7 +2,7 @@
 
 * Filled points keep the constraints, hollow ones do not; dashed lines are the constraints.
 * The front is a staircase: what the best point gives that is no dearer. It is that of the two objectives that are
-  drawn, also where the study has more. Its points are labelled if they are few.
+  drawn, also where the study has more. Its points are labelled where there is room.
 * What has a sign is drawn without it: the nearer to 0 the better.
 """
 
@@ -16,7 +16,18 @@ from emu.deviation import numbers
 from emu.deviation.names import cut
 from emu.report.svg import FONT_SIZE
 from emu.studies.objectives import Objective
-from emu.studies.plots.style import LABEL, Drawn, Palette, canvas, colours, constraint_lines, legend, markers, set_scale
+from emu.studies.plots.style import (
+    LABEL,
+    Drawn,
+    Palette,
+    canvas,
+    colours,
+    constraint_lines,
+    label_sides,
+    legend,
+    markers,
+    set_scale,
+)
 from emu.studies.results import pareto as front_of
 from emu.studies.view import NO_LABEL, Shown, View
 from emu.studies.vocabulary import Goal
@@ -26,8 +37,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LABELLED = 10
-"""Points of the front that are labelled."""
+"""Points of the front that are labelled, from the left."""
 MOST_COLOURS = 8
+ROOM = (0.09, 0.04)
+"""Of a label, as parts of the picture."""
 
 
 def pareto_plot(view: View, palette: Palette, x: Objective, y: Objective, axis: str | None = None) -> Drawn | None:
@@ -50,16 +63,14 @@ def pareto_plot(view: View, palette: Palette, x: Objective, y: Objective, axis: 
     xs, ys = ([_value(objective, one) for one in front] for objective in (x, y))
     style = "steps-post" if x.goal is Goal.MINIMISE or x.signed else "steps-pre"
     ax.plot(xs, ys, drawstyle=style, color=palette.alert, linewidth=1.2, alpha=0.8, label="Pareto front", zorder=1)
-    if len(front) <= MOST_LABELLED:
-        _label(ax, view, palette, front, x, y)
     notes = [f"front of these two objectives, {numbers.plural(len(front), 'point')}"]
     for side, objective in (("x", x), ("y", y)):
         values = [_value(objective, one) for one in points]
         set_scale(ax, side, objective, values)
         notes += constraint_lines(ax, palette, side, objective, view.asked.constraints, values)
-    ax.set_xlabel(f"{_title(x)} ({better(x)})")
-    ax.set_ylabel(f"{_title(y)} ({better(y)})")
+    label_sides(ax, f"{_title(x)} ({better(x)})", f"{_title(y)} ({better(y)})")
     ax.margins(0.06)
+    _label(ax, view, palette, front[:MOST_LABELLED], x, y)
     legend(ax, palette, "" if axis is None else short_axes(view.varied)[axis])
     out = len(view.answered) - len(points)
     if not all(one.kept for one in points):
@@ -89,7 +100,7 @@ def _scatter(
     ax: Axes, view: View, palette: Palette, points: Sequence[Shown], x: Objective, y: Objective, axis: str | None
 ) -> None:
     labels = [] if axis is None else view.labels(axis)
-    paint = colours(labels, ordered=axis is not None and view.numeric(axis))
+    paint = colours(labels, ordered=axis is not None and view.ordered(axis))
     shapes = markers(labels)
     for label in [*labels, None]:
         chosen = [one for one in points if (None if axis is None else one.labels.get(axis)) == label]
@@ -107,13 +118,17 @@ def _scatter(
 
 
 def _label(ax: Axes, view: View, palette: Palette, front: Sequence[Shown], x: Objective, y: Objective) -> None:
-    """What the points of the front are; equal ones share a place, and the first one's label."""
-    seen = set()
+    """What the points of the front are; of points that are too near for two labels, the first one."""
+    if not view.varied:
+        return
+    ax.autoscale_view()
+    taken: list[tuple[float, float]] = []
     for one in front:
         place = (_value(x, one), _value(y, one))
-        if place in seen or not view.varied:
+        across, up = ax.transAxes.inverted().transform(ax.transData.transform(place))
+        if any(abs(across - a) < ROOM[0] and abs(up - b) < ROOM[1] for a, b in taken):
             continue
-        seen.add(place)
+        taken.append((across, up))
         text = cut(", ".join(one.labels.get(name, NO_LABEL) for name in view.varied), LABEL)
         ax.annotate(
             text, place, xytext=(6, -4), textcoords="offset points", va="top", fontsize=FONT_SIZE - 0.5,

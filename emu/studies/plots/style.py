@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ SHADES = (0.15, 0.8)
 DECADES = 2.0
 LABEL = 34
 """Characters of a name in a plot."""
+UPRIGHT = 46
+"""Letters of a line along the upright side."""
 STRONG = 0.6
 """Cells stronger than this need light ink."""
 
@@ -79,6 +82,12 @@ def canvas(palette: Palette, *, height: float, width: float = 10.0) -> tuple[Fig
         text.set_fontsize(FONT_SIZE + 0.5)
     ax.grid(color=palette.grid, linewidth=0.6)
     return fig, ax
+
+
+def label_sides(ax: Axes, x: str, y: str) -> None:
+    """What the sides are; long words along the upright side are broken into lines."""
+    ax.set_xlabel(x)
+    ax.set_ylabel(textwrap.fill(y, UPRIGHT))
 
 
 def legend(ax: Axes, palette: Palette, title: str) -> None:
@@ -180,11 +189,10 @@ class Places:
     numeric: bool
 
     @staticmethod
-    def of(labels: Sequence[str], *, numeric: bool) -> Places:
+    def of(labels: Sequence[str], numbers: Mapping[str, float] | None) -> Places:
         """At their numbers, if they are some; else one after the other."""
-        if not numeric:
+        if numbers is None:
             return Places(by_label={label: float(i) for i, label in enumerate(labels)}, base=None, numeric=False)
-        numbers = {label: float(label) for label in labels}
         powers = len(numbers) > 2 and all(x > 0 and math.log2(x).is_integer() for x in numbers.values())
         return Places(by_label=numbers, base=2 if powers else None, numeric=True)
 

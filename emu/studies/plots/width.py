@@ -17,7 +17,7 @@ from emu.deviation import numbers
 from emu.deviation.names import cut
 from emu.report.svg import FONT_SIZE
 from emu.studies.objectives import Constraint, Objective
-from emu.studies.plots.style import LABEL, Drawn, Palette, canvas, colours, legend, markers
+from emu.studies.plots.style import LABEL, Drawn, Palette, canvas, colours, label_sides, legend, markers
 from emu.studies.view import View, middle
 from emu.studies.words import by_layer, short_axes
 
@@ -39,10 +39,11 @@ def needs_of(view: View, objective: Objective, constraint: Constraint, x: str, b
         view: the points.
         objective: a deviation.
         constraint: on it.
-        x: a numeric axis.
+        x: an axis whose values are numbers.
         by: another axis, each value of which is looked at by itself; all others are taken by their median.
     """
     values: dict[tuple[str, str, int], dict[str, list[float]]] = {}
+    numbers_of = view.numbers(x) or {}
     for one in view.layers(objective):
         labels = one.point.labels
         if one.k is not None and x in labels and (by is None or by in labels):
@@ -50,7 +51,7 @@ def needs_of(view: View, objective: Objective, constraint: Constraint, x: str, b
             values.setdefault(key, {}).setdefault(labels[x], []).append(one.value)
     out: Needs = {}
     for (series, _, k), by_label in values.items():
-        kept = [float(label) for label, some in by_label.items() if constraint.kept(middle(some))]
+        kept = [numbers_of[label] for label, some in by_label.items() if constraint.kept(middle(some))]
         out.setdefault(series, []).append((k, min(kept, default=NONE)))
     return out
 
@@ -62,11 +63,11 @@ def width_plot(
     needs = needs_of(view, objective, constraint, x, by)
     if not needs:
         return None
-    values = [float(label) for label in view.labels(x)]
+    values = list((view.numbers(x) or {}).values())
     room = 0.08 * (max(values) - min(values) or 1.0)
     top = max(values) + room
     labels = [""] if by is None else [label for label in view.labels(by) if label in needs]
-    paint = {"": palette.accent} if by is None else colours(labels, ordered=view.numeric(by))
+    paint = {"": palette.accent} if by is None else colours(labels, ordered=view.ordered(by))
     shapes, names = markers(labels), short_axes(view.varied)
     fig, ax = canvas(palette, height=4.6)
     for place, label in enumerate(labels):
@@ -82,8 +83,8 @@ def width_plot(
     ax.set_ylim(min(values) - room, top + room)
     if len(values) <= 20:
         ax.set_yticks(values, view.labels(x))
-    ax.set_xlabel("K: products per output element of the layer")
-    ax.set_ylabel(f"smallest {names[x]} with {by_layer(objective)} {constraint.text}")
+    wanted = f"smallest {names[x]} with {by_layer(objective)} {constraint.text}"
+    label_sides(ax, "K: products per output element of the layer", wanted)
     ax.margins(x=0.06)
     legend(ax, palette, names[by] if by else "")
     never = sum(value == NONE for some in needs.values() for _, value in some)
