@@ -135,7 +135,10 @@ def test_what_cannot_be_drawn_is_refused(view, wanted, words):
 
 def odd(view, values):
     """The view with other numbers."""
-    return View(view.results, [replace(one, values={**one.values, "error": x}) for one, x in zip(view.points, values)])
+    return View(
+        view.results,
+        [replace(one, values={**one.values, "error": x}) for one, x in zip(view.points, values, strict=True)],
+    )
 
 
 @pytest.mark.parametrize(

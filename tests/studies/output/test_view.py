@@ -66,7 +66,9 @@ def test_the_numbers_of_layers_are_those_of_the_rows(view, folder):
     ],
 )
 def test_labels_that_differ_in_one_number_are_numbers(view, labels, numbers):
-    points = [type(one)(**{**vars(one), "labels": {LENGTH: label}}) for one, label in zip(view.points, labels)]
+    points = [
+        type(one)(**{**vars(one), "labels": {LENGTH: label}}) for one, label in zip(view.points, labels, strict=False)
+    ]
     found = View(view.results, points).numbers(LENGTH)
     assert found == (None if numbers is None else dict(zip(labels, numbers, strict=True)))
 
