@@ -73,8 +73,9 @@ def run(
     mode, truth = member(Mode, mode), member(Truth, truth)
     backend_of(backend)
     chosen = load_accelerator(accelerator)
+    like = [inputs] if calibration is None else [inputs, calibration]
     session = ReplaySession(
-        LoadedModel(model, limits=limits), chosen, layers=layers, backend=backend, events=events,
+        LoadedModel(model, limits=limits, like=like), chosen, layers=layers, backend=backend, events=events,
         attribution=attribution, shapley=shapley, calibration=calibration, keep_weights=False,
     )  # fmt: skip
     done = session.run(

@@ -7,14 +7,15 @@
 3. An input that the caller fixes is such a constant too.
 4. An If whose condition is a constant by now is replaced by the branch that it takes, and folding begins again.
 5. Nodes that no output needs are dropped.
-6. An LSTM or GRU of known length becomes the nodes that it is made of (`emu.replaying.decompose`).
+6. An operator that hides multiply-accumulates becomes the nodes that it is made of (`emu.replaying.decompose`). Where
+   that needs shapes that the model leaves open, `bind` makes the graph one for inputs of given shapes.
 
 The nodes stay in the model's order, which ONNX requires to be topological.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,8 @@ import numpy as np
 
 from emu.errors import ModelError
 from emu.layers.gemm import Array
-from emu.replaying.decompose import decomposed
+from emu.replaying.binding import with_shapes, with_sizes
+from emu.replaying.decompose import decomposed, whole
 from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
@@ -129,7 +131,30 @@ def load_graph(
         inputs=tuple(value for value in model.graph.input if value.name not in constants),
         outputs=tuple(value.name for value in model.graph.output),
     )
-    graph = _pruned(_settled(_fixed(graph, fixed or {}), limits))
+    return _apart(_pruned(_settled(_fixed(graph, fixed or {}), limits)), limits)
+
+
+def bind(graph: Graph, read: Callable[[], Sequence[Mapping[str, Array]]], limits: Limits | None = None) -> Graph:
+    """A graph for inputs of given shapes, if that lets more be taken apart; else the graph as it is.
+
+    Args:
+        graph: from `load_graph`.
+        read: gives the inputs (of a run, of its calibration), if they are asked for.
+        limits: bounds on what is folded.
+    """
+    if not whole(graph):
+        return graph
+    limits = limits or Limits()
+    bound: Graph | None = with_shapes(graph, read())
+    while bound is not None:
+        found = bound = _settled(bound, limits)
+        bound = with_sizes(bound)
+    apart = _apart(_pruned(found), limits)
+    return apart if whole(apart) < whole(graph) else graph
+
+
+def _apart(graph: Graph, limits: Limits) -> Graph:
+    """Everything taken apart that can be."""
     apart = decomposed(graph)
     return graph if apart is None else _pruned(_folded(apart, limits))
 

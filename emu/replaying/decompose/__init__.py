@@ -1,0 +1,62 @@
+"""Operators that hide multiply-accumulates, taken apart into nodes that the unit and the vector unit run.
+
+* `emu.replaying.decompose.recurrent`: RNN, GRU, LSTM.
+* `emu.replaying.decompose.attention`: Attention.
+* What cannot be taken apart exactly stays whole, and is a fallback.
+* The parts of NODE are called NODE/part; the last ones make the tensors that the node made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from emu.replaying.decompose import attention, recurrent
+from emu.replaying.decompose.builder import Builder
+from emu.replaying.sizes import inferred_tensors
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
+
+    from emu.replaying.graph import Graph
+
+__all__ = ["decomposed", "whole"]
+
+TakeApart = Callable[[Builder], bool]
+OLDEST = 10
+"""Since this opset, Slice has its bounds as inputs."""
+OPERATORS: dict[tuple[str, str], TakeApart] = {
+    **{("", op): recurrent.take_apart for op in recurrent.KINDS},
+    ("", "Attention"): attention.take_apart,
+}
+"""By domain and operator: builds the parts, or says that it cannot (and what it has built is dropped)."""
+
+
+def decomposed(graph: Graph) -> Graph | None:
+    """The graph with every such operator taken apart that can be; None if there is none."""
+    if graph.opsets.get("", 1) < OLDEST or not any(_rule(node) for node in graph.nodes):
+        return None
+    tensors = inferred_tensors(graph, graph.nodes, graph.inputs)
+    nodes: list[NodeProto] = []
+    constants: dict[str, TensorProto] = {}
+    found = False
+    for node in graph.nodes:
+        rule = _rule(node)
+        made = Builder(graph=graph, node=node, tensors=tensors) if rule else None
+        if rule is None or made is None or not rule(made):
+            nodes.append(node)
+            continue
+        nodes += made.nodes
+        constants |= made.constants
+        found = True
+    return replace(graph, nodes=tuple(nodes), constants=graph.constants | constants) if found else None
+
+
+def whole(graph: Graph) -> int:
+    """How many such operators a graph has."""
+    return sum(_rule(node) is not None for node in graph.nodes)
+
+
+def _rule(node: NodeProto) -> TakeApart | None:
+    return OPERATORS.get(("" if node.domain == "ai.onnx" else str(node.domain), str(node.op_type)))
