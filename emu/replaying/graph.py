@@ -8,7 +8,8 @@
 4. An If whose condition is a constant by now is replaced by the branch that it takes, and folding begins again.
 5. Nodes that no output needs are dropped.
 6. An operator that hides multiply-accumulates becomes the nodes that it is made of (`emu.replaying.decompose`). Where
-   that needs shapes that the model leaves open, `bind` makes the graph one for inputs of given shapes.
+   that needs shapes that the model leaves open, `bind` makes the graph one for inputs of given shapes. Of these nodes
+   only those that round nothing are folded: the others are the accelerator's, whatever they read.
 
 The nodes stay in the model's order, which ONNX requires to be topological.
 """
@@ -26,6 +27,7 @@ from emu.errors import ModelError
 from emu.layers.gemm import Array
 from emu.replaying.binding import with_shapes, with_sizes
 from emu.replaying.decompose import decomposed, whole
+from emu.replaying.fallback import NO_ROUNDING
 from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
@@ -145,18 +147,24 @@ def bind(graph: Graph, read: Callable[[], Sequence[Mapping[str, Array]]], limits
     if not whole(graph):
         return graph
     limits = limits or Limits()
-    bound: Graph | None = with_shapes(graph, read())
-    while bound is not None:
-        found = bound = _settled(bound, limits)
-        bound = with_sizes(bound)
-    apart = _apart(_pruned(found), limits)
+    apart = _apart(_pruned(_sized(with_shapes(graph, read()), limits)), limits)
     return apart if whole(apart) < whole(graph) else graph
 
 
+def _sized(graph: Graph, limits: Limits) -> Graph:
+    """Folded, with every shape that is known a constant."""
+    while True:
+        graph = _settled(graph, limits)
+        known = with_sizes(graph)
+        if known is None:
+            return graph
+        graph = known
+
+
 def _apart(graph: Graph, limits: Limits) -> Graph:
-    """Everything taken apart that can be."""
+    """Everything taken apart that can be; what rounds is not folded, even if it reads constants alone."""
     apart = decomposed(graph)
-    return graph if apart is None else _pruned(_folded(apart, limits))
+    return graph if apart is None else _pruned(_folded(apart, limits, NO_ROUNDING))
 
 
 def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:
@@ -185,7 +193,8 @@ def _settled(graph: Graph, limits: Limits) -> Graph:
         graph = inlined
 
 
-def _folded(graph: Graph, limits: Limits) -> Graph:
+def _folded(graph: Graph, limits: Limits, only: frozenset[str] | None = None) -> Graph:
+    """What depends on constants alone computed; `only` by some operators."""
     from onnx import numpy_helper
 
     from emu.replaying.blame import checked_session
@@ -194,7 +203,8 @@ def _folded(graph: Graph, limits: Limits) -> Graph:
     known = set(graph.constants)
     foldable, rest = [], []
     for node in graph.nodes:
-        if not _is_random(node) and known.issuperset(reads(node)):
+        wanted_op = only is None or node.op_type in only
+        if wanted_op and not _is_random(node) and known.issuperset(reads(node)):
             foldable.append(node)
             known.update(node.output)
         else:

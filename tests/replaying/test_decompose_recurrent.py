@@ -31,7 +31,7 @@ from .recurrences import (
     inputs_of,
     loop,
 )
-from .small_models import save
+from .small_models import FLOAT, save
 from .test_driver import EXACT, engine
 
 FLOAT32_VECTOR = EXACT | {"vector": {"format": "float32"}}
@@ -162,6 +162,19 @@ def test_numbers_go_to_the_activations_that_have_some(rng: np.random.Generator, 
     made = Reference(load_graph(path)).run(given, ["y"])["y"]
     fused = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"]).run(["y"], given)[0]
     np.testing.assert_allclose(made, fused, rtol=0, atol=2e-6)
+
+
+def test_a_constant_state_is_not_folded(rng: np.random.Generator, tmp_path: Path) -> None:
+    """The first product reads constants alone, and is the accelerator's all the same."""
+    proto, tensors = cell(rng, "GRU")
+    graph = load_graph(save(proto, tmp_path), fixed={"h": tensors["h"]})
+    assert sum(node.op_type == "Gemm" for node in graph.nodes) == 2 * STEPS + 1
+    proto.graph.initializer.append(helper.make_tensor("h", FLOAT, tensors["h"].shape, tensors["h"].ravel()))
+    del proto.graph.input[1]
+    result = run(save(proto, tmp_path), {"x": tensors["x"]}, FLOAT32_VECTOR, mode="propagated")
+    want = loop("GRU", tensors, np.float32, {})
+    for pair, bits in zip(result.outputs.values(), want, strict=True):
+        assert np.array_equal(pair.emulated.view(np.uint32), np.asarray(bits).view(np.uint32))
 
 
 def test_weights_that_do_not_fit_are_the_engines_to_refuse(rng: np.random.Generator, tmp_path: Path) -> None:
