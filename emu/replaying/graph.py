@@ -163,8 +163,11 @@ def _sized(graph: Graph, limits: Limits) -> Graph:
 
 def _apart(graph: Graph, limits: Limits) -> Graph:
     """Everything taken apart that can be; what rounds is not folded, even if it reads constants alone."""
-    apart = decomposed(graph)
-    return graph if apart is None else _pruned(_folded(apart, limits, NO_ROUNDING))
+    while True:
+        apart = decomposed(graph)
+        if apart is None:
+            return graph
+        graph = _pruned(_folded(apart, limits, NO_ROUNDING))
 
 
 def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:

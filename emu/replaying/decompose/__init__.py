@@ -2,6 +2,7 @@
 
 * `emu.replaying.decompose.recurrent`: RNN, GRU, LSTM.
 * `emu.replaying.decompose.attention`: Attention.
+* `emu.replaying.decompose.functions`: what ONNX defines by other operators, where the vector unit does not take it.
 * What cannot be taken apart exactly stays whole, and is a fallback.
 * The parts of NODE are called NODE/part; the last ones make the tensors that the node made.
 """
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emu.replaying.decompose import attention, recurrent
+from emu.replaying.decompose import attention, functions, recurrent
 from emu.replaying.decompose.builder import Builder
 from emu.replaying.sizes import inferred_tensors
 
@@ -34,15 +35,15 @@ OPERATORS: dict[tuple[str, str], TakeApart] = {
 
 
 def decomposed(graph: Graph) -> Graph | None:
-    """The graph with every such operator taken apart that can be; None if there is none."""
-    if graph.opsets.get("", 1) < OLDEST or not any(_rule(node) for node in graph.nodes):
+    """The graph with every such operator taken apart that can be, once; None if there is none."""
+    if graph.opsets.get("", 1) < OLDEST or not any(_rule(graph, node) for node in graph.nodes):
         return None
     tensors = inferred_tensors(graph, graph.nodes, graph.inputs)
     nodes: list[NodeProto] = []
     constants: dict[str, TensorProto] = {}
     found = False
     for node in graph.nodes:
-        rule = _rule(node)
+        rule = _rule(graph, node)
         made = Builder(graph=graph, node=node, tensors=tensors) if rule else None
         if rule is None or made is None or not rule(made):
             nodes.append(node)
@@ -54,9 +55,15 @@ def decomposed(graph: Graph) -> Graph | None:
 
 
 def whole(graph: Graph) -> int:
-    """How many such operators a graph has."""
-    return sum(_rule(node) is not None for node in graph.nodes)
+    """How many operators a graph has that hide multiply-accumulates, and might be taken apart."""
+    return sum(_key(node) in OPERATORS for node in graph.nodes)
 
 
-def _rule(node: NodeProto) -> TakeApart | None:
-    return OPERATORS.get(("" if node.domain == "ai.onnx" else str(node.domain), str(node.op_type)))
+def _rule(graph: Graph, node: NodeProto) -> TakeApart | None:
+    if functions.is_composite(graph, node):
+        return OPERATORS.get(_key(node), functions.take_apart)
+    return OPERATORS.get(_key(node))
+
+
+def _key(node: NodeProto) -> tuple[str, str]:
+    return "" if node.domain == "ai.onnx" else str(node.domain), str(node.op_type)
