@@ -2,6 +2,7 @@
 
 * `emu.replaying.decompose.recurrent`: RNN, GRU, LSTM.
 * `emu.replaying.decompose.attention`: Attention.
+* `emu.replaying.decompose.contrib`, `contrib_attention`, `norms`: what optimised exports have of onnxruntime's own.
 * `emu.replaying.decompose.functions`: what ONNX defines by other operators, where the vector unit does not take it.
 * What cannot be taken apart exactly stays whole, and is a fallback.
 * The parts of NODE are called NODE/part; the last ones make the tensors that the node made.
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emu.replaying.decompose import attention, functions, recurrent
+from emu.replaying.decompose import attention, contrib, contrib_attention, functions, norms, recurrent
 from emu.replaying.decompose.builder import Builder
 from emu.replaying.sizes import inferred_tensors
 
@@ -27,9 +28,18 @@ __all__ = ["decomposed", "whole"]
 TakeApart = Callable[[Builder], bool]
 OLDEST = 10
 """Since this opset, Slice has its bounds as inputs."""
+CONTRIB = "com.microsoft"
 OPERATORS: dict[tuple[str, str], TakeApart] = {
     **{("", op): recurrent.take_apart for op in recurrent.KINDS},
     ("", "Attention"): attention.take_apart,
+    ("", "LayerNormalization"): norms.layer_normalization,
+    (CONTRIB, "SkipLayerNormalization"): norms.skip_layer_normalization,
+    (CONTRIB, "SkipSimplifiedLayerNormalization"): norms.skip_layer_normalization,
+    (CONTRIB, "FusedMatMul"): contrib.fused_matmul,
+    **{(CONTRIB, op): contrib.gelu for op in ("Gelu", "BiasGelu", "FastGelu")},
+    (CONTRIB, "QuickGelu"): contrib.quick_gelu,
+    (CONTRIB, "MultiHeadAttention"): contrib_attention.multi_head_attention,
+    (CONTRIB, "Attention"): contrib_attention.attention,
 }
 """By domain and operator: builds the parts, or says that it cannot (and what it has built is dropped)."""
 
@@ -56,13 +66,13 @@ def decomposed(graph: Graph) -> Graph | None:
 
 def whole(graph: Graph) -> int:
     """How many operators a graph has that hide multiply-accumulates, and might be taken apart."""
-    return sum(_key(node) in OPERATORS for node in graph.nodes)
+    return sum(_key(node) in OPERATORS and _rule(graph, node) is not None for node in graph.nodes)
 
 
 def _rule(graph: Graph, node: NodeProto) -> TakeApart | None:
-    if functions.is_composite(graph, node):
-        return OPERATORS.get(_key(node), functions.take_apart)
-    return OPERATORS.get(_key(node))
+    key = _key(node)
+    rule = OPERATORS.get(key) or (functions.take_apart if functions.is_defined(graph, node) else None)
+    return None if rule is not None and key[0] == "" and functions.taken_whole(graph, node) else rule
 
 
 def _key(node: NodeProto) -> tuple[str, str]:

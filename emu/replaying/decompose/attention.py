@@ -78,10 +78,10 @@ def take_apart(b: Builder) -> bool:
 
 
 def _facts(b: Builder) -> _Facts | None:
-    from onnx import TensorProto, helper
+    from onnx import TensorProto
 
-    q, k = b.tensor(Q), b.tensor(K)
-    if q.element not in (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE):
+    q, k, dtype = b.tensor(Q), b.tensor(K), b.dtype(Q)
+    if dtype is None:
         return None
     heads, shared = (b.attributes.get(key) for key in ("q_num_heads", "kv_num_heads"))
     axes = 4 if heads is None or shared is None else 3
@@ -103,7 +103,7 @@ def _facts(b: Builder) -> _Facts | None:
         return None
     groups = total // own
     return _Facts(
-        dtype=helper.tensor_dtype_to_np_dtype(q.element), heads=heads, shared=shared,
+        dtype=dtype, heads=heads, shared=shared,
         repeat=tuple(at // groups for at in range(total)) if groups > 1 else (),
         scale=float(scale), truth_mask=mask == TensorProto.BOOL,
     )  # fmt: skip

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = Tensor(element=0, shape=None)
 REDUCE_INPUTS = 18
-"""Since this opset, ReduceMax has its axes as an input."""
+"""Since this opset, ReduceMax and ReduceMean have their axes as an input."""
 
 
 @dataclass(kw_only=True)
@@ -98,8 +98,16 @@ class Builder:
         shape = self.op("Shape", [tensor], f"{name}_shape")
         return self.op("Gather", [shape, self.integers(axis)], name, axis=0)
 
-    def largest(self, tensor: str, name: str) -> str:
-        """The maximum over the last axis, which stays with size 1."""
+    def reduce(self, op: str, tensor: str, axes: Sequence[int], name: str, output: str = "") -> str:
+        """A ReduceMax or ReduceMean over some axes, which stay with size 1."""
         if self.graph.opsets.get("", 1) >= REDUCE_INPUTS:
-            return self.op("ReduceMax", [tensor, self.integers(-1)], name)
-        return self.op("ReduceMax", [tensor], name, axes=[-1])
+            return self.op(op, [tensor, self.integers(*axes)], name, output)
+        return self.op(op, [tensor], name, output, axes=list(axes))
+
+    def dtype(self, position: int) -> Any:
+        """The type of an input, if it is float32, float16 or float64; else None."""
+        from onnx import TensorProto, helper
+
+        element = self.tensor(position).element
+        known = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
+        return helper.tensor_dtype_to_np_dtype(element) if element in known else None

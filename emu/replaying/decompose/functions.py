@@ -14,6 +14,7 @@ Source: the function bodies that the onnx package defines with its operators.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,8 @@ NOT_MEANT = frozenset({"AffineGrid", "Bernoulli", "CastLike", "CenterCropPad", "
 CASTS = ("Cast", "CastLike")
 
 
-def is_composite(graph: Graph, node: NodeProto) -> bool:
-    """Whether a node is to be replaced by its definition, if it has one that fits."""
+def is_defined(graph: Graph, node: NodeProto) -> bool:
+    """Whether ONNX defines a node by others, and it computes something."""
     from onnx import defs
 
     op, version = node.op_type, graph.opsets.get("", 1)
@@ -48,10 +49,15 @@ def is_composite(graph: Graph, node: NodeProto) -> bool:
     if any(True for _ in bodies(node)) or not defs.has(op, version, ""):
         return False
     schema: Any = defs.get_schema(op, version, "")
-    if not (schema.has_function or schema.has_context_dependent_function):
-        return False
-    constants = {at: graph.array(name) for at, name in enumerate(node.input) if at and name in graph.constants}
-    return not takes(op, attributes_of(node), constants, sum(bool(name) for name in node.output))
+    return bool(schema.has_function or schema.has_context_dependent_function)
+
+
+def taken_whole(graph: Graph, node: NodeProto) -> bool:
+    """Whether the vector unit takes a node of ONNX's own domain as it is."""
+    used = sum(bool(name) for name in node.output)
+    known = {at: graph.constants[name] for at, name in enumerate(node.input) if at and name in graph.constants}
+    small = {at: graph.array(one.name) for at, one in known.items() if math.prod(one.dims) == 1}  # an exponent
+    return takes(node.op_type, attributes_of(node), small, used)
 
 
 def take_apart(b: Builder) -> bool:

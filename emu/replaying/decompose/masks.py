@@ -65,7 +65,7 @@ class Masks:
             )
         name = live[0] if len(live) == 1 else b.op("And", live, "live")
         zero, one = (b.constant(f"count{at}", np.array(at, np.int32)) for at in (0, 1))
-        count = b.largest(b.op("Where", [name, one, zero], "live_count"), "live_any")
+        count = b.reduce("ReduceMax", b.op("Where", [name, one, zero], "live_count"), [-1], "live_any")
         empty = b.op("Equal", [count, zero], "empty")
         return b.op("Where", [empty, b.number(0.0, self.dtype), weights], "weights")
 
