@@ -5,7 +5,8 @@
    initialisers: a layer's weights are weights even if the exporter wrote them as Identity, Transpose or
    DequantizeLinear of a constant. Random operators are never folded.
 3. An input that the caller fixes is such a constant too.
-4. An If whose condition is a constant by now is replaced by the branch that it takes, and folding begins again.
+4. An If whose condition is a constant by now is replaced by the branch that it takes, a Loop or Scan of a known number
+   of steps by its steps (`emu.replaying.loops`), and folding begins again.
 5. Nodes that no output needs are dropped.
 6. An operator that hides multiply-accumulates becomes the nodes that it is made of (`emu.replaying.decompose`). Where
    that needs shapes that the model leaves open, `bind` makes the graph one for inputs of given shapes. Of these nodes
@@ -26,11 +27,13 @@ import numpy as np
 from emu.errors import ModelError
 from emu.layers.gemm import Array
 from emu.replaying.binding import with_shapes, with_sizes
+from emu.replaying.branches import taken
 from emu.replaying.decompose import decomposed, whole
 from emu.replaying.fallback import NO_ROUNDING
 from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
+from emu.replaying.loops import loops, unrolled
 from emu.replaying.walk import all_nodes, reads
 
 if TYPE_CHECKING:
@@ -144,11 +147,16 @@ def bind(graph: Graph, read: Callable[[], Sequence[Mapping[str, Array]]], limits
         read: gives the inputs (of a run, of its calibration), if they are asked for.
         limits: bounds on what is folded.
     """
-    if not whole(graph):
+    if not _left(graph):
         return graph
     limits = limits or Limits()
     apart = _apart(_pruned(_sized(with_shapes(graph, read()), limits)), limits)
-    return apart if whole(apart) < whole(graph) else graph
+    return apart if _left(apart) < _left(graph) else graph
+
+
+def _left(graph: Graph) -> int:
+    """Operators that known shapes might let be taken apart."""
+    return whole(graph) + loops(graph)
 
 
 def _sized(graph: Graph, limits: Limits) -> Graph:
@@ -185,12 +193,10 @@ def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:
 
 
 def _settled(graph: Graph, limits: Limits) -> Graph:
-    """Folded, with every branch taken that is known."""
-    from emu.replaying.branches import taken
-
+    """Folded, with every branch taken and every loop unrolled that is known."""
     while True:
         graph = _folded(graph, limits)
-        inlined = taken(graph)
+        inlined = taken(graph) or unrolled(graph)
         if inlined is None:
             return graph
         graph = inlined
