@@ -96,8 +96,9 @@ def test_it_is_the_engines_operator(
     assert {one.reason for one in result.fallback} <= {FallbackReason.VECTOR}
 
 
-@pytest.mark.parametrize("layout", [0, 1])
-@pytest.mark.parametrize(("op", "options", "attributes"), ALL)
+@pytest.mark.parametrize(
+    ("op", "options", "attributes", "layout"), [(*case, 0) for case in ALL] + [(*case, 1) for case in PLAIN + ENDING]
+)
 def test_it_is_the_loop_bit_for_bit(
     rng: np.random.Generator, tmp_path: Path, op: str, options: Case, attributes: Case, layout: int
 ) -> None:
