@@ -82,7 +82,8 @@ def run(
     backend_of(backend)
     chosen = load_accelerator(accelerator)
     other = None if against is None else load_accelerator(against)
-    loaded = LoadedModel(model, limits=limits)
+    like = [inputs] if calibration is None else [inputs, calibration]
+    loaded = LoadedModel(model, limits=limits, like=like)
     how: dict[str, Any] = {"layers": layers, "backend": backend, "calibration": calibration, "keep_weights": False}
     session = ReplaySession(loaded, chosen, events=events, attribution=attribution, shapley=shapley, **how)
     done = session.run(

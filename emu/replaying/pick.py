@@ -11,7 +11,7 @@ from emu.accelerators import Accelerator, LayerPlan
 from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Lowered
 from emu.replaying.calibration import calibrate
-from emu.replaying.graph import load_graph
+from emu.replaying.graph import bind, load_graph
 from emu.replaying.inputs import read_inputs
 from emu.replaying.layers import plan_layers
 from emu.replaying.limits import Limits
@@ -55,6 +55,7 @@ def pick_layers(
     graph = load_graph(model, limits)
     given = read_inputs(inputs, graph, limits)
     samples = None if calibration is None else read_inputs(calibration, graph, limits)
+    graph = bind(graph, lambda: [given] if samples is None else [given, samples], limits)
     reference = Reference(graph)
     picked = []
     for accelerator in accelerators:
