@@ -7,6 +7,6 @@ from emu.vector.sums import Adder
 from emu.vector.unit import VectorUnit, vector_unit
 
 __all__ = [
-    "Adder", "Arithmetic", "BagMode", "QuantisedRows", "VectorUnit", "embedding_bag", "run_node", "softmax_axes", "takes",
-    "vector_unit",
+    "Adder", "Arithmetic", "BagMode", "QuantisedRows", "VectorUnit", "embedding_bag", "run_node", "softmax_axes",
+    "takes", "vector_unit",
 ]  # fmt: skip

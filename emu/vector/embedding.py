@@ -109,7 +109,7 @@ def embedding_bag(
     how = BagMode(mode)
     rows, begin, end = _bags(np.asarray(indices), offsets, include_last_offset)
     count, width = (table.codes if isinstance(table, QuantisedRows) else table).shape
-    if rows.size and not (-1 < rows.min() and rows.max() < count):
+    if rows.size and not (rows.min() >= 0 and rows.max() < count):
         raise ValueError(f"embedding_bag: indices from {rows.min()} to {rows.max()}; the table has {count} rows")
     weights = None if per_sample_weights is None else np.asarray(per_sample_weights, np.float64).ravel()
     if weights is not None and (how is not BagMode.SUM or weights.size != rows.size):
