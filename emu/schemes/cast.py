@@ -11,6 +11,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,13 +79,19 @@ def _outside(x: Float32, fmt: Format) -> NDArray[np.bool_] | None:
 
     All others stay between the two in any rounding that keeps the format's own values, so they leave no range.
     """
-    top = np.float32(min(fmt.max_finite, FLOAT32_MAX))
-    if top > fmt.max_finite:
-        top = np.nextafter(top, np.float32(0))
+    top = _top(fmt)
     low = -top if fmt.signed else np.float32(0)
     if not x.size or (x.min() >= low and x.max() <= top):
         return None
     return np.asarray(~((x >= low) & (x <= top)))
+
+
+@lru_cache(maxsize=256)
+def _top(fmt: Format) -> np.float32:
+    """The largest float32 that is not beyond the largest finite value of a format."""
+    top = np.float32(min(fmt.max_finite, FLOAT32_MAX))
+    beyond = Fraction(float(top)) > fmt.max_sig * Fraction(2) ** fmt.max_q
+    return np.nextafter(top, np.float32(0)) if beyond else top
 
 
 def _counted(x: Float32, how: Cast) -> tuple[NDArray[Any], OutOfRange]:
