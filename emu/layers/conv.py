@@ -119,6 +119,8 @@ class ConvGeometry:
         positions = (self.images, *self.out_spatial)
 
         def take(start: int, stop: int) -> Array:
+            if self.groups > 1 and stop - start == self.m:
+                return self._columns_first(windows)
             image, *place = np.unravel_index(np.arange(start, stop), positions)
             at: tuple[Any, ...] = (image, slice(None), *place)
             # Index arrays apart from each other put their axis first: [rows, channels, *kernel].
@@ -129,6 +131,16 @@ class ConvGeometry:
             return np.moveaxis(grouped.reshape(stop - start, self.groups, self.k), 1, 0)
 
         return take
+
+    def _columns_first(self, windows: Array) -> Array:
+        """All rows at once, from [images, channels, *output, *kernel]: laid out as [groups, K, M], in long runs, as a
+        product of few columns is computed (`emu.units.turned`)."""
+        rank = len(self.spatial)
+        split = windows.reshape(self.images, self.groups, -1, *windows.shape[2:])
+        of_k, of_m = [2, *range(3 + rank, 3 + 2 * rank)], [0, *range(3, 3 + rank)]
+        if self.k_order is KOrder.KH_KW_C:
+            of_k = [*of_k[1:], 2]
+        return split.transpose(1, *of_k, *of_m).reshape(self.groups, self.k, self.m).swapaxes(1, 2)
 
     @property
     def token_axes(self) -> tuple[int, ...]:

@@ -152,3 +152,16 @@ def test_shapes_that_do_not_fit(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         lower(op, [integers(*shape) for shape in shapes], attributes, constant=(False, True))
+
+
+@pytest.mark.parametrize("k_order", list(KOrder))
+@pytest.mark.parametrize("groups", [2, 6])
+def test_all_rows_of_groups_at_once_are_their_tiles(k_order: KOrder, groups: int) -> None:
+    r = np.random.default_rng(2)
+    x = r.integers(0, 99, (2, 6, 7, 5)).astype(np.uint8)
+    w = np.zeros((12, 6 // groups, 3, 2), np.float32)
+    attributes = {"group": groups, "strides": [2, 1], "dilations": [1, 2], "pads": [1, 2, 0, 1]}
+    geometry = lower("Conv", [x, w], attributes, constant=(False, True), k_order=k_order).geometry
+    rows = geometry.rows(x, 7)
+    parts = [rows(start, min(start + 5, geometry.m)) for start in range(0, geometry.m, 5)]
+    assert np.array_equal(rows(0, geometry.m), np.concatenate(parts, axis=1))

@@ -97,7 +97,7 @@ def test_drawn_units_that_commute() -> None:
         ("float16 float16 float32", {"nan": {"rule": "first"}}),
         ("float16 float16 float32", {"operands": {"a": {"daz": "signed"}}}),
         ("int8 int8 int32", {"operands": {"a": {"zero": "int8"}, "b": {"zero": "int8"}}}),
-        ("int8 int8 int32", {"output": [{"multiply": [1.0, 2.0, 3.0]}, {"format": "int32", "rounding": "toward_zero"}]}),
+        ("int8 int8 int32", {"output": [{"multiply": [1.0, 2.0, 3.0]}, {"format": "int32", "rounding": "RTZ"}]}),
         ("float16 float16 float16", {"output": {"format": "float16", "overflow": "raise"}}),
         ("float16 float16 float16", {"output": {"format": "float16", "rounding": "stochastic", "sr_bits": 4}}),
     ],
