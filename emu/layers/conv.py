@@ -134,7 +134,8 @@ class ConvGeometry:
 
     def _columns_first(self, windows: Array) -> Array:
         """All rows at once, from [images, channels, *output, *kernel]: laid out as [groups, K, M], in long runs, as a
-        product of few columns is computed (`emu.units.turned`)."""
+        product of few columns is computed (`emu.units.turned`).
+        """
         rank = len(self.spatial)
         split = windows.reshape(self.images, self.groups, -1, *windows.shape[2:])
         of_k, of_m = [2, *range(3 + rank, 3 + 2 * rank)], [0, *range(3, 3 + rank)]
