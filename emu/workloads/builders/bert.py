@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from emu.errors import ModelError
 from emu.workloads.builders.assembly import Assembly
-from emu.workloads.readers.safetensors import read_safetensors
+from emu.safetensors import read_safetensors
 
 if TYPE_CHECKING:
     from onnx import ModelProto
