@@ -58,7 +58,7 @@ def capture(
         ModelError: the model or its inputs, a glob that matches nothing, or a file that would be too large; all of
             these before a tensor is kept.
     """
-    out = _file(out)
+    out = out_file(out)
     loaded = LoadedModel(model, limits=limits)
     graph, types = loaded.graph, loaded.reference.types
     given = read_inputs(inputs, graph, loaded.limits)
@@ -77,7 +77,7 @@ def capture(
     return store.stored()
 
 
-def _file(out: str | Path) -> Path:
+def out_file(out: str | Path) -> Path:
     """The file that is to be written, checked before any work starts."""
     from emu.captures.model import SUFFIX
 

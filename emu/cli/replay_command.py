@@ -78,14 +78,18 @@ UNFINISHED = ".unfinished"
 )
 @click.pass_context
 def command(
-    ctx: click.Context, model: Path, inputs: Path, accelerator: str, layers: str, mode: str, truth: str,
+    ctx: click.Context, model: Path, inputs: Path | None, accelerator: str, layers: str, mode: str, truth: str,
     calibration: Path | None, events: bool, attribution: int | None, shapley: bool, metrics: tuple[str, ...],
     backend: str, out: Path | None, resume: bool, report: Path | None, expect: Path | None,
 ) -> int:  # fmt: skip
-    """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE."""
+    """Replay MODEL (an ONNX file, or a capture) layer by layer under an accelerator.
+
+    It says how far every layer is from IEEE.
+    """
     del ctx
     from emu.cli.consoles import messages, output
     from emu.cli.progress import LayerProgress
+    from emu.cli.workload_files import calibration_of, opened
     from emu.deviation.more_tables import print_outputs, print_shares
     from emu.deviation.run import replay
     from emu.deviation.table import print_layers
@@ -95,9 +99,10 @@ def command(
     console = messages()
     with LayerProgress(console) as bar:
         done = replay(
-            model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
-            calibration=calibration, events=events, attribution=attribution or (MOST_ELEMENTS if shapley else 0),
-            shapley=shapley, metrics=metrics, progress=bar, unfinished=unfinished,
+            *opened(model, inputs), accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
+            calibration=calibration_of(calibration), events=events,
+            attribution=attribution or (MOST_ELEMENTS if shapley else 0), shapley=shapley, metrics=metrics,
+            progress=bar, unfinished=unfinished,
         )  # fmt: skip
     # what was asked for is done before anything is printed: a reader that goes away loses none of it
     difference = None if expected is None else done.difference(expected)

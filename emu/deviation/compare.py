@@ -22,6 +22,8 @@ from emu.replaying.driver import run
 from emu.replaying.pick import pick_layers
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from emu.replaying.driver import Progress
     from emu.replaying.result import LayerRun
 
@@ -67,7 +69,7 @@ class Comparison:
 
 
 def compare(
-    model: str | Path,
+    model: str | Path | ModelProto,
     inputs: str | Path | Mapping[str, Any],
     one: Spec,
     other: Spec,
@@ -80,7 +82,7 @@ def compare(
     """Run both and compare.
 
     Args:
-        model: an ONNX file.
+        model: an ONNX file, or a model in memory.
         inputs: an .npz file, or arrays by input name.
         one: an accelerator.
         other: the accelerator that is compared with it.

@@ -20,6 +20,8 @@ from emu.replaying.driver import run
 from emu.replaying.result import Kind, LayerRun, Mode, ReplayRun, Truth
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from emu.replaying.driver import OnLayer, Progress
 
 
@@ -50,7 +52,7 @@ class Replay:
 
 
 def replay(
-    model: str | Path,
+    model: str | Path | ModelProto,
     inputs: str | Path | Mapping[str, Any],
     *,
     accelerator: str | Path | Mapping[str, Any] | Accelerator,
@@ -70,7 +72,7 @@ def replay(
     """Replay a model under an accelerator and compare every layer with the truth.
 
     Args:
-        model: an ONNX file.
+        model: an ONNX file, or a model in memory.
         inputs: an .npz file, or arrays by input name.
         accelerator: a built-in name, a path, a mapping, or a loaded accelerator.
         mode: `isolated` (each layer on reference activations) or `propagated` (errors flow).

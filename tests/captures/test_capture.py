@@ -15,7 +15,7 @@ import safetensors.numpy
 from onnx import TensorProto, helper
 
 import emu
-from emu.captures import Stored, capture, load, open_capture
+from emu.captures import capture, load, open_capture
 from emu.captures.header import KEY, Source
 from emu.errors import ModelError
 from emu.layers.plain import evaluate
@@ -89,8 +89,10 @@ def test_header_says_where_it_comes_from(path, x, stored):
 
 
 def test_the_public_library_opens_it(stored):
-    mine = {name: value for layer in load(stored.path)
-            for name, value in zip((*layer.operand_names, layer.output_name), (*layer.operands, layer.output), strict=True)}  # fmt: skip
+    mine = {}
+    for layer in load(stored.path):
+        mine.update(zip(layer.operand_names, layer.operands, strict=True))
+        mine[layer.output_name] = layer.output
     theirs = safetensors.numpy.load_file(stored.path)
     assert theirs.keys() == mine.keys()
     for name, value in theirs.items():
@@ -131,7 +133,7 @@ def test_too_large_is_refused_before_anything_is_written(path, x, stored, tmp_pa
 def test_a_failure_leaves_the_old_file(path, x, stored):
     before = stored.path.read_bytes()
 
-    def stop(done: int, total: int, name: str) -> None:
+    def stop(done: int, total: int, _: str) -> None:
         assert total == 7
         if done == 4:
             raise KeyboardInterrupt
@@ -204,7 +206,7 @@ def test_a_place_that_cannot_be_written(path, x, tmp_path):
         capture(path, x, tmp_path / "no" / "a.safetensors")
 
 
-def test_an_output_that_is_also_an_operand_keeps_its_captured_value(stored, x, path):
+def test_an_output_that_is_also_an_operand_keeps_its_captured_value(stored):
     """`chained` reads what `/net/gemm` makes: it must read the reference's tensor, not the emulated one."""
     proto, inputs = open_capture(stored.path)
     assert {"g", "m", "mt", "x", "r1", "f"} == set(inputs)
