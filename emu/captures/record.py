@@ -19,11 +19,13 @@ from emu.captures.store import MOST_BYTES, Store, Stored, TypeAndShape
 from emu.errors import ModelError
 from emu.layers.gemm import Array
 from emu.replaying.engine import Session, numpy_type
+from emu.replaying.fallback import find_fallbacks
 from emu.replaying.graph import Graph
 from emu.replaying.inputs import inputs_hash, read_inputs
 from emu.replaying.islands import IslandRunner
 from emu.replaying.layers import Layer, select_layers
 from emu.replaying.limits import Limits
+from emu.replaying.result import FallbackReason
 from emu.replaying.schedule import Island, Step, execute, island_of, islands_of, schedule
 from emu.replaying.session import LoadedModel
 
@@ -74,7 +76,7 @@ def capture(
         inputs_sha256=inputs_hash(given), limit=limit,
     )  # fmt: skip
     _fill(store, graph, types, given, chosen, constants, progress or _silent)
-    return store.stored()
+    return store.stored(_left_out(graph, types, chosen))
 
 
 def out_file(out: str | Path) -> Path:
@@ -86,6 +88,13 @@ def out_file(out: str | Path) -> Path:
         raise ModelError(f"{out}: captures are {SUFFIX} files: name it so")
     check_file(out)
     return out
+
+
+def _left_out(graph: Graph, types: Mapping[str, int], chosen: Sequence[Layer]) -> list[str]:
+    """What multiplies and accumulates, and is no layer of a replay either."""
+    found = find_fallbacks(graph, types, frozenset(layer.name for layer in chosen), frozenset())
+    whatever = (FallbackReason.NOT_SELECTED, FallbackReason.VECTOR)
+    return [f"{one.op} {one.node} ({one.reason.value})" for one in found if one.reason not in whatever]
 
 
 def _shapes(

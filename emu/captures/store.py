@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,8 @@ class Stored:
     nbytes: int
     """of the file"""
     layers: tuple[StoredLayer, ...]
+    left_out: tuple[str, ...] = ()
+    """what multiplies and accumulates and cannot be captured"""
 
 
 class Store:
@@ -99,11 +101,11 @@ class Store:
         with self._file.writing(self._path) as file:
             yield file
 
-    def stored(self) -> Stored:
-        """What the file holds."""
+    def stored(self, left_out: Iterable[str] = ()) -> Stored:
+        """What the file holds, and what it does not."""
         slots = self._file.slots
         return Stored(
-            path=self._path, nbytes=self._file.size,
+            path=self._path, nbytes=self._file.size, left_out=tuple(left_out),
             layers=tuple(
                 StoredLayer(
                     name=layer.name, op=layer.op,

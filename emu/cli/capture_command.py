@@ -55,6 +55,8 @@ def command(model: str, inputs: Path | None, layers: str, out: Path, limit: int)
                 raise click.UsageError("Missing option '--inputs': an ONNX model needs an .npz file.")
             stored = capture(model, inputs, out, layers=layers, limit=limit, progress=bar)
     print_table(output(), _table(stored))
+    if stored.left_out:
+        messages().print(f"cannot be captured: {', '.join(stored.left_out)}", soft_wrap=True)
     layers_stored = plural(len(stored.layers), "layer")
     messages().print(f"{layers_stored}, {count(stored.nbytes)} bytes in {stored.path}", soft_wrap=True)
     return 0

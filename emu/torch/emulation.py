@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -117,6 +117,9 @@ class _Kept:
 
 class Emulation:
     """The emulation of one model; `emu.torch.emulation(model)` finds it."""
+
+    recorder: Callable[..., torch.Tensor] | None = None
+    """runs the products in the accelerator's place; arguments as for `emu.torch.products.product`"""
 
     def __init__(
         self, root: torch.nn.Module, accelerator: Accelerator, *,

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from emu.captures import Stored, capture
-from tests.replaying.small_models import model, save
+from tests.replaying.small_models import integers, model, save
 
 FLOAT = TensorProto.FLOAT
 
@@ -20,19 +20,27 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(7)
 
 
-def small_net(rng: np.random.Generator) -> Any:
+def small_net(rng: np.random.Generator, *, whole: bool = False) -> Any:
     """Every operator that is lowered; two layers share a weight, one reads another's output, one has its weights first,
-    two names have slashes, and one layer has none."""
+    two names have slashes, and one layer has none. `whole`: small whole numbers, sums of which are exact."""
 
     def draw(*shape: int) -> np.ndarray:
-        return rng.standard_normal(shape).astype(np.float32)
+        return (integers(rng, *shape, top=1) if whole else rng.standard_normal(shape)).astype(np.float32)
 
     nodes = [
         helper.make_node("Conv", ["x", "w1", "b1"], ["c1"], "/net/conv", pads=[1, 1, 1, 1], group=2),
         helper.make_node("Relu", ["c1"], ["r1"], "relu"),
         helper.make_node("ConvTranspose", ["r1", "w2"], ["c2"], "up", strides=[2, 2]),
         helper.make_node("Flatten", ["c2"], ["f"], "flatten"),
-        helper.make_node("Gemm", ["f", "w3", "b3"], ["g"], "/net/gemm", transB=1, alpha=0.3, beta=1.7),
+        helper.make_node(
+            "Gemm",
+            ["f", "w3", "b3"],
+            ["g"],
+            "/net/gemm",
+            transB=1,
+            alpha=0.5 if whole else 0.3,
+            beta=2.0 if whole else 1.7,
+        ),
         helper.make_node("MatMul", ["g", "w4"], ["m"], "chained"),
         helper.make_node("MatMul", ["w4", "mt"], ["v"], "weights_first"),
         helper.make_node("Transpose", ["m"], ["mt"], "transpose"),
