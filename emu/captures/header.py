@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import numpy as np
@@ -86,7 +86,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """of the file and its external data; of a model in memory: of its parameters"""
     inputs_sha256: str
     """of the input tensors: names, dtypes, shapes and bytes"""
-    opsets: dict[str, int]
+    opsets: dict[str, Annotated[int, msgspec.Meta(ge=1, le=1 << 31)]]
     """by domain"""
     constants: tuple[str, ...]
     """names of the tensors that are weights; all others were made from the inputs"""
