@@ -70,16 +70,26 @@ def _is_function(model: str) -> bool:
 def _from_torch(name: str, inputs: Path | None, layers: str, out: Path, limit: int) -> Stored:
     from emu.captures.record import out_file
     from emu.deviation.custom import load_function
-    from emu.errors import ModelError
-    from emu.torch import capture
+    from emu.errors import EmuError, ModelError
 
     if inputs is not None:
         raise click.UsageError(f"--inputs {inputs}: {name} returns a model and its arguments, no file is read")
     out_file(out)
-    made = load_function(name, "model")()
-    if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[1], tuple):
-        raise ModelError(f"{name} must return (model, arguments), the arguments a tuple: it returned {type(made)}")
-    return capture(made[0], *made[1], layers=layers, out=out, limit=limit, label=name)
+    try:
+        from emu.torch import capture
+    except ModuleNotFoundError as error:
+        raise ModelError(str(error)) from None
+    make = load_function(name, "model")
+    try:
+        made = make()
+        if not isinstance(made, tuple) or len(made) != 2 or not isinstance(made[1], tuple):
+            kind = type(made).__name__
+            raise ModelError(f"{name} must return (model, arguments), the arguments a tuple: it returned {kind}")
+        return capture(made[0], *made[1], layers=layers, out=out, limit=limit, label=name)
+    except EmuError:
+        raise
+    except Exception as error:  # what runs there is the user's code
+        raise ModelError(f"{name} failed: {type(error).__name__}: {error}") from error
 
 
 def _table(stored: Stored) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,11 @@ def test_safetensors_without_layers(tmp_path, capsys):
     assert "it holds tensors, and no captured layers" in capsys.readouterr().err
     assert run(["replay", str(Path("nowhere.safetensors")), "--accelerator", ACCELERATOR]) == 1
     assert "no such capture" in capsys.readouterr().err
+
+
+def test_a_torch_model_without_torch(tmp_path, monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.startswith("emu.torch")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert run(["capture", "module:function", "--out", str(tmp_path / "a.safetensors")]) == 1
+    assert "emu: emu.torch needs PyTorch: pip install 'emu-numerics[torch]'" in capsys.readouterr().err

@@ -218,6 +218,10 @@ def test_command_line(tmp_path, monkeypatch, capsys):
         "    return torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.ReLU()), (torch.ones(2, 4),)\n"
         "def wrong():\n"
         "    return torch.nn.Linear(4, 3)\n"
+        "def unfit():\n"
+        "    return torch.nn.Linear(4, 3), (torch.ones(5),)\n"
+        "def broken():\n"
+        "    return 1 / 0\n"
     )
     monkeypatch.chdir(tmp_path)
     assert emu_command(["capture", "captured_model:made", "--out", "a.safetensors"]) == 0
@@ -226,6 +230,8 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     assert emu_command(["replay", "a.safetensors", "--accelerator", ACCELERATOR]) == 0
     for function, code, reason in (
         ("captured_model:wrong", 1, "must return (model, arguments)"),
+        ("captured_model:unfit", 1, "captured_model:unfit failed: RuntimeError: "),
+        ("captured_model:broken", 1, "captured_model:broken failed: ZeroDivisionError: division by zero"),
         ("captured_model:nothing", 1, "has no function 'nothing'"),
         ("no_such_module:made", 1, "cannot be imported"),
     ):
