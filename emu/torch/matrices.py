@@ -53,8 +53,12 @@ def linear(emulation: Emulation, input: Tensor, weight: Tensor, bias: Tensor | N
     return made.reshape(*input.shape[:-1], *weight.shape[:-1])
 
 
-def matmul(emulation: Emulation, input: Tensor, other: Tensor, *, out: Any = None) -> Any:
-    """torch.matmul, mm, bmm, mv, dot, `@`."""
+def matmul(
+    emulation: Emulation, input: Tensor, other: Any = None, *, mat2: Any = None, vec: Any = None, tensor: Any = None,
+    out: Any = None,
+) -> Any:  # fmt: skip
+    """torch.matmul, mm, bmm, mv, dot, `@`; the second operand has as many names as there are functions."""
+    other = next((one for one in (other, mat2, vec, tensor) if one is not None), None)
     if out is not None or not (is_float(input) and is_float(other)):
         return NotImplemented
     name = emulation.name("matmul", _owned(emulation, other, input))

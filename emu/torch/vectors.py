@@ -42,6 +42,8 @@ class Node:
 
 
 Build = Callable[..., Node | None]
+ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+"""NumPy's names of arguments, which PyTorch takes too."""
 
 
 class _Replace(torch.autograd.Function):
@@ -76,8 +78,11 @@ def run_vector(emulation: Emulation, func: Any, args: Any, kwargs: Any) -> Any:
     if unit is None or build is None:
         return NotImplemented
     in_place = bool(kwargs.get("inplace")) or (name.endswith("_") and not name.startswith("_"))
-    kwargs = {key: value for key, value in kwargs.items() if key != "inplace"}
-    node = build(*args, **kwargs)
+    kwargs = {ALIASES.get(key, key): value for key, value in kwargs.items() if key != "inplace"}
+    try:
+        node = build(*args, **kwargs)
+    except TypeError:  # arguments that the operator has not
+        return NotImplemented
     dtype = None if node is None else _result(node)
     if node is None or dtype not in FORMATS or not _takes(node):
         return NotImplemented

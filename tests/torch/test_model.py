@@ -167,7 +167,7 @@ def test_a_failing_forward_leaves_nothing_behind(net: Any, x: Any) -> None:
             emulated(x[:, :5])
 
     class Interrupted(nn.Module):
-        def forward(self, x: Any) -> Any:
+        def forward(self, _: Any) -> Any:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -253,3 +253,34 @@ def test_integers_are_left_alone(x: Any) -> None:
 @pytest.mark.parametrize("backend", ["reference", "numba", "c"])
 def test_backends_agree(net: Any, x: Any, backend: str) -> None:
     assert torch.equal(et.emulate(net, BF16, backend=backend)(x), et.emulate(net, BF16)(x))
+
+
+def test_modules_with_parametrizations_and_keywords(x: Any) -> None:
+    class Keywords(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.utils.parametrizations.weight_norm(nn.Linear(8, 3, bias=False))
+
+        def forward(self, x: Any) -> Any:
+            y = torch.matmul(input=self.fc(x), other=torch.ones(3, 3))
+            y = torch.mm(y, mat2=torch.ones(3, 3))
+            return torch.mean(torch.mul(input=y, other=2), axis=-1, keepdims=True)
+
+    module = Keywords()
+    emulated = et.emulate(module, BF16)
+    y = emulated(x)
+    assert layers(emulated) == {"fc": "MatMul", "matmul": "MatMul", "matmul_2": "MatMul"}
+    assert torch.allclose(y, module(x), rtol=0.1, atol=0.1) and y.shape == (4, 1)
+    assert [one.op for one in et.emulation(emulated).fallbacks.values()] == ["_weight_norm"]
+
+
+def test_empty_batches(net: Any) -> None:
+    y = et.emulate(net.blocks[0].fc1, BF16)(torch.zeros(0, 8, requires_grad=True))
+    assert y.shape == (0, 16)
+    y.sum().backward()
+
+
+def test_found_from_emu() -> None:
+    import emu
+
+    assert emu.torch is et
