@@ -5,6 +5,8 @@ Found when the accelerator is loaded, before any model is.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from emu.accelerators.plan import LayerPlan
@@ -83,6 +85,7 @@ def _check_blocks(assignment: Assignment, fmt: Format, scale: PerBlock | None, f
         raise SpecError(reason, file=file, key=f"{key}.scheme")
 
 
+@lru_cache(maxsize=1024)
 def _product_is_finite(unit: Unit, seed: int | None) -> bool:
     """Whether the unit gives a number for the product of the two largest operands alone; scales are 1."""
     a, b = (_code(fmt, fmt.max_finite) for fmt in (unit.a, unit.b))
