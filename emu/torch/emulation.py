@@ -230,11 +230,12 @@ class Emulation:
         return fnmatchcase(name, self.glob)
 
     def fall_back(self, name: str, op: str, reason: FallbackReason) -> None:
-        """Something runs in PyTorch's arithmetic.
+        """Something runs in PyTorch's arithmetic; what `layers` leaves out is no fallback of the accelerator's.
 
         Raises:
             ModelError: the accelerator has `fallback.ops = "error"`.
         """
+        reason = reason if self.selects(name) else FallbackReason.NOT_SELECTED
         self.fallbacks.setdefault((name, op), Fallback(name=name, op=op, reason=reason))
         lenient = reason is FallbackReason.NOT_SELECTED or (reason is FallbackReason.VECTOR and self.vector is None)
         if self.accelerator.fallback is FallbackOps.ERROR and not lenient:

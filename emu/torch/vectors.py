@@ -263,7 +263,8 @@ def _adaptive(rank: int) -> Build:
 
 BY_NAME: dict[str, Build] = {
     "add": _two("Add"), "__radd__": _two("Add"), "sub": _two("Sub"), "subtract": _two("Sub"),
-    "rsub": _two("Sub", swapped=True), "__rsub__": _two("Sub", swapped=True),
+    "rsub": _two("Sub", swapped=True),
+    "__rsub__": _two("Sub", swapped=True),
     "mul": _two("Mul"), "multiply": _two("Mul"), "__rmul__": _two("Mul"), "div": _two("Div"), "divide": _two("Div"),
     "true_divide": _two("Div"), "__truediv__": _two("Div"), "__rdiv__": _two("Div", swapped=True),
     "__rtruediv__": _two("Div", swapped=True), "prelu": _two("PRelu"), "pow": _power, "__pow__": _power,

@@ -179,11 +179,12 @@ def test_a_failing_forward_leaves_nothing_behind(net: Any, x: Any) -> None:
     emulated(x)
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections")
 def test_what_falls_back_is_listed_or_refused(x: Any) -> None:
     class Hidden(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.cell, self.fc = nn.LSTM(8, 4), nn.Linear(4, 2)
+            self.cell, self.fc = nn.LSTM(8, 6, proj_size=4), nn.Linear(4, 2)
 
         def forward(self, x: Any) -> Any:
             return torch.cumsum(self.fc(self.cell(x)[0]), -1)
