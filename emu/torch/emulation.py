@@ -2,7 +2,8 @@
 
 Names of products. The first that holds:
 
-1. in a module of torch.nn without modules inside (Linear, Conv2d, …): the module's qualified name, `encoder.0.fc1`;
+1. in a Linear or a convolution, and in a module of torch.nn without modules inside (LayerNorm, …): the module's
+   qualified name, `encoder.0.fc1`;
 2. by a parameter of the module that is running, or of one inside it: `attn.out_proj` for `attn.out_proj.weight`,
    `attn/in_proj` for `attn.in_proj_weight`;
 3. the running module's name and what is done: `attn/qk`, `attn/pv`, `block/matmul`; in the model itself just `matmul`.
@@ -47,6 +48,10 @@ GOLDEN = 0x9E3779B97F4A7C15
 """Odd: its multiples are distinct modulo 2^64."""
 MASK = (1 << 64) - 1
 PASSES = 3
+
+
+SINGLE = (torch.nn.Linear, torch.nn.modules.conv._ConvNd)
+"""Modules that are one product, whatever becomes of their weights before (parametrizations)."""
 
 
 class Clipping(enum.Enum):
@@ -94,6 +99,8 @@ class Frame:
     @property
     def single(self) -> bool:
         """Whether all that it does goes by its own name."""
+        if isinstance(self.module, SINGLE):
+            return True
         of_torch = type(self.module).__module__.startswith("torch.nn.modules")
         return of_torch and not self.module._modules
 
@@ -226,11 +233,12 @@ class Emulation:
         return fnmatchcase(name, self.glob)
 
     def fall_back(self, name: str, op: str, reason: FallbackReason) -> None:
-        """Something runs in PyTorch's arithmetic.
+        """Something runs in PyTorch's arithmetic; what `layers` leaves out is no fallback of the accelerator's.
 
         Raises:
             ModelError: the accelerator has `fallback.ops = "error"`.
         """
+        reason = reason if self.selects(name) else FallbackReason.NOT_SELECTED
         self.fallbacks.setdefault((name, op), Fallback(name=name, op=op, reason=reason))
         lenient = reason is FallbackReason.NOT_SELECTED or (reason is FallbackReason.VECTOR and self.vector is None)
         if self.accelerator.fallback is FallbackOps.ERROR and not lenient:
@@ -284,7 +292,8 @@ def _same_bits(x: NDArray[Any], y: NDArray[Any]) -> bool:
 
 
 def _memory(x: torch.Tensor) -> int:
-    return x.untyped_storage().data_ptr() if x.layout is torch.strided else 0
+    lazy = isinstance(x, torch.nn.parameter.UninitializedTensorMixin)
+    return 0 if lazy or x.layout is not torch.strided else x.untyped_storage().data_ptr()
 
 
 def _owned(root: torch.nn.Module) -> dict[int, list[Owned]]:

@@ -41,20 +41,30 @@ def _owned(emulation: Emulation, *operands: Tensor) -> Tensor | None:
 
 def linear(emulation: Emulation, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     """F.linear."""
-    name = emulation.name("linear", weight)
+    return linear_as(emulation, emulation.name("linear", weight), input, weight, bias)
+
+
+def linear_as(emulation: Emulation, name: str, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """F.linear, as a layer of a name."""
     if not _selected(emulation, name, "linear"):
-        return torch.nn.functional.linear(input, weight, bias)
+        plain: Tensor = torch.nn.functional.linear(input, weight, bias)
+        return plain
     rows = input.reshape(-1, input.shape[-1])
     columns = weight if weight.ndim > 1 else weight[None]
     op = "MatMul" if bias is None else "Gemm"
     attributes = {} if bias is None else {"transB": 1}
     second = columns.t() if bias is None else columns
     made = product(emulation, name, op, attributes, rows, second, bias, weights=(False, True))
-    return made.reshape(*input.shape[:-1], *weight.shape[:-1])
+    shaped: Tensor = made.reshape(*input.shape[:-1], *weight.shape[:-1])
+    return shaped
 
 
-def matmul(emulation: Emulation, input: Tensor, other: Tensor, *, out: Any = None) -> Any:
-    """torch.matmul, mm, bmm, mv, dot, `@`."""
+def matmul(
+    emulation: Emulation, input: Tensor, other: Any = None, *, mat2: Any = None, vec: Any = None, tensor: Any = None,
+    out: Any = None,
+) -> Any:  # fmt: skip
+    """torch.matmul, mm, bmm, mv, dot, `@`; the second operand has as many names as there are functions."""
+    other = next((one for one in (other, mat2, vec, tensor) if one is not None), None)
     if out is not None or not (is_float(input) and is_float(other)):
         return NotImplemented
     name = emulation.name("matmul", _owned(emulation, other, input))

@@ -23,6 +23,7 @@ from emu.torch.attention import ATTENTION
 from emu.torch.embedding import embedding_bag
 from emu.torch.known import HIDDEN_MACS, NO_ROUNDING
 from emu.torch.matrices import BY_NAME as PRODUCTS
+from emu.torch.recurrent import BY_NAME as RECURRENT
 from emu.torch.tensors import is_float
 from emu.torch.vectors import run_vector
 
@@ -47,7 +48,7 @@ class EmulationMode(TorchFunctionMode):
         attend = ATTENTION.get(name)
         if attend is not None:
             return attend(self.emulation, *args, **kwargs)
-        multiply = PRODUCTS.get(name)
+        multiply = PRODUCTS.get(name) or RECURRENT.get(name)
         if multiply is not None:
             made = multiply(self.emulation, *args, **kwargs)
             if made is not NotImplemented:
@@ -86,8 +87,7 @@ class EmulationMode(TorchFunctionMode):
             reason = FallbackReason.HIDDEN_MACS
         else:
             reason = FallbackReason.VECTOR
-        place = self.emulation.place()
-        self.emulation.fall_back(place, name, reason if self.emulation.selects(place) else FallbackReason.NOT_SELECTED)
+        self.emulation.fall_back(self.emulation.place(), name, reason)
 
 
 @cache

@@ -44,8 +44,8 @@ def emulate(
     """The model as the accelerator would run it, for evaluation and for training.
 
     * Forward: every product of float tensors inside the model's forward runs in a unit: modules (Linear, Conv1d to 3d,
-      ConvTranspose1d to 3d, MultiheadAttention) and functions (linear, conv, scaled_dot_product_attention,
-      matmul, `@`, mm, bmm, mv, addmm, baddbmm, tensordot, einsum of two operands) alike. The bits are those of
+      ConvTranspose1d to 3d, MultiheadAttention, LSTM, GRU, RNN) and functions (linear, conv, matmul, `@`, mm, bmm, mv,
+      addmm, baddbmm, tensordot, einsum of two operands, scaled_dot_product_attention) alike. The bits are those of
       `emu.replay` of the same layer, and of `emu.matmul`.
     * Rules see the names that `emu.torch.emulation` (the module) defines, such as `encoder.0.fc1`, `encoder.0.attn/qk`,
       `encoder.0.attn/pv`; operators are `Gemm` (linear with a bias, addmm), `MatMul`, `Conv`, `ConvTranspose` and

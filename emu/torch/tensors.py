@@ -41,7 +41,7 @@ def to_array(x: torch.Tensor) -> NDArray[np.float32]:
 
 def to_tensor(y: NDArray[Any], dtype: torch.dtype) -> torch.Tensor:
     """Float32 values as a tensor of a type, rounded once."""
-    values, _ = OutputCast(format=load_format(FORMATS[dtype]))(np.ascontiguousarray(y, np.float32))
+    values, _ = OutputCast(format=load_format(FORMATS[dtype]))(np.asarray(y, np.float32, order="C"))
     return torch.from_numpy(values).to(dtype)
 
 

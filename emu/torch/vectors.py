@@ -42,6 +42,8 @@ class Node:
 
 
 Build = Callable[..., Node | None]
+ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+"""NumPy's names of arguments, which PyTorch takes too."""
 
 
 class _Replace(torch.autograd.Function):
@@ -76,8 +78,11 @@ def run_vector(emulation: Emulation, func: Any, args: Any, kwargs: Any) -> Any:
     if unit is None or build is None:
         return NotImplemented
     in_place = bool(kwargs.get("inplace")) or (name.endswith("_") and not name.startswith("_"))
-    kwargs = {key: value for key, value in kwargs.items() if key != "inplace"}
-    node = build(*args, **kwargs)
+    kwargs = {ALIASES.get(key, key): value for key, value in kwargs.items() if key != "inplace"}
+    try:
+        node = build(*args, **kwargs)
+    except TypeError:  # arguments that the operator has not
+        return NotImplemented
     dtype = None if node is None else _result(node)
     if node is None or dtype not in FORMATS or not _takes(node):
         return NotImplemented
@@ -258,7 +263,8 @@ def _adaptive(rank: int) -> Build:
 
 BY_NAME: dict[str, Build] = {
     "add": _two("Add"), "__radd__": _two("Add"), "sub": _two("Sub"), "subtract": _two("Sub"),
-    "rsub": _two("Sub", swapped=True), "__rsub__": _two("Sub", swapped=True),
+    "rsub": _two("Sub", swapped=True),
+    "__rsub__": _two("Sub", swapped=True),
     "mul": _two("Mul"), "multiply": _two("Mul"), "__rmul__": _two("Mul"), "div": _two("Div"), "divide": _two("Div"),
     "true_divide": _two("Div"), "__truediv__": _two("Div"), "__rdiv__": _two("Div", swapped=True),
     "__rtruediv__": _two("Div", swapped=True), "prelu": _two("PRelu"), "pow": _power, "__pow__": _power,
