@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from emu.replaying.course import Course
 
 BACKEND = click.option(
     "--backend",
@@ -33,4 +37,26 @@ CALIBRATION = click.option(
     type=click.Path(path_type=Path),
     metavar="X.npz",
     help="Inputs from which static activation scales are chosen; for a capture another capture of its layers.",
+)
+
+
+def _course(ctx: click.Context, parameter: click.Parameter, value: str) -> Course:
+    """`--mode` as the replay takes it."""
+    from emu.errors import SpecError
+    from emu.replaying.course import course
+
+    try:
+        return course(value)
+    except SpecError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+MODE = click.option(
+    "--mode",
+    default="isolated",
+    show_default=True,
+    metavar="isolated|propagated|from=LAYER",
+    callback=_course,
+    help="Each layer on reference inputs; or errors flow; or they flow from LAYER on, and what comes before it in "
+    "graph order runs in float32.",
 )

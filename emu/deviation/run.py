@@ -16,6 +16,7 @@ from emu.deviation.judge import NO_METRICS, layer_row
 from emu.deviation.result import Result, from_run
 from emu.deviation.rows import LayerRow
 from emu.deviation.store import StoredRun, read_run, tensors_of, write_run
+from emu.replaying.course import Course
 from emu.replaying.driver import run
 from emu.replaying.result import Kind, LayerRun, Mode, ReplayRun, Truth
 
@@ -56,10 +57,11 @@ def replay(
     inputs: str | Path | Mapping[str, Any],
     *,
     accelerator: str | Path | Mapping[str, Any] | Accelerator,
-    mode: str | Mode = "isolated",
+    mode: str | Mode | Course = "isolated",
     layers: str = "*",
     backend: str | None = None,
     truth: str | Truth = "float64",
+    against: str | Path | Mapping[str, Any] | Accelerator | None = None,
     calibration: str | Path | Mapping[str, Any] | None = None,
     events: bool = True,
     attribution: int = 0,
@@ -75,10 +77,12 @@ def replay(
         model: an ONNX file, or a model in memory.
         inputs: an .npz file, or arrays by input name.
         accelerator: a built-in name, a path, a mapping, or a loaded accelerator.
-        mode: `isolated` (each layer on reference activations) or `propagated` (errors flow).
+        mode: `isolated` (each layer on reference activations), `propagated` (errors flow) or `from=LAYER` (they flow
+            from that layer on; what comes before it in graph order runs in float32).
         layers: a glob over layer names; the others run in reference arithmetic.
         backend: `reference`, `numba` or `c`; None is the default one. Bits do not depend on it.
         truth: `float64` or `float32`.
+        against: another accelerator, as the truth: deviations are from what it computes in the same mode.
         calibration: inputs from which static activation scales are chosen.
         events: count what happens inside the units; a replay without is faster, and its counts are None.
         attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
@@ -90,7 +94,8 @@ def replay(
         unfinished: a folder where finished layers are kept: a run that is killed goes on where it was.
 
     Raises:
-        SpecError: the accelerator, an unknown mode, truth or backend, or a metric that cannot be found.
+        SpecError: an accelerator, an unknown mode, truth or backend, what cannot be asked together, or a metric that
+            cannot be found.
         ModelError: the model or its inputs, before work starts; a metric that fails.
     """
     chosen = load_accelerator(accelerator)
@@ -103,7 +108,7 @@ def replay(
             on_layer(layer)
 
     done = run(
-        model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
+        model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth, against=against,
         calibration=calibration, events=events, attribution=attribution, shapley=shapley, progress=progress,
         on_layer=judge, unfinished=unfinished,
     )  # fmt: skip
