@@ -196,18 +196,23 @@ def test_what_cannot_be_captured(net, x, tmp_path):
     assert not out.exists()
 
 
-def test_what_hides_its_products_is_listed(tmp_path):
-    class Recurrent(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lstm, self.head = nn.LSTM(4, 3), nn.Linear(3, 2)
+class Recurrent(nn.Module):
+    """What runs step by step, and what hides its products."""
 
-        def forward(self, x):
-            return self.head(self.lstm(x)[0])
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.pair, self.head = nn.LSTM(4, 3), nn.Bilinear(3, 3, 2), nn.Linear(2, 2)
 
-    stored = emu.torch.capture(Recurrent(), torch.randn(5, 1, 4), out=tmp_path / "a.safetensors")
-    assert [layer.name for layer in stored.layers] == ["head"]
-    assert stored.left_out == ("lstm in lstm",)
+    def forward(self, x):
+        y = self.lstm(x)[0]
+        return self.head(self.pair(y, y))
+
+
+def test_steps_are_calls_and_what_hides_its_products_is_listed(tmp_path):
+    stored = emu.torch.capture(Recurrent(), torch.randn(3, 1, 4), out=tmp_path / "a.safetensors")
+    steps = ["lstm/l0/state", "lstm/l0/state#2", "lstm/l0/state#3"]
+    assert [layer.name for layer in stored.layers] == ["lstm/l0/inputs", *steps, "head"]
+    assert stored.left_out == ("bilinear in pair",)
 
 
 def test_command_line(tmp_path, monkeypatch, capsys):
