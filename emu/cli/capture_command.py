@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--limit", type=ByteSize(), default="4GiB", show_default=True,
-    help="The largest file to be written; a larger one is refused before any tensor is kept.",
+    help="The largest file to be written; a larger one is refused before anything is written.",
 )  # fmt: skip
 def command(model: str, inputs: Path | None, layers: str, out: Path, limit: int) -> int:
     """Store the operands and outputs of layers, to be replayed without the model.

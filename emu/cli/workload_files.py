@@ -43,4 +43,6 @@ def calibration_of(path: Path | None) -> Path | Mapping[str, Any] | None:
 
 
 def _is_capture(path: Path) -> bool:
-    return path.suffix == ".safetensors"
+    from emu.captures import SUFFIX
+
+    return path.suffix == SUFFIX

@@ -70,6 +70,8 @@ def capture(
             or too large a file.
     """
     out = out_file(out)
+    if not isinstance(model, torch.nn.Module):
+        raise ModelError(f"a {type(model).__name__} is no PyTorch model: pass a torch.nn.Module, then its arguments")
     if any(isinstance(module.__dict__.get("forward"), EmulatedForward) for module in model.modules()):
         raise ModelError("the model is emulated: pass the model itself, or emu.torch.restore(model)")
     keywords = dict(kwargs or {})
@@ -222,8 +224,11 @@ def _own_type(x: torch.Tensor) -> Array:
 
 def _plain(x: torch.Tensor) -> Array:
     """Any tensor as an array, to be hashed."""
-    x = x.detach().cpu()
-    return _own_type(x) if x.dtype is torch.bfloat16 else np.asarray(x.resolve_neg().resolve_conj().numpy())
+    x = x.detach().cpu().resolve_neg().resolve_conj()
+    try:
+        return np.asarray(x.numpy())
+    except TypeError:  # a type that NumPy does not have: its bytes
+        return np.asarray(x.contiguous().reshape(-1).view(torch.uint8).numpy())
 
 
 def _tensors(arguments: Any) -> Iterator[torch.Tensor]:

@@ -162,6 +162,21 @@ def test_replay_has_the_bits_of_the_emulated_module(case, dtype, tmp_path):
     assert replayed.tobytes() == emulated.tobytes()
 
 
+def test_hashes_say_which_parameters_and_which_inputs(tmp_path):
+    model, x = nn.Linear(4, 3).to(torch.bfloat16), torch.ones(2, 4, dtype=torch.bfloat16)
+
+    def hashes(*args: torch.Tensor) -> tuple[str, str]:
+        layers = load(emu.torch.capture(model, *args, out=tmp_path / "a.safetensors").path)
+        return layers.model_sha256, layers.inputs_sha256
+
+    first = hashes(x)
+    assert hashes(x) == first
+    assert hashes(2 * x)[0] == first[0] and hashes(2 * x)[1] != first[1]
+    with torch.no_grad():
+        model.bias += 1
+    assert hashes(x)[0] != first[0] and hashes(x)[1] == first[1]
+
+
 def test_equal_tensors_are_stored_once(stored):
     layers = load(stored.path)
     assert layers["einsum"].operand_names[0] == layers["einsum"].operand_names[1] == layers["mix"].output_name
@@ -191,6 +206,8 @@ def test_what_cannot_be_captured(net, x, tmp_path):
         emu.torch.capture(net.double(), x.double(), out=out)
     with pytest.raises(ModelError, match="the model is emulated"):
         emu.torch.capture(emu.torch.emulate(net.float(), ACCELERATOR), x, out=out)
+    with pytest.raises(ModelError, match=r"a function is no PyTorch model"):
+        emu.torch.capture(lambda y: y, x, out=out)
     with pytest.raises(ModelError, match="has no product of floats"):
         emu.torch.capture(nn.ReLU(), x, out=out)
     assert not out.exists()
