@@ -22,9 +22,9 @@ FORMAT = click.option(
 )
 INPUTS = click.option(
     "--inputs",
-    required=True,
     type=click.Path(path_type=Path),
-    help="An .npz file with one array for each input of the model.",
+    help="An .npz file with one array for each input of the model. A capture (.safetensors) has its own: its layers "
+    "stand alone, so every mode is isolated there.",
 )
 ACCELERATOR = click.option(
     "--accelerator",
@@ -36,7 +36,7 @@ CALIBRATION = click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     metavar="X.npz",
-    help="Inputs from which static activation scales are chosen.",
+    help="Inputs from which static activation scales are chosen; for a capture another capture of its layers.",
 )
 
 

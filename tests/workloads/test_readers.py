@@ -8,7 +8,7 @@ import pytest
 from emu.errors import ModelError
 from emu.workloads.readers.ctranslate2 import read_ctranslate2
 from emu.workloads.readers.gguf import Gguf
-from emu.workloads.readers.safetensors import read_safetensors
+from emu.safetensors import read_safetensors
 
 from . import files
 
