@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from emu.accelerators import Pass
+
 torch = pytest.importorskip("torch", reason="torch not installed")
 et = pytest.importorskip("emu.torch", reason="torch not installed")
 
@@ -85,3 +87,24 @@ def test_an_evaluation_loop_of_a_trained_network() -> None:
         assert accuracy(emulated) > 0.8
         outputs.add(emulated(data()[0]).sum().item())
     assert len(outputs) == 3
+
+
+def test_activation_checkpointing_runs_the_forward_again() -> None:
+    from torch.utils.checkpoint import checkpoint
+
+    class Checkpointed(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x: Any) -> Any:
+            return checkpoint(self.inner, x, use_reentrant=False)
+
+    points, labels = data()
+    machine = {**FP8_TRAINING, "rule": FP8_TRAINING["rule"][:1]}
+    plain, checkpointed = et.emulate(network(), machine), et.emulate(Checkpointed(), machine)
+    for model in (plain, checkpointed):
+        torch.nn.functional.cross_entropy(model(points), labels).backward()
+    for one, other in zip(plain.parameters(), checkpointed.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+    assert et.emulation(checkpointed).layers["inner.0"].passes[Pass.FORWARD] == 2
