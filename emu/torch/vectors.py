@@ -3,6 +3,7 @@
 * A function is emulated if one of its operands is a tensor of floats, its result is float32, float16 or bfloat16, and
   its arguments say nothing that ONNX's operator cannot (`alpha`, `dtype`, `out`, …); else it runs in PyTorch, and is
   listed.
+* A number among the operands is first rounded to float32, as PyTorch and ONNX do, then into the vector format.
 * `rsqrt` is a root and a quotient, `x²` a product, a mean a sum and a quotient: see `emu.vector.operators`.
 * An operation in place writes the emulated values into its first operand.
 * Its derivative is that of PyTorch's own function at the same inputs.
@@ -131,7 +132,8 @@ def _wide(x: Any, y: Any) -> Tensor:
 
 
 def _run(unit: VectorUnit, node: Node, dtype: torch.dtype) -> Tensor:
-    y = run_node(unit, node.op, [_array(one) for one in node.operands], node.attributes, OPSET)
+    single = {key: float(np.float32(one)) if isinstance(one, float) else one for key, one in node.attributes.items()}
+    y = run_node(unit, node.op, [_array(one) for one in node.operands], single, OPSET)
     if node.then is not None:
         y = run_node(unit, node.then, [y], {}, OPSET)
     with np.errstate(over="ignore"):
@@ -143,7 +145,7 @@ def _array(x: Any) -> NDArray[Any] | None:
         return None
     if isinstance(x, Tensor):
         return to_array(x) if x.dtype in FORMATS else x.detach().numpy()
-    return np.asarray(x, np.float64)
+    return np.asarray(x, np.float32)
 
 
 def _one(op: str, then: str | None = None, **fixed: Any) -> Build:
