@@ -17,7 +17,7 @@ et = pytest.importorskip("emu.torch", reason="torch not installed")
 TorchDispatchMode = torch.utils._python_dispatch.TorchDispatchMode
 
 MACS = (
-    "mm", "mv", "dot", "conv", "attention", "lstm", "gru", "rnn", "linear", "matmul", "einsum", "bilinear", "transformer",
+    "mm", "mv", "dot", "conv", "attention", "lstm", "gru", "rnn", "linear", "matmul", "einsum", "bilinear", "encoder",
 )  # fmt: skip
 
 
