@@ -30,6 +30,7 @@ COMMANDS = {
     "report": "Write the HTML report of a stored replay.",
     "list": "List the built-in formats, functions, units, schemes or accelerators.",
     "show": "Show a format's codes, a unit's datapath, a scheme or an accelerator.",
+    "cost": "Estimate gates, registers, energy and memory traffic of units, by part of the datapath.",
     "schema": "Print the JSON Schema of a kind of spec file, for editors.",
     "encode": "Round values to a format and print their codes.",
     "decode": "Print the values of codes.",

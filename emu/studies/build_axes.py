@@ -2,7 +2,8 @@
 
 * `[axes]` in the order of the file; `preset` is the axis of the settings under `[preset.NAME]`, `seed` sets the seed of
   `[matrix]` and of every rule that has one.
-* `[zip.NAME]`: an axis NAME whose n-th choice sets every path in it to the n-th entry of its list.
+* `[zip.NAME]`: an axis NAME whose n-th choice sets every path in it to the n-th entry of its list. Its label is the
+  values, equal ones once.
 * Values that have the same label are refused, and so are two axes that set the same path at the same time.
 """
 
@@ -93,7 +94,10 @@ class _Builder:
         for path in lists:
             self.path(path, f"{key}.{path}")
         rows = [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
-        choices = tuple(Choice(label=" / ".join(map(label_of, row.values())), value=None, settings=row) for row in rows)
+        choices = tuple(
+            Choice(label=" / ".join(dict.fromkeys(map(label_of, row.values()))), value=None, settings=row)
+            for row in rows
+        )
         return Axis(name=name, choices=self.distinct(choices, key))
 
     def distinct(self, choices: tuple[Choice, ...], key: str) -> tuple[Choice, ...]:
