@@ -5,7 +5,8 @@
 * Each product is a layer of its own, `NAME/qk` and `NAME/pv`. Scaling, mask and softmax run in the accelerator's vector
   unit if it has one.
 * A mask of truth values, and a causal one, adds −∞ where it forbids; a query that may see nothing gets zeros.
-* `nn.MultiheadAttention` gets there by itself (`emu.torch.mode`); its products with weights returned are named alike.
+* `nn.MultiheadAttention` gets there by itself (`emu.torch.mode`). If it returns its weights, it scales q alone, as
+  PyTorch has written it; the products are named alike.
 
 Not modelled: tiling with a running maximum and sum, which rounds the sum in another order.
 """

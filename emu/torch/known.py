@@ -20,7 +20,7 @@ bfloat16 block_diag broadcast_tensors broadcast_to bucketize cat ceil channel_sh
 clamp_min clip clone column_stack complex concat concatenate contiguous copy cpu cummax cummin detach diag
 diag_embed diagonal dropout dsplit dstack embedding empty empty_like empty_strided expand expand_as eye fill fix
 flatten flip fliplr flipud float floor frac frexp from_numpy full full_like gather half hardtanh heaviside hsplit
-hstack identity index_copy index_fill index_put index_select is_contiguous item kthvalue linspace logical_not
+hstack identity im2col index_copy index_fill index_put index_select is_contiguous item kthvalue linspace logical_not
 logspace masked_fill masked_scatter masked_select max max_pool1d max_pool2d max_pool3d max_unpool1d max_unpool2d
 max_unpool3d maximum median meshgrid min minimum mode moveaxis movedim msort multinomial nan_to_num narrow neg
 negative new_empty new_full new_ones new_tensor new_zeros nonzero normal numpy one_hot ones ones_like pad permute

@@ -41,6 +41,8 @@ def _owned(emulation: Emulation, *operands: Tensor) -> Tensor | None:
 
 def linear(emulation: Emulation, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:
     """F.linear."""
+    if not is_float(input):
+        return NotImplemented
     return linear_as(emulation, emulation.name("linear", weight), input, weight, bias)
 
 
@@ -152,6 +154,8 @@ def _conv(rank: int) -> Callable[..., Any]:
         emulation: Emulation, input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
         padding: Any = 0, dilation: Any = 1, groups: int = 1,
     ) -> Any:  # fmt: skip
+        if not is_float(input):
+            return NotImplemented
         name = emulation.name("conv", weight)
         if not _selected(emulation, name, f"conv{rank}d"):
             plain = getattr(torch.nn.functional, f"conv{rank}d")
@@ -173,6 +177,8 @@ def _conv_transpose(rank: int) -> Callable[..., Any]:
         emulation: Emulation, input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1,
         padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
     ) -> Any:  # fmt: skip
+        if not is_float(input):
+            return NotImplemented
         name = emulation.name("conv", weight)
         if not _selected(emulation, name, f"conv_transpose{rank}d"):
             plain = getattr(torch.nn.functional, f"conv_transpose{rank}d")

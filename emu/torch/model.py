@@ -47,7 +47,7 @@ def emulate(
       ConvTranspose1d to 3d, MultiheadAttention, LSTM, GRU, RNN) and functions (linear, conv, matmul, `@`, mm, bmm, mv,
       addmm, baddbmm, tensordot, einsum of two operands, scaled_dot_product_attention) alike. The bits are those of
       `emu.replay` of the same layer, and of `emu.matmul`.
-    * Rules see the names that `emu.torch.emulation` (the module) defines, such as `encoder.0.fc1`, `encoder.0.attn/qk`,
+    * Rules see the names that `Emulation` has the rules for, such as `encoder.0.fc1`, `encoder.0.attn/qk`,
       `encoder.0.attn/pv`; operators are `Gemm` (linear with a bias, addmm), `MatMul`, `Conv`, `ConvTranspose` and
       `Einsum`.
     * With `[vector]` in the accelerator, vector operations run in it: softmax, norms, activations, arithmetic on

@@ -139,12 +139,12 @@ class _Product(torch.autograd.Function):
 
 
 def _product_backward(ctx: Any, g: torch.Tensor) -> tuple[Any, ...]:
+    first, second = ctx.saved_tensors  # activation checkpointing runs the forward again here
     with torch._C.DisableTorchFunction():  # a backward inside of a forward is watched like the rest of it
-        return _made(ctx, g)
+        return _made(ctx, first, second, g)
 
 
-def _made(ctx: Any, g: torch.Tensor) -> tuple[Any, ...]:
-    first, second = ctx.saved_tensors
+def _made(ctx: Any, first: torch.Tensor, second: torch.Tensor, g: torch.Tensor) -> tuple[Any, ...]:
     _, needs_first, needs_second, needs_bias = ctx.needs_input_grad
     made = ctx.call.backward(first, second, g, (needs_first, needs_second))
     bias = None

@@ -3,6 +3,7 @@
 * A function is emulated if one of its operands is a tensor of floats, its result is float32, float16 or bfloat16, and
   its arguments say nothing that ONNX's operator cannot (`alpha`, `dtype`, `out`, …); else it runs in PyTorch, and is
   listed.
+* A number among the operands is first rounded to float32, as PyTorch and ONNX do, then into the vector format.
 * `rsqrt` is a root and a quotient, `x²` a product, a mean a sum and a quotient: see `emu.vector.operators`.
 * An operation in place writes the emulated values into its first operand.
 * Its derivative is that of PyTorch's own function at the same inputs.
@@ -50,10 +51,10 @@ class _Replace(torch.autograd.Function):
     """Emulated values with the derivative of the plain ones."""
 
     @staticmethod
-    def forward(ctx: Any, plain: Tensor, emulated: Tensor) -> Tensor:
-        """The emulated values."""
+    def forward(ctx: Any, plain: Tensor, emulated: Callable[[], Tensor]) -> Tensor:
+        """The emulated values; no operand is returned as it is, so that they may be changed in place."""
         del ctx, plain
-        return emulated
+        return emulated()
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
@@ -65,7 +66,7 @@ class _Replace(torch.autograd.Function):
 def with_gradient(plain: Callable[[], Tensor], emulated: Tensor, *operands: Any) -> Tensor:
     """Emulated values; if an operand needs a gradient, it gets that of the plain function."""
     if torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in operands):
-        made: Tensor = _Replace.apply(plain(), emulated)
+        made: Tensor = _Replace.apply(plain(), lambda: emulated)
         return made
     return emulated
 
@@ -78,7 +79,12 @@ def run_vector(emulation: Emulation, func: Any, args: Any, kwargs: Any) -> Any:
     if unit is None or build is None:
         return NotImplemented
     in_place = bool(kwargs.get("inplace")) or (name.endswith("_") and not name.startswith("_"))
+    given, asked = args, kwargs
     kwargs = {ALIASES.get(key, key): value for key, value in kwargs.items() if key != "inplace"}
+    if in_place and not args:
+        return NotImplemented
+    if in_place:
+        args = (args[0].clone(), *args[1:])  # its derivative may need what is overwritten
     try:
         node = build(*args, **kwargs)
     except TypeError:  # arguments that the operator has not
@@ -90,10 +96,9 @@ def run_vector(emulation: Emulation, func: Any, args: Any, kwargs: Any) -> Any:
     called = emulation.name(node.op.lower())
     if not emulation.selects(called):
         emulation.fall_back(called, name, FallbackReason.NOT_SELECTED)
-        made = plain(*args, **kwargs)
-    else:
-        made = with_gradient(lambda: plain(*args, **kwargs), _run(unit, node, dtype), *node.operands)
-    return args[0].copy_(made) if in_place else made
+        return func(*given, **asked)
+    made = with_gradient(lambda: plain(*args, **kwargs), _run(unit, node, dtype), *node.operands)
+    return given[0].copy_(made) if in_place else made
 
 
 def apply(emulation: Emulation, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -131,7 +136,8 @@ def _wide(x: Any, y: Any) -> Tensor:
 
 
 def _run(unit: VectorUnit, node: Node, dtype: torch.dtype) -> Tensor:
-    y = run_node(unit, node.op, [_array(one) for one in node.operands], node.attributes, OPSET)
+    single = {key: float(np.float32(one)) if isinstance(one, float) else one for key, one in node.attributes.items()}
+    y = run_node(unit, node.op, [_array(one) for one in node.operands], single, OPSET)
     if node.then is not None:
         y = run_node(unit, node.then, [y], {}, OPSET)
     with np.errstate(over="ignore"):
@@ -143,7 +149,7 @@ def _array(x: Any) -> NDArray[Any] | None:
         return None
     if isinstance(x, Tensor):
         return to_array(x) if x.dtype in FORMATS else x.detach().numpy()
-    return np.asarray(x, np.float64)
+    return np.asarray(x, np.float32)
 
 
 def _one(op: str, then: str | None = None, **fixed: Any) -> Build:

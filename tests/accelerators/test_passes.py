@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from emu.accelerators import Pass, load_accelerator
+from emu.deviation.describe import describe_accelerator
 from emu.errors import SpecError
 from emu.schemes import Granularity, Range
 
@@ -67,3 +68,10 @@ def test_hashes_change_with_what_training_computes_only() -> None:
 def test_refused(change: dict[str, object], message: str) -> None:
     with pytest.raises(SpecError, match=message):
         load_accelerator({**BASE, **change})
+
+
+def test_they_are_shown() -> None:
+    rule = {"match": {"pass": "dgrad"}, "gradients": {"scheme": "absmax", "per": "token"}}
+    lines = describe_accelerator(load_accelerator({**BASE, "rule": [rule]})).lines
+    assert "layers *, operators *, pass dgrad" in lines
+    assert [line for line in lines if "gradients" in line] == ["  gradients    absmax per token, dynamic"]

@@ -244,3 +244,32 @@ def test_half_gradients_have_the_operands_type() -> None:
     module = nn.Linear(8, 4).to(torch.bfloat16)
     got = of_all(et.emulate(module, WIDE), torch.randn(3, 8).to(torch.bfloat16))
     assert {one.dtype for one in got} == {torch.bfloat16}
+
+
+def test_operations_in_place() -> None:
+    """A residual block as it is often written has the gradients of one without operations in place."""
+
+    class Residual(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc, self.relu = nn.Conv2d(2, 2, 1), nn.Linear(4, 4), nn.ReLU(inplace=True)
+
+        def forward(self, x: Any) -> Any:
+            y = self.conv(x)
+            y += x
+            y = self.fc(self.relu(y))
+            y.mul_(2)
+            z = F.silu(y, inplace=True)
+            z -= 1
+            return z / 2
+
+    class Plain(Residual):
+        def forward(self, x: Any) -> Any:
+            y = torch.relu(self.conv(x) + x)
+            return (F.silu(self.fc(y) * 2) - 1) / 2
+
+    torch.manual_seed(4)
+    module, plain, x = Residual(), Plain(), torch.randn(2, 2, 3, 4)
+    plain.load_state_dict(module.state_dict())
+    got, want = (of_all(et.emulate(one, "bf16-fma-f32"), x) for one in (module, plain))
+    assert all(torch.equal(one, other) for one, other in zip(got, want, strict=True))
