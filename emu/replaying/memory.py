@@ -22,7 +22,7 @@ from emu.errors import SpecError
 from emu.layers.gemm import Array, Lowered
 from emu.replaying.layers import Layer
 from emu.replaying.schedule import Island, Step
-from emu.replaying.sizes import inferred_shapes
+from emu.replaying.sizes import inferred_tensors
 from emu.replaying.walk import node_label
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ def needs(graph: Graph, types: Mapping[str, int], inputs: Mapping[str, Array], s
     from onnx import helper
 
     infos = [helper.make_tensor_value_info(name, types[name], list(array.shape)) for name, array in inputs.items()]
-    shapes = inferred_shapes(graph, graph.nodes, [*infos])
+    known = inferred_tensors(graph, graph.nodes, [*infos])
 
     def shape(name: str) -> Shape | None:
         if name in graph.constants:
             return tuple(graph.constants[name].dims)
-        found = shapes.get(name)
+        found = known[name].shape if name in known else None
         return None if found is None or None in found else tuple(axis or 0 for axis in found)
 
     found = (_need(graph, step, shape) for step in steps)

@@ -112,8 +112,7 @@ def apply(emulation: Emulation, func: Callable[..., Any], *args: Any, **kwargs: 
 
 
 def _takes(node: Node) -> bool:
-    constants = {i: np.asarray(one) for i, one in enumerate(node.operands) if isinstance(one, int | float)}
-    return takes(node.op, node.attributes, constants, 1)
+    return takes(node.op, node.attributes, 1, OPSET)
 
 
 def _result(node: Node) -> torch.dtype | None:
