@@ -145,6 +145,8 @@ def __getattr__(name: str) -> Any:
         return emu_version()
     if name in _WHERE:
         return getattr(import_module(_WHERE[name]), name)
+    if name == "torch":
+        return import_module("emu.torch")  # an extra: imported when it is asked for
     raise AttributeError(f"module 'emu' has no attribute {name!r}")
 
 

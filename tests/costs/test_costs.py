@@ -148,7 +148,7 @@ def test_what_has_no_cost_is_refused(k, tile):
 def test_a_study_finds_the_objectives():
     from emu.studies.scores import costs_of
 
-    assert set(costs_of(emu.load_accelerator("hopper-fp8"))) == set(objectives)
+    assert set(costs_of(emu.load_accelerator("hopper-fp8"), None)) == set(objectives)
 
 
 def test_a_model_of_ones_own():
