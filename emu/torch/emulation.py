@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -39,10 +39,14 @@ from numpy.typing import NDArray
 
 from emu.accelerators import Accelerator, FallbackOps, LayerPlan, Pass
 from emu.errors import ModelError
+from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Lowered
 from emu.replaying.result import FallbackReason
 from emu.schemes import Quantised
 from emu.vector import VectorUnit, vector_unit
+
+if TYPE_CHECKING:
+    from emu.torch.static import Calibration
 
 GOLDEN = 0x9E3779B97F4A7C15
 """Odd: its multiples are distinct modulo 2^64."""
@@ -137,6 +141,10 @@ class Emulation:
         self.fallbacks: dict[tuple[str, str], Fallback] = {}
         self.steps: Counter[str] = Counter()
         """forward calls of each layer so far"""
+        self.scales: dict[str, StaticScales] = {}
+        """of activations with a static range, by layer: operands a and b of the unit (`emu.torch.calibration`)"""
+        self.calibration: Calibration | None = None
+        """in its context: the model runs in PyTorch's arithmetic, and its tensors are looked at"""
         self.frames: list[Frame] = []
         self._owned: dict[int, list[Owned]] = {}
         self._kept: dict[str, _Kept] = {}
@@ -150,7 +158,7 @@ class Emulation:
             deepcopy(self.root, memo), self.accelerator, layers=self.glob, backend=self.backend, seed=self.seed,
             clipping=self.clipping,
         )  # fmt: skip
-        other.steps = Counter(self.steps)
+        other.steps, other.scales = Counter(self.steps), dict(self.scales)
         return other
 
     # where in the model
@@ -235,6 +243,8 @@ class Emulation:
         Raises:
             ModelError: the accelerator has `fallback.ops = "error"`.
         """
+        if self.calibration is not None:
+            return
         reason = reason if self.selects(name) else FallbackReason.NOT_SELECTED
         self.fallbacks.setdefault((name, op), Fallback(name=name, op=op, reason=reason))
         lenient = reason is FallbackReason.NOT_SELECTED or (reason is FallbackReason.VECTOR and self.vector is None)
@@ -246,7 +256,8 @@ class Emulation:
 
     def begin(self, name: str, op: str) -> int:
         """A product is to run: its call's number."""
-        self.accelerator.require_dynamic(name, op)
+        if name not in self.scales:
+            self.accelerator.require_dynamic(name, op)
         step = self.steps[name]
         self.steps[name] += 1
         self.layers.setdefault(name, LayerUse(name=name, op=op, unit=self.accelerator.plan(name, op).unit.name))

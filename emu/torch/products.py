@@ -66,7 +66,8 @@ class Call:
         )
         keeps = lowered.b_is_weights and not self.differentiated
         kept = self.emulation.kept(self.name, lowered) if keeps else None
-        made = emulate(lowered, plan, backend=self.emulation.backend, events=False, columns=kept)
+        static = self.emulation.scales.get(self.name, (None, None)) if plan.static else (None, None)
+        made = emulate(lowered, plan, static=static, backend=self.emulation.backend, events=False, columns=kept)
         if keeps and kept is None:
             self.emulation.keep(self.name, lowered, made.columns)
         return to_tensor(made.y, torch.result_type(first, second))
@@ -176,6 +177,8 @@ def product(
         bias: Gemm's C, or a convolution's B.
         weights: for both operands, whether they are weights.
     """
+    if emulation.calibration is not None:
+        return emulation.calibration.product(name, op, attributes, first, second, bias, weights)
     step = emulation.begin(name, op)
     needed = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in (first, second, bias))
     call = Call(

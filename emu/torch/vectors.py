@@ -77,7 +77,7 @@ def run_vector(emulation: Emulation, func: Any, args: Any, kwargs: Any) -> Any:
     name = getattr(func, "__name__", "")
     build = BY_FUNCTION.get(func) or BY_NAME.get(name.removesuffix("_") if name[:1] != "_" else name)
     unit = emulation.vector
-    if unit is None or build is None:
+    if unit is None or build is None or emulation.calibration is not None:
         return NotImplemented
     in_place = bool(kwargs.get("inplace")) or (name.endswith("_") and not name.startswith("_"))
     given, asked = args, kwargs
