@@ -70,7 +70,7 @@ def test_without_calibration_and_after_a_failure() -> None:
             emulated(x)
             emulated(x[:, :3])
 
-    with pytest.raises(ModelError, match="layer 'fc': .*inner sizes 3 and 6 differ"):
+    with pytest.raises(ModelError, match=r"layer 'fc': .*inner sizes 3 and 6 differ"):
         fail()
     assert et.emulation(emulated).calibration is None and not et.emulation(emulated).scales
     with et.calibration(emulated):
