@@ -26,6 +26,7 @@ COMMANDS = {
     "replay": "Replay an ONNX model, layer by layer, under an accelerator.",
     "workload": "Run real models with real inputs and a task metric under accelerators.",
     "diff": "Compare two accelerators on a model: which layers differ, and at which step first.",
+    "capture": "Store the operands and outputs of layers, to be replayed without the model.",
     "trace": "Follow one output element of a layer through the datapath, step by step.",
     "report": "Write the HTML report of a stored replay.",
     "list": "List the built-in formats, functions, units, schemes or accelerators.",

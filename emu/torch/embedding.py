@@ -33,7 +33,6 @@ def embedding_bag(emulation: Emulation, func: Any, args: Any, kwargs: Any) -> An
         del norm_type, scale_grad_by_freq, sparse
         if (
             emulation.vector is None
-            or emulation.calibration is not None
             or mode not in ("sum", "mean")
             or max_norm is not None
             or weight.dtype not in FORMATS

@@ -27,11 +27,11 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,9 +44,6 @@ from emu.layers.gemm import Lowered
 from emu.replaying.result import FallbackReason
 from emu.schemes import Quantised
 from emu.vector import VectorUnit, vector_unit
-
-if TYPE_CHECKING:
-    from emu.torch.static import Calibration
 
 GOLDEN = 0x9E3779B97F4A7C15
 """Odd: its multiples are distinct modulo 2^64."""
@@ -129,6 +126,9 @@ class _Kept:
 class Emulation:
     """The emulation of one model; `emu.torch.emulation(model)` finds it."""
 
+    recorder: Callable[..., torch.Tensor] | None = None
+    """runs the products in the accelerator's place; arguments as for `emu.torch.products.product`"""
+
     def __init__(
         self, root: torch.nn.Module, accelerator: Accelerator, *,
         layers: str, backend: str | None, seed: int | None, clipping: Clipping,
@@ -143,8 +143,6 @@ class Emulation:
         """forward calls of each layer so far"""
         self.scales: dict[str, StaticScales] = {}
         """of activations with a static range, by layer: operands a and b of the unit (`emu.torch.calibration`)"""
-        self.calibration: Calibration | None = None
-        """in its context: the model runs in PyTorch's arithmetic, and its tensors are looked at"""
         self.frames: list[Frame] = []
         self._owned: dict[int, list[Owned]] = {}
         self._kept: dict[str, _Kept] = {}
@@ -243,8 +241,6 @@ class Emulation:
         Raises:
             ModelError: the accelerator has `fallback.ops = "error"`.
         """
-        if self.calibration is not None:
-            return
         reason = reason if self.selects(name) else FallbackReason.NOT_SELECTED
         self.fallbacks.setdefault((name, op), Fallback(name=name, op=op, reason=reason))
         lenient = reason is FallbackReason.NOT_SELECTED or (reason is FallbackReason.VECTOR and self.vector is None)

@@ -84,12 +84,21 @@ def emulate(
         model = deepcopy(model)
     restore(model)
     made = Emulation(model, chosen, layers=layers, backend=backend, seed=seed, clipping=Clipping(clipping))
+    watch(model, made)
+    return model
+
+
+def watch(model: torch.nn.Module, made: Emulation) -> None:
+    """Put the forward of every module under an emulation, in place; `restore` takes it away.
+
+    Raises:
+        ModelError: a scripted module.
+    """
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule):
             raise ModelError(f"module {name!r} is scripted: its operations cannot be seen; emulate the model before")
     for name, module in model.named_modules():
         module.__dict__["forward"] = EmulatedForward(made, name, module, module.forward)
-    return model
 
 
 def emulation(model: torch.nn.Module) -> Emulation:

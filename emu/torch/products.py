@@ -177,8 +177,8 @@ def product(
         bias: Gemm's C, or a convolution's B.
         weights: for both operands, whether they are weights.
     """
-    if emulation.calibration is not None:
-        return emulation.calibration.product(name, op, attributes, first, second, bias, weights)
+    if emulation.recorder is not None:
+        return emulation.recorder(name, op, attributes, first, second, bias, weights)
     step = emulation.begin(name, op)
     needed = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in (first, second, bias))
     call = Call(

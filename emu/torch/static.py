@@ -26,7 +26,7 @@ from emu.layers.gemm import Array, Lowered
 from emu.layers.lowering import lower
 from emu.layers.plain import evaluate
 from emu.layers.static import static_scale
-from emu.torch.emulation import Emulation
+from emu.torch.emulation import Emulation, LayerUse
 from emu.torch.model import emulation as emulation_of
 from emu.torch.tensors import to_array, to_tensor
 
@@ -49,6 +49,7 @@ class Calibration:
         except ValueError as error:
             raise ModelError(f"layer {name!r}: {error}") from None
         plan = self.emulation.accelerator.plan(name, op)
+        self.emulation.layers.setdefault(name, LayerUse(name=name, op=op, unit=plan.unit.name))
         if plan.static:
             self._look(name, plan, lowered)
         with np.errstate(over="ignore"):
@@ -81,10 +82,13 @@ def calibration(model: torch.nn.Module) -> Iterator[None]:
         ModelError: the model is not emulated.
     """
     emulation = emulation_of(model)
-    emulation.calibration = Calibration(emulation)
+    seen = Calibration(emulation)
+    vector, layers, fallbacks = emulation.vector, dict(emulation.layers), dict(emulation.fallbacks)
+    emulation.recorder, emulation.vector = seen.product, None
     try:
         with torch.no_grad():
             yield
-        emulation.calibration.finish()
+        seen.finish()
     finally:
-        emulation.calibration = None
+        emulation.recorder, emulation.vector = None, vector
+        emulation.layers, emulation.fallbacks = layers, fallbacks

@@ -77,7 +77,7 @@ def run_vector(emulation: Emulation, func: Any, args: Any, kwargs: Any) -> Any:
     name = getattr(func, "__name__", "")
     build = BY_FUNCTION.get(func) or BY_NAME.get(name.removesuffix("_") if name[:1] != "_" else name)
     unit = emulation.vector
-    if unit is None or build is None or emulation.calibration is not None:
+    if unit is None or build is None:
         return NotImplemented
     in_place = bool(kwargs.get("inplace")) or (name.endswith("_") and not name.startswith("_"))
     given, asked = args, kwargs
@@ -113,8 +113,7 @@ def apply(emulation: Emulation, func: Callable[..., Any], *args: Any, **kwargs: 
 
 
 def _takes(node: Node) -> bool:
-    constants = {i: np.asarray(one) for i, one in enumerate(node.operands) if isinstance(one, int | float)}
-    return takes(node.op, node.attributes, constants, 1)
+    return takes(node.op, node.attributes, 1, OPSET)
 
 
 def _result(node: Node) -> torch.dtype | None:

@@ -72,7 +72,7 @@ def test_without_calibration_and_after_a_failure() -> None:
 
     with pytest.raises(ModelError, match=r"layer 'fc': .*inner sizes 3 and 6 differ"):
         fail()
-    assert et.emulation(emulated).calibration is None and not et.emulation(emulated).scales
+    assert et.emulation(emulated).recorder is None and not et.emulation(emulated).scales
     with et.calibration(emulated):
         emulated(x)
     emulated(x).sum().backward()  # gradients have scales of their own
