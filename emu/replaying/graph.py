@@ -34,7 +34,7 @@ from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
 from emu.replaying.loops import loops, unrolled
-from emu.replaying.walk import all_nodes, reads
+from emu.replaying.walk import all_nodes, node_label, reads, sparse_tensors
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -125,6 +125,9 @@ def load_graph(
         model = inliner.inline_local_functions(model)
     if model.graph.sparse_initializer:
         raise ModelError(f"{path}: sparse initialisers are not supported: store them dense")
+    for node in all_nodes(model.graph):
+        if any(True for attribute in node.attribute for _ in sparse_tensors(attribute)):
+            raise ModelError(f"{path}: node {node_label(node)!r}: sparse constants are not supported: store them dense")
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     graph = Graph(
         path=path,

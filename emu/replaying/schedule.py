@@ -7,7 +7,7 @@ take the ready layers and vector nodes; and again. An island is one session of t
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
@@ -35,12 +35,20 @@ class Island:
 
 
 Step: TypeAlias = "Island | Layer | VectorNode"
+Hold = Callable[[Mapping[str, Array]], MutableMapping[str, Array]]
+"""From the tensors at the start of a run to what keeps the live ones."""
 
 
-def schedule(graph: Graph, layers: Iterable[Layer | VectorNode]) -> tuple[Step, ...]:
-    """The steps of a run, in an order in which every tensor is made before it is read."""
+def schedule(graph: Graph, layers: Iterable[Layer | VectorNode], *, first: int = 0) -> tuple[Step, ...]:
+    """The steps of a run, in an order in which every tensor is made before it is read.
+
+    Args:
+        graph: the model.
+        layers: the nodes that are steps of their own.
+        first: what comes before this place in the graph has run already.
+    """
     of_node = {layer.index: layer for layer in layers}
-    ready = _Ready(graph, of_node.keys())
+    ready = _Ready(graph, of_node.keys(), first)
     groups: list[list[NodeProto] | Layer | VectorNode] = []
     while ready.others or ready.boundary:
         island = [graph.nodes[index] for index in ready.take_others()]
@@ -53,16 +61,17 @@ def schedule(graph: Graph, layers: Iterable[Layer | VectorNode]) -> tuple[Step, 
 class _Ready:
     """The nodes whose inputs are there, layers and vector nodes apart; lowest places first."""
 
-    def __init__(self, graph: Graph, boundary: Collection[int]) -> None:
+    def __init__(self, graph: Graph, boundary: Collection[int], first: int) -> None:
         self._nodes, self._boundary = graph.nodes, boundary
         given = {value.name for value in graph.inputs} | set(graph.constants)
+        given.update(name for node in graph.nodes[:first] for name in node.output)
         self._readers: defaultdict[str, list[int]] = defaultdict(list)
-        self._missing: list[int] = []
+        self._missing: dict[int, int] = {}
         self.others: list[int] = []
         self.boundary: list[int] = []
-        for index, node in enumerate(graph.nodes):
+        for index, node in list(enumerate(graph.nodes))[first:]:
             needed = [name for name in reads(node) if name not in given]
-            self._missing.append(len(needed))
+            self._missing[index] = len(needed)
             for name in needed:
                 self._readers[name].append(index)
             if not needed:
@@ -130,27 +139,29 @@ def execute(
     steps: Iterable[Step],
     values: Mapping[str, Array],
     run: Callable[[Step, Mapping[str, Array]], Mapping[str, Array]],
+    hold: Hold = dict,
 ) -> dict[str, Array]:
     """Run the steps; a tensor is dropped after its last reader.
 
     Args:
         graph: holds the constants and names the outputs.
         steps: from `schedule`.
-        values: the graph's inputs.
+        values: the graph's inputs, or what is known where the steps begin.
         run: makes a step's outputs from the tensors that it reads.
+        hold: what keeps the tensors that are still to be read.
 
     Returns:
         The graph's outputs.
     """
     steps = list(steps)
     left: Counter[str] = Counter(name for step in steps for name in step_reads(step))
-    live = dict(values)
+    live = hold(values)
     for step in steps:
         live.update(run(step, live))
         for name in step_reads(step):
             left[name] -= 1
-            if not left[name] and name not in graph.outputs:
-                live.pop(name, None)
+            if not left[name] and name not in graph.outputs and name in live:
+                del live[name]
     return {name: live[name] if name in live else graph.array(name) for name in graph.outputs}
 
 

@@ -25,6 +25,8 @@ from emu.deviation.names import fit
 from emu.deviation.result import FallbackRow, Result
 from emu.deviation.rows import known_sum, of_units, totals
 from emu.errors import ModelError
+from emu.replaying.course import course
+from emu.replaying.result import Mode
 from emu.report import plots
 from emu.report.columns import columns_of
 from emu.report.curves import depth_plot, magnitude_plot
@@ -36,15 +38,21 @@ MODE_WORDS = {
     "isolated": "Every layer reads the float32 reference activations: a row is that layer's own error.",
     "propagated": "Every layer reads what the accelerator computed before: errors run through the model.",
 }
+FROM_WORDS = (
+    "What comes before {} in graph order runs in float32, for the truth too; from there on every layer reads what the "
+    "accelerator computed before: errors run through the rest of the model."
+)
 TRUTH_WORDS = {
     "float64": "float64",
     "float32": "float32 of the reference engine",
+    "accelerator": "another accelerator, {} (hash {}), in the same mode: no deviation here is one from IEEE arithmetic",
 }
 REASON_WORDS = {
     "hidden_macs": "multiplies and accumulates inside, where no unit is put in",
     "integer_semantics": "runs as the model states it, in integers with the model's own scales",
     "unsupported_type": "tensors are neither float32 nor float16",
     "not_selected": "left out by the choice of layers",
+    "before": "comes before the layer that the replay starts from, run in float32",
     "vector": "vector operation, run in float32",
 }
 PROVENANCE_WORDS = {
@@ -56,6 +64,10 @@ PROVENANCE_WORDS = {
     "python": "Python",
     "numpy": "NumPy",
 }
+
+
+SHORT = 12
+"""Digits of a hash in a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +115,8 @@ def render(result: Result, beside: Result | None = None) -> str:
     return environment.from_string(source).render(
         result=result,
         worst=worst if len(result.rows) > 1 else None,
-        mode_words=MODE_WORDS.get(result.mode, ""),
-        truth_words=TRUTH_WORDS.get(result.truth, result.truth),
+        mode_words=_mode_words(result),
+        truth_words=TRUTH_WORDS.get(result.truth, result.truth).format(result.against, result.against_hash[:SHORT]),
         cards=cards(result),
         columns=columns,
         names=names,
@@ -167,6 +179,11 @@ def cards(result: Result) -> list[Card]:
     return out
 
 
+def _mode_words(result: Result) -> str:
+    asked = course(result.mode)
+    return FROM_WORDS.format(asked.start) if asked.mode is Mode.FROM else MODE_WORDS[result.mode]
+
+
 def _by_reason(rows: Sequence[FallbackRow]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """Nodes that were not emulated: reason, then operator, then names."""
     out: dict[str, dict[str, list[str]]] = {}
@@ -183,6 +200,7 @@ def _provenance(result: Result) -> list[tuple[str, str]]:
         ("inputs SHA-256", result.inputs_sha256),
         ("accelerator", result.accelerator),
         ("accelerator hash", result.accelerator_hash),
+        *((("against", result.against), ("hash of that", result.against_hash)) if result.against else ()),
         ("backend", result.backend),
         ("time, truth included", numbers.seconds(result.elapsed)),
         *((f"static scale of {tensor}", str(scale)) for tensor, scale in result.calibration.items()),

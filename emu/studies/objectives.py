@@ -6,7 +6,7 @@
 * `output.COLUMN` is the same of the model's outputs, of a propagated replay; `output.argmax_agreement` and
   `output.topk_agreement` are there too. `layers` is then a glob over outputs.
 * `task.NAME` is a score of the workload's task; which way it is better must be said (`goal`).
-* `energy_per_mac`, `area_per_mac`, `register_bits`, `traffic_bits_per_mac` are of the cost model (emu/cost).
+* `energy_per_mac`, `area_per_mac`, `register_bits`, `traffic_bits_per_mac` are of the cost model (emu/costs).
 * Larger is better for `sqnr` and `cosine`, smaller for all others. `mean_error` and `magnitude_error` have a sign:
   what counts is how far they are from 0, and the worst is the one furthest from it.
 * A constraint is `<`, `<=`, `>` or `>=` and a number; a point whose objective is NaN does not keep it.

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,7 @@ class _Run:
         self.known: list[Known] = []
         self.costs: dict[str, Mapping[str, float]] = {}
         self.failed: set[str] = set()
+        self.wants_costs = any(objective.is_cost for objective in study.objectives)
 
     def round(self, asked: Sequence[Chosen], most: int) -> list[Scored]:
         """Points of one round of a search, answered."""
@@ -104,19 +106,29 @@ class _Run:
         self.known += points
         self.store.write_points(points_table(self.study.axes, self.known))
         self.answer({one.key: one for one in points}, most)
+        if self.wants_costs:
+            points = [self.priced(one) for one in points]
+            self.known[-len(points) :] = points
+            self.store.write_points(points_table(self.study.axes, self.known))
         return [self.scored(one) for one in points]
+
+    def priced(self, one: Known) -> Known:
+        """A point with what the cost model says of it."""
+        if one.key not in self.costs:
+            accelerator = load_point(self.study, one.point.chosen)
+            rows = None if self.question.asks_nothing else self.store.read([one.key])
+            self.costs[one.key] = costs_of(accelerator, rows)
+        return replace(one, costs=self.costs[one.key])
 
     def known_of(self, chosen: Chosen, number: int) -> Known:
         """A point with its key and cost."""
         accelerator = load_point(self.study, chosen)
         digest = accelerator.spec_hash
-        if digest not in self.costs and any(objective.is_cost for objective in self.study.objectives):
-            self.costs[digest] = costs_of(accelerator)
         return Known(
             number=number,
             point=Point(chosen=chosen, accelerator_hash=digest),
             key=self.question.key(digest, self.subject_hash),
-            costs=self.costs.get(digest, {}),
+            costs={},
         )
 
     def answer(self, wanted: Mapping[str, Known], most: int) -> None:

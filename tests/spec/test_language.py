@@ -96,7 +96,7 @@ def test_numbers_and_signs_are_set_as_on_the_page():
 def kind_of(path: Path) -> str:
     if path.parent.name == "units":
         return "family" if is_family(tomllib.loads(path.read_text(encoding="utf-8"))) else "unit"
-    return path.parent.name.removesuffix("s")
+    return {"studies": "study"}.get(path.parent.name, path.parent.name.removesuffix("s"))
 
 
 @pytest.mark.parametrize("kind", schema.KINDS)

@@ -66,3 +66,26 @@ def test_the_front_is_what_no_other_point_beats():
     points = [(1, 1), (2, 2), (2, 1), (3, 3), (3, 3), (0, 5), (math.nan, 0)]
     records = [{"point": n, "good": g, "bad": b} for n, (g, b) in enumerate(points)]
     assert pareto(records, both) == {2, 3, 4}
+
+
+def test_the_cost_of_a_mixed_accelerator_is_weighed_by_macs():
+    import emu
+    from emu.studies.scores import costs_of
+    from emu.studies.table import table
+
+    mixed = emu.load_accelerator(
+        {
+            "matrix": {"unit": "int8-int32", "activations": {"scheme": "absmax"}, "weights": {"scheme": "absmax"}},
+            "rule": [{"match": {"layer": "q"}, "unit": "fp8-e4m3-fp16acc"}],
+        }
+    )
+    rows = table("k", [
+        {"kind": "matrix", "layer": name, "op": "MatMul", "k": k, "macs": macs}
+        for name, k, macs in (("p", 64, 3000), ("q", 128, 1000), ("p2", 64, 0))
+    ])  # fmt: skip
+    plain = emu.load_accelerator("int8-int32")
+    p, q = (emu.cost(unit, k=k) for unit, k in (("int8-int32", 64), ("fp8-e4m3-fp16acc", 128)))
+    found = costs_of(mixed, rows)
+    assert found["energy_per_mac"] == pytest.approx((3 * p.energy_per_mac + q.energy_per_mac) / 4, rel=1e-12)
+    assert found["register_bits"] == max(p.register_bits, q.register_bits)
+    assert costs_of(plain, None)["energy_per_mac"] == emu.cost(plain).energy_per_mac

@@ -14,7 +14,6 @@ Source: the function bodies that the onnx package defines with its operators.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -55,9 +54,7 @@ def is_defined(graph: Graph, node: NodeProto) -> bool:
 def taken_whole(graph: Graph, node: NodeProto) -> bool:
     """Whether the vector unit takes a node of ONNX's own domain as it is."""
     used = sum(bool(name) for name in node.output)
-    known = {at: graph.constants[name] for at, name in enumerate(node.input) if at and name in graph.constants}
-    small = {at: graph.array(one.name) for at, one in known.items() if math.prod(one.dims) == 1}  # an exponent
-    return takes(node.op_type, attributes_of(node), small, used)
+    return takes(node.op_type, attributes_of(node), used, graph.opsets.get("", 1))
 
 
 def take_apart(b: Builder) -> bool:
