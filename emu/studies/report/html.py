@@ -108,9 +108,7 @@ def cards(view: View) -> list[Card]:
         text = " and ".join(f"{one.objective} {one.text}" for one in view.asked.constraints)
         out.append(Card(label="keep the constraints", value=numbers.count(kept), note=text, alert=not kept))
     elif len(view.asked.objectives) > 1:
-        out.append(
-            Card(label="Pareto front", value=numbers.count(len(view.front)), note="points that none other beats")
-        )
+        out.append(Card(label="Pareto front", value=numbers.count(len(view.front)), note="points that no other beats"))
     return out
 
 
