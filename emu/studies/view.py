@@ -72,6 +72,7 @@ class View:
         """
         self.results, self.asked = results, results.study
         self.points = _read(results) if points is None else list(points)
+        self._layers: dict[str, list[LayerValue]] = {}
 
     @cached_property
     def names(self) -> list[str]:
@@ -244,6 +245,11 @@ class View:
         """An objective's metric for each layer (or output) that counts, of every point; none for scores and costs."""
         if objective.is_cost or objective.is_task:
             return []
+        if objective.name not in self._layers:
+            self._layers[objective.name] = self._read_layers(objective)
+        return self._layers[objective.name]
+
+    def _read_layers(self, objective: Objective) -> list[LayerValue]:
         by_key: dict[str, list[dict[str, Any]]] = {}
         for key in dict.fromkeys(one.key for one in self.answered):
             rows = self.results.store.read([key], ("kind", "layer", "k", objective.column))

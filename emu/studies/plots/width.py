@@ -121,6 +121,6 @@ def _series(
     for (k, value), count in counts.items():
         if count > 1:
             ax.annotate(
-                f"×{count}", (k * beside, top if value == NONE else value), xytext=(5, -11 if below else 4), textcoords="offset points",
-                fontsize=FONT_SIZE - 1, color=palette.muted,
+                f"×{count}", (k * beside, top if value == NONE else value), xytext=(5, -11 if below else 4),
+                textcoords="offset points", fontsize=FONT_SIZE - 1, color=palette.muted,
             )  # fmt: skip
