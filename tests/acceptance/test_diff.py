@@ -69,7 +69,7 @@ def test_one_more_alignment_bit(level: int, tmp_path: Path, capsys: pytest.Captu
     assert run(["diff", one, other, str(path), "--inputs", str(tmp_path / "in.npz")]) == 3
     printed = capsys.readouterr().out
     assert f"first different element: [{row}, {column}] of apart" in printed
-    step = re.search(r"first different step: level (\d), at k ([^:]+):", printed)
+    step = re.search(r"first different step: level (\d) of [^,]+, at k ([^:]+):", printed)
     assert step is not None
     assert int(step[1]) == level
     assert re.search(rf"same .*\b0 of {x.shape[0] * v.shape[1]}", printed)

@@ -68,6 +68,10 @@ BY_HAND: dict[Any, dict[str, Any]] = {
         "plain": 0.5, "equal": 0, "zero truth": NAN, "zero emulated": 1, "some zeros": 0, "flipped": 2,
         "not finite": 1, "only not finite": NAN, "nothing": NAN, "beyond float64": INF,
     },
+    relative.magnitude_error: {
+        "plain": -1 / 15, "equal": 0, "zero truth": NAN, "zero emulated": -1, "some zeros": 0, "flipped": -2,
+        "not finite": 1, "only not finite": NAN, "nothing": NAN, "beyond float64": -INF,
+    },
     relative.zeros: {
         "plain": 0, "equal": 1, "zero truth": 2, "zero emulated": 0, "some zeros": 2, "flipped": 0, "not finite": 0,
         "only not finite": 0, "nothing": 0, "beyond float64": 0,
