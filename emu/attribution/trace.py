@@ -202,7 +202,7 @@ def first_difference(one: Trace, other: Trace) -> tuple[TraceStep, TraceStep] | 
     known = dict(_sums(other))
     for which, step in _sums(one):
         match = known.get(which)
-        if match is not None and not _same(step.after, match.after):
+        if match is not None and not same_value(step.after, match.after):
             return step, match
     return None
 
@@ -220,7 +220,8 @@ def _sums(trace: Trace) -> Iterator[tuple[tuple[int, ...], TraceStep]]:
         yield so_far[at], step
 
 
-def _same(x: Value, y: Value) -> bool:
+def same_value(x: Value, y: Value) -> bool:
+    """Whether two values are one, the sign of zero included; NaNs are equal."""
     if x.nan or y.nan:
         return x.nan == y.nan
     if x.inf or y.inf:

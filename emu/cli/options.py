@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from emu.replaying.course import Course
 
 BACKEND = click.option(
     "--backend",
@@ -18,9 +22,9 @@ FORMAT = click.option(
 )
 INPUTS = click.option(
     "--inputs",
-    required=True,
     type=click.Path(path_type=Path),
-    help="An .npz file with one array for each input of the model.",
+    help="An .npz file with one array for each input of the model. A capture (.safetensors) has its own: its layers "
+    "stand alone, so every mode is isolated there.",
 )
 ACCELERATOR = click.option(
     "--accelerator",
@@ -32,5 +36,45 @@ CALIBRATION = click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     metavar="X.npz",
-    help="Inputs from which static activation scales are chosen.",
+    help="Inputs from which static activation scales are chosen; for a capture another capture of its layers.",
+)
+
+
+def _course(ctx: click.Context, parameter: click.Parameter, value: str) -> Course:
+    """`--mode` as the replay takes it."""
+    from emu.errors import SpecError
+    from emu.replaying.course import course
+
+    try:
+        return course(value)
+    except SpecError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+def _size(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """A size with its unit in bytes."""
+    from emu.errors import SpecError
+    from emu.replaying.memory import parse_size
+
+    try:
+        return None if value is None else parse_size(value)
+    except SpecError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+MEMORY_LIMIT = click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    callback=_size,
+    help="Most memory for tensors, such as 512MiB or 2GiB, besides the model itself: others wait on disk, in --out or "
+    "among the temporary files. A layer that is larger by itself is refused before work starts.",
+)
+MODE = click.option(
+    "--mode",
+    default="isolated",
+    show_default=True,
+    metavar="isolated|propagated|from=LAYER",
+    callback=_course,
+    help="Each layer on reference inputs; or errors flow; or they flow from LAYER on, and what comes before it in "
+    "graph order runs in float32.",
 )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from emu.deviation.run import Replay
     from emu.deviation.store import StoredRun
+    from emu.replaying.course import Course
 
 MOST_ELEMENTS = 4096
 """Elements of a layer whose error is looked at; that of `emu.attribution.sample`, without loading the engine."""
@@ -36,14 +37,17 @@ UNFINISHED = ".unfinished"
     metavar="GLOB",
     help="Layers to emulate; the others run in reference arithmetic.",
 )
-@click.option("--mode", type=click.Choice(["isolated", "propagated"]), default="isolated", show_default=True,
-              help="Each layer on reference inputs, or errors flow.")  # fmt: skip
+@options.MODE
 @click.option(
     "--truth",
     type=click.Choice(["float64", "float32"]),
-    default="float64",
-    show_default=True,
-    help="What deviations are measured against.",
+    help="What deviations are measured against: IEEE arithmetic, in float64 unless given.",
+)
+@click.option(
+    "--against",
+    metavar="NAME|FILE.toml",
+    help="Measure them against another accelerator in place of a truth: what it computes in the same mode. "
+    "`emu diff` says at which level of the datapath two accelerators part.",
 )
 @options.CALIBRATION
 @click.option(
@@ -66,6 +70,7 @@ UNFINISHED = ".unfinished"
     "rights. May be given several times.",
 )  # fmt: skip
 @options.BACKEND
+@options.MEMORY_LIMIT
 @click.option("--out", type=FOLDER, help="Store the run: layers.parquet, run.json and the bits of every layer.")
 @click.option(
     "--resume",
@@ -78,26 +83,37 @@ UNFINISHED = ".unfinished"
 )
 @click.pass_context
 def command(
-    ctx: click.Context, model: Path, inputs: Path, accelerator: str, layers: str, mode: str, truth: str,
-    calibration: Path | None, events: bool, attribution: int | None, shapley: bool, metrics: tuple[str, ...],
-    backend: str, out: Path | None, resume: bool, report: Path | None, expect: Path | None,
+    ctx: click.Context, model: Path, inputs: Path | None, accelerator: str, layers: str, mode: Course,
+    truth: str | None, against: str | None, calibration: Path | None, events: bool, attribution: int | None,
+    shapley: bool, metrics: tuple[str, ...], backend: str, memory_limit: int | None, out: Path | None, resume: bool,
+    report: Path | None, expect: Path | None,
 ) -> int:  # fmt: skip
-    """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE."""
+    """Replay MODEL (an ONNX file, or a capture) layer by layer under an accelerator.
+
+    It says how far every layer is from IEEE. With --against: how far it is from what another accelerator computes.
+    """
     del ctx
     from emu.cli.consoles import messages, output
     from emu.cli.progress import LayerProgress
+    from emu.cli.workload_files import calibration_of, opened
     from emu.deviation.more_tables import print_outputs, print_shares
     from emu.deviation.run import replay
     from emu.deviation.table import print_layers
 
+    if against is not None and (truth or attribution or shapley):
+        raise click.UsageError(
+            "--against takes another accelerator for the truth: no --truth, and no --attribution or --shapley, "
+            "which charge the error against exact arithmetic to stages (see `emu diff`)"
+        )
     expected = _check_places(out, report, expect)
     unfinished = _unfinished(out, resume)
     console = messages()
     with LayerProgress(console) as bar:
         done = replay(
-            model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend, truth=truth,
-            calibration=calibration, events=events, attribution=attribution or (MOST_ELEMENTS if shapley else 0),
-            shapley=shapley, metrics=metrics, progress=bar, unfinished=unfinished,
+            *opened(model, inputs), accelerator=accelerator, mode=mode, layers=layers, backend=backend,
+            truth=truth or "float64", against=against, calibration=calibration_of(calibration), events=events,
+            attribution=attribution or (MOST_ELEMENTS if shapley else 0), shapley=shapley, metrics=metrics,
+            progress=bar, unfinished=unfinished, memory_limit=memory_limit,
         )  # fmt: skip
     # what was asked for is done before anything is printed: a reader that goes away loses none of it
     difference = None if expected is None else done.difference(expected)
@@ -153,13 +169,22 @@ def _check_places(out: Path | None, report: Path | None, expect: Path | None) ->
 
 def _remarks(console: Console, done: Replay) -> None:
     from emu.deviation.numbers import plural
+    from emu.replaying.result import FallbackReason
 
-    fallback = done.run.fallback
+    run = done.run
+    before = [entry for entry in run.fallback if entry.reason is FallbackReason.BEFORE]
+    fallback = [entry for entry in run.fallback if entry.reason is not FallbackReason.BEFORE]
+    if run.against:
+        console.print(f"the truth is accelerator {run.against}, not IEEE arithmetic", soft_wrap=True)
+    if before:
+        console.print(
+            f"{plural(len(before), 'layer')} before {run.start} ran in float32 and made no error", soft_wrap=True
+        )
     if fallback:
         ops = sorted({entry.op for entry in fallback})
         console.print(f"{plural(len(fallback), 'node')} ran in reference arithmetic: {', '.join(ops)}", soft_wrap=True)
-    if done.run.truth_float32:
-        nodes = plural(len(done.run.truth_float32), "node")
+    if run.truth_float32:
+        nodes = plural(len(run.truth_float32), "node")
         console.print(
             f"{nodes} of the truth ran in float32, widened: the engine has no double kernel there", soft_wrap=True
         )

@@ -34,7 +34,8 @@ def write_parquet(path: Path, result: Result) -> None:
     about = {
         "model": result.model, "model_sha256": result.model_sha256, "inputs_sha256": result.inputs_sha256,
         "accelerator": result.accelerator, "accelerator_hash": result.accelerator_hash, "mode": result.mode,
-        "truth": result.truth, "backend": result.backend, **msgspec.to_builtins(result.provenance),
+        "truth": result.truth, "against": result.against, "against_hash": result.against_hash,
+        "backend": result.backend, **msgspec.to_builtins(result.provenance),
     }  # fmt: skip
     own = list(dict.fromkeys(name for row in result.rows for name in row.user))
     schema = pa.schema(columns(own), metadata={f"emu.{k}": str(v) for k, v in about.items()})

@@ -18,6 +18,7 @@ from emu.deviation.custom import Metric
 from emu.deviation.judge import NO_METRICS, layer_row, output_row
 from emu.deviation.provenance import Provenance, here
 from emu.deviation.rows import LayerRow, OutputRow, worst
+from emu.replaying.course import Course
 
 if TYPE_CHECKING:
     from emu.replaying.result import LayerRun, ReplayRun
@@ -84,7 +85,11 @@ class Result:
     accelerator: str
     accelerator_hash: str
     mode: str
+    """`isolated`, `propagated` or `from=LAYER`"""
     truth: str
+    against: str = ""
+    """the accelerator that is the truth; empty for any other truth"""
+    against_hash: str = ""
     backend: str
     """`default` if none was asked for"""
     elapsed: float
@@ -152,8 +157,10 @@ def from_run(
         inputs_sha256=run.inputs_sha256,
         accelerator=run.accelerator,
         accelerator_hash=run.accelerator_hash,
-        mode=run.mode.value,
+        mode=str(Course(mode=run.mode, start=run.start)),
         truth=run.truth.value,
+        against=run.against,
+        against_hash=run.against_hash,
         backend=run.backend or "default",
         elapsed=run.elapsed,
         rows=rows,

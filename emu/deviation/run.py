@@ -16,10 +16,13 @@ from emu.deviation.judge import NO_METRICS, layer_row
 from emu.deviation.result import Result, from_run
 from emu.deviation.rows import LayerRow
 from emu.deviation.store import StoredRun, read_run, tensors_of, write_run
+from emu.replaying.course import Course
 from emu.replaying.driver import run
 from emu.replaying.result import Kind, LayerRun, Mode, ReplayRun, Truth
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from emu.replaying.driver import OnLayer, Progress
 
 
@@ -50,14 +53,15 @@ class Replay:
 
 
 def replay(
-    model: str | Path,
+    model: str | Path | ModelProto,
     inputs: str | Path | Mapping[str, Any],
     *,
     accelerator: str | Path | Mapping[str, Any] | Accelerator,
-    mode: str | Mode = "isolated",
+    mode: str | Mode | Course = "isolated",
     layers: str = "*",
     backend: str | None = None,
     truth: str | Truth = "float64",
+    against: str | Path | Mapping[str, Any] | Accelerator | None = None,
     calibration: str | Path | Mapping[str, Any] | None = None,
     events: bool = True,
     attribution: int = 0,
@@ -66,17 +70,20 @@ def replay(
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
     unfinished: Path | None = None,
+    memory_limit: int | None = None,
 ) -> Replay:
     """Replay a model under an accelerator and compare every layer with the truth.
 
     Args:
-        model: an ONNX file.
+        model: an ONNX file, or a model in memory.
         inputs: an .npz file, or arrays by input name.
         accelerator: a built-in name, a path, a mapping, or a loaded accelerator.
-        mode: `isolated` (each layer on reference activations) or `propagated` (errors flow).
+        mode: `isolated` (each layer on reference activations), `propagated` (errors flow) or `from=LAYER` (they flow
+            from that layer on; what comes before it in graph order runs in float32).
         layers: a glob over layer names; the others run in reference arithmetic.
         backend: `reference`, `numba` or `c`; None is the default one. Bits do not depend on it.
         truth: `float64` or `float32`.
+        against: another accelerator, as the truth: deviations are from what it computes in the same mode.
         calibration: inputs from which static activation scales are chosen.
         events: count what happens inside the units; a replay without is faster, and its counts are None.
         attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
@@ -86,10 +93,14 @@ def replay(
         progress: called with (layers done, layers in all, name of the next one).
         on_layer: called with each layer's tensors when it is done.
         unfinished: a folder where finished layers are kept: a run that is killed goes on where it was.
+        memory_limit: bytes of tensors that may be in memory at a time; the rest goes to disk, and a layer that is
+            larger by itself is refused before work starts. `emu.replaying.room` says what is bounded, and what is not.
 
     Raises:
-        SpecError: the accelerator, an unknown mode, truth or backend, or a metric that cannot be found.
-        ModelError: the model or its inputs, before work starts; a metric that fails.
+        SpecError: an accelerator, an unknown mode, truth or backend, what cannot be asked together, or a metric that
+            cannot be found.
+        ModelError: the model or its inputs, or a layer that is larger than the memory limit, before work starts; a
+            metric that fails.
     """
     chosen = load_accelerator(accelerator)
     own = dict(metrics) if isinstance(metrics, Mapping) else load_metrics(metrics)
@@ -101,9 +112,9 @@ def replay(
             on_layer(layer)
 
     done = run(
-        model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth,
+        model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth, against=against,
         calibration=calibration, events=events, attribution=attribution, shapley=shapley, progress=progress,
-        on_layer=judge, unfinished=unfinished,
+        on_layer=judge, unfinished=unfinished, memory_limit=memory_limit,
     )  # fmt: skip
     return judged(done, chosen, metrics=own, rows=rows)
 

@@ -81,6 +81,7 @@ TABLES = {
     "accelerator.matrix": Table(of=(accelerators.MatrixKeys,)),
     "accelerator.activations": Table(of=(accelerators.ActivationKeys,)),
     "accelerator.weights": Table(of=(accelerators.WeightKeys,)),
+    "accelerator.gradients": Table(of=(accelerators.GradientKeys,)),
     "accelerator.output": Table(of=(accelerators.OutputKeys,)),
     "accelerator.rule": Table(of=(accelerators.RuleKeys,), without=_names(accelerators.MatrixKeys)),
     "accelerator.match": Table(of=(accelerators.MatchKeys,)),

@@ -55,6 +55,7 @@ class Session:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = FATAL_ONLY
+        options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         try:
             content = model.SerializeToString()
         except ValueError:

@@ -21,7 +21,12 @@ INTEGER_OPS = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv", "QLinear
 """Operators of ONNX's own domain that multiply and accumulate integers."""
 QUANTISERS = frozenset({"DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear"})
 """Operators between floats and integers."""
-MOVES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+MOVES = frozenset(
+    {
+        "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "SpaceToDepth", "Split",
+        "Squeeze", "Tile", "Transpose", "Unsqueeze",
+    }
+)  # fmt: skip
 """Operators behind which a dequantised tensor is still one."""
 
 

@@ -4,12 +4,14 @@
   what happened on the way. How far the two are apart is `emu.deviation`'s business.
 * A `ReplayRun` is one model under one accelerator.
 * In isolated mode every layer reads the float32 reference activations, so only layers differ and `outputs` is empty.
-  In propagated mode errors run through the model, and `outputs` holds the model's outputs.
+  In propagated mode errors run through the model, and `outputs` holds the model's outputs; `from=LAYER` is the same,
+  for the part of the model from that layer on.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +32,8 @@ class Mode(enum.Enum):
     """the float32 reference activations: the error of this layer alone"""
     PROPAGATED = "propagated"
     """what the accelerator computed so far: errors run through the model"""
+    FROM = "from"
+    """propagated from one layer on; what comes before it in graph order runs in float32, for the truth too"""
 
 
 class Truth(enum.Enum):
@@ -39,6 +43,8 @@ class Truth(enum.Enum):
     """multiply-accumulate layers in float64, other operators in double where the engine has a double kernel"""
     FLOAT32 = "float32"
     """the whole model in float32 by the reference engine, without graph optimisation"""
+    ACCELERATOR = "accelerator"
+    """the same model under another accelerator, in the same mode"""
 
 
 class FallbackReason(enum.Enum):
@@ -53,6 +59,8 @@ class FallbackReason(enum.Enum):
     """a MatMul, Gemm, Conv, ConvTranspose or Einsum on tensors that are neither float32 nor float16"""
     NOT_SELECTED = "not_selected"
     """a layer that `layers` left out"""
+    BEFORE = "before"
+    """it comes before the layer that the replay starts from"""
     VECTOR = "vector"
     """norms, softmax, activations, residual adds: no `[vector]`, or an operator that vector units do not have"""
 
@@ -95,7 +103,7 @@ class LayerRun:
     macs: int
     """products in all, padding included"""
     truth: NDArray[np.float64]
-    """the layer's output in truth arithmetic; float32 truth is widened"""
+    """the layer's output in truth arithmetic; that of float32, and of another accelerator, is widened"""
     emulated: NDArray[np.float32]
     """the layer's output as the accelerator computes it, and as the model's next node reads it"""
     output_format: Format
@@ -146,13 +154,19 @@ class ReplayRun:
     accelerator_hash: str
     """hash of the resolved accelerator, units included"""
     mode: Mode
+    start: str = ""
+    """the layer that a replay of mode FROM starts from; empty in the others"""
     truth: Truth
+    against: str = ""
+    """the accelerator that is the truth; empty for any other truth"""
+    against_hash: str = ""
     backend: str | None
     """the backend that was asked for; None = the default one"""
-    layers: tuple[LayerRun, ...]
-    """in graph order; empty if the caller took them with `on_layer` and `keep=False`"""
+    layers: Sequence[LayerRun]
+    """in graph order; empty if the caller took them with `on_layer` and `keep=False`. A run that keeps finished layers
+    on disk has them read there when they are looked at"""
     outputs: dict[str, OutputPair]
-    """the model's outputs in propagated mode; empty in isolated mode"""
+    """the model's outputs where errors flow; empty in isolated mode"""
     fallback: tuple[Fallback, ...]
     """everything that was not run as the accelerator would run it"""
     truth_float32: tuple[str, ...]

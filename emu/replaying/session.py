@@ -9,9 +9,12 @@ Everything that can be refused is refused when a session is made, but for what d
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,14 +24,21 @@ from emu.errors import SpecError
 from emu.formats.backend import backend_of
 from emu.layers.gemm import Array
 from emu.replaying.calibration import as_record, calibrate
+from emu.replaying.course import Course, course
 from emu.replaying.fallback import find_fallbacks, refuse
-from emu.replaying.graph import Graph, load_graph
+from emu.replaying.graph import Graph, bind, load_graph
 from emu.replaying.inputs import inputs_hash, read_inputs
-from emu.replaying.job import Job, OnLayer, Progress, Route
-from emu.replaying.layers import plan_layers
+from emu.replaying.isolated import run_isolated
+from emu.replaying.job import Job, OnLayer, Progress
+from emu.replaying.layers import find_layers, is_float, plan_layers
 from emu.replaying.limits import Limits
+from emu.replaying.machine import Machine
+from emu.replaying.memory import needs
+from emu.replaying.propagated import run_alone, run_propagated
 from emu.replaying.reference import Reference
-from emu.replaying.result import Mode, ReplayRun, Truth
+from emu.replaying.result import Fallback, FallbackReason, Mode, ReplayRun, Truth
+from emu.replaying.room import Room, Scratch, bounded, drop_held
+from emu.replaying.route import Route
 from emu.replaying.spill import Spill
 from emu.replaying.vectors import find_vector_nodes
 
@@ -50,6 +60,7 @@ class LoadedModel:
         *,
         fixed: Mapping[str, Array] | None = None,
         limits: Limits | None = None,
+        like: Sequence[Inputs] = (),
     ) -> None:
         """Load, check and fold a model, and try it in the reference engine.
 
@@ -57,12 +68,17 @@ class LoadedModel:
             model: an ONNX file, or a model built in memory.
             fixed: inputs that have one value for good; branches on them are taken.
             limits: bounds on what is read.
+            like: inputs whose shapes all runs have. A cell whose number of steps only they tell is taken apart then,
+                and inputs of other shapes are refused; without such a cell, or without `like`, any shape goes.
 
         Raises:
-            ModelError: anything that is wrong with the model.
+            ModelError: anything that is wrong with the model, or with those inputs.
         """
         self.limits = limits or Limits()
-        self.graph: Graph = load_graph(model, self.limits, fixed)
+        loaded = load_graph(model, self.limits, fixed)
+        self.graph: Graph = loaded
+        if like:
+            self.graph = bind(loaded, lambda: [read_inputs(one, loaded, self.limits) for one in like], self.limits)
         self.reference = Reference(self.graph)
 
     def run(self, inputs: Inputs) -> dict[str, Array]:
@@ -89,6 +105,7 @@ class ReplaySession:
         shapley: bool = False,
         calibration: Inputs | None = None,
         keep_weights: bool = True,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """Plan every layer.
 
@@ -102,6 +119,8 @@ class ReplaySession:
             shapley: charge it over all orders of the stages, too.
             calibration: inputs from which static activation scales are chosen.
             keep_weights: quantise each layer's weights once; costs the memory of their codes.
+            share: (n, of): of the layers and vector operations in graph order, every of-th one from the n-th on; the
+                others run in reference arithmetic. For isolated replays that several processes share.
 
         Raises:
             SpecError: the accelerator or the backend.
@@ -119,12 +138,24 @@ class ReplaySession:
         names = frozenset(entry.layer.name for entry in self._planned)
         self.fallback = find_fallbacks(graph, reference.types, names, frozenset(one.index for one in self._vectors))
         refuse(graph, self.accelerator, self.fallback)
+        if share != (0, 1):
+            places = sorted([*(entry.layer.index for entry in self._planned), *(one.index for one in self._vectors)])
+            own = set(places[share[0] :: share[1]])
+            self._planned = tuple(entry for entry in self._planned if entry.layer.index in own)
+            self._vectors = tuple(one for one in self._vectors if one.index in own)
         samples = None if calibration is None else read_inputs(calibration, graph, model.limits)
         self._scales = calibrate(graph, reference, self._planned, samples)
 
     @cached_property
     def _route(self) -> Route:
-        return Route.of(self._model.graph, self._model.reference, self._planned, self._vectors)
+        return Route.of(self._model.graph, self._model.reference, self._machine(events=False).nodes)
+
+    def _machine(self, *, events: bool) -> Machine:
+        return Machine(
+            graph=self._model.graph, types=self._model.reference.types, planned=self._planned, vectors=self._vectors,
+            scales=self._scales, backend=self._backend, events=events, weights=self._weights,
+            keep_weights=self._keep_weights,
+        )  # fmt: skip
 
     def outputs(self, inputs: Inputs) -> dict[str, Array]:
         """The model's outputs under the accelerator: a propagated run without truth, records and events.
@@ -132,84 +163,131 @@ class ReplaySession:
         Raises:
             ModelError: inputs that do not fit, or NaN where a format has none.
         """
-        given = read_inputs(inputs, self._model.graph, self._model.limits)
-        return self._job(given, Truth.FLOAT32, events=False).outputs_alone()
+        graph = self._model.graph
+        given = read_inputs(inputs, graph, self._model.limits)
+        job = Job(
+            graph=graph, reference=self._model.reference, machine=self._machine(events=False), inputs=given,
+            route=lambda: self._route, flows=True,
+        )  # fmt: skip
+        return run_alone(job)
 
     def run(
         self,
         inputs: Inputs,
         *,
-        mode: str | Mode = "isolated",
+        mode: str | Mode | Course = "isolated",
         truth: str | Truth = "float64",
+        against: ReplaySession | None = None,
         progress: Progress | None = None,
         on_layer: OnLayer | None = None,
         keep: bool = True,
         unfinished: Path | None = None,
+        memory_limit: int | None = None,
     ) -> ReplayRun:
         """One replay; the arguments are those of `emu.replaying.driver.run`.
 
+        Args:
+            inputs: as there.
+            mode: as there.
+            truth: as there.
+            against: another accelerator on the same `LoadedModel`, in place of a truth.
+            progress: as there.
+            on_layer: as there.
+            keep: as there.
+            unfinished: as there.
+            memory_limit: as there; quantised weights that were kept are dropped.
+
         Raises:
-            SpecError: an unknown mode or truth.
-            ModelError: inputs that do not fit, or NaN where a format has none.
+            SpecError: an unknown mode or truth, or what cannot be asked together.
+            ModelError: inputs that do not fit, NaN where a format has none, no layer to start from, or a layer that is
+                larger than the memory limit.
         """
         started = time.perf_counter()
-        mode, truth = member(Mode, mode), member(Truth, truth)
-        graph = self._model.graph
+        asked, measure = course(mode), self._measure(truth, against)
+        graph, reference = self._model.graph, self._model.reference
+        machine = self._machine(events=self._events)
+        first = asked.first(graph, machine.nodes)
+        skipped = [node for node in machine.nodes if node.index < first]
+        others = () if against is None else (against._machine(events=False).starting(first),)
         given = read_inputs(inputs, graph, self._model.limits)
-        spill = None if unfinished is None else Spill(unfinished, self._question(given, mode, truth))
-        job = self._job(
-            given,
-            truth,
-            events=self._events,
-            attribution=self._attribution,
-            progress=progress,
-            on_layer=on_layer,
-            keep=keep,
-            spill=spill,
-        )
-        outputs, widened = (job.isolated(), []) if mode is Mode.ISOLATED else job.propagated()
+        machine = machine.starting(first)
+        owner = Scratch() if memory_limit is not None and unfinished is None else None
+        folder = unfinished if owner is None else owner.folder
+        job = Job(
+            graph=graph, reference=reference, machine=machine, inputs=given, truth=measure, others=others,
+            route=lambda: Route.of(graph, reference, machine.nodes, first=first) if first else self._route,
+            first=first, flows=asked.flows, attribution=self._attribution, shapley=self._shapley,
+            progress=progress or _silent, on_layer=on_layer or _silent, keep=keep,
+            spill=None if folder is None else Spill(folder, self._question(given, asked, measure, against)),
+        )  # fmt: skip
+        with self._room(job, memory_limit, folder) as job.room:
+            outputs, widened = run_propagated(job) if asked.flows else ({}, run_isolated(job))
         job.progress(job.total, job.total, "")
-        in_order = sorted(job.done, key=lambda one: one.node_index)  # however they were run
+        before = (Fallback(node=node.name, op=node.op, reason=FallbackReason.BEFORE) for node in skipped)
         return ReplayRun(
             model=graph.path, model_sha256=graph.sha256, inputs_sha256=inputs_hash(given),
-            accelerator=self.accelerator.name, accelerator_hash=self.accelerator.spec_hash, mode=mode, truth=truth,
-            backend=self._backend, layers=tuple(in_order), outputs=outputs, fallback=self.fallback,
+            accelerator=self.accelerator.name, accelerator_hash=self.accelerator.spec_hash, mode=asked.mode,
+            start=asked.start, truth=measure, against="" if against is None else against.accelerator.name,
+            against_hash="" if against is None else against.accelerator.spec_hash,
+            backend=self._backend, layers=job.layers(owner), outputs=outputs, fallback=(*before, *self.fallback),
             truth_float32=tuple(widened), calibration=as_record(self._scales),
             elapsed=time.perf_counter() - started,
         )  # fmt: skip
 
-    def _question(self, given: dict[str, Array], mode: Mode, truth: Truth) -> dict[str, Any]:
+    @contextlib.contextmanager
+    def _room(self, job: Job, limit: int | None, folder: Path | None) -> Iterator[Room]:
+        """What a run may hold; tensors that it left on disk are gone in the end."""
+        if folder is not None:
+            drop_held(folder)
+        if limit is None or folder is None:
+            yield Room()
+            return
+        self._weights.clear()
+        job.machine = replace(job.machine, keep_weights=False)
+        own = {node.index for node in job.machine.nodes}
+        truths = [layer for layer in find_layers(job.graph) if layer.index not in own and layer.index >= job.first]
+        steps = [*job.route().steps, *(layer for layer in truths if is_float(layer, job.reference.types))]
+        room = bounded(limit, needs(job.graph, job.reference.types, job.inputs, steps), folder, str(job.graph.path))
+        try:
+            yield room
+        finally:
+            shutil.rmtree(room.folder, ignore_errors=True)
+
+    def _measure(self, truth: str | Truth, against: ReplaySession | None) -> Truth:
+        """What deviations are measured against.
+
+        Raises:
+            SpecError: an unknown truth, or what does not go with another accelerator.
+        """
+        found = member(Truth, truth)
+        if against is None:
+            if found is Truth.ACCELERATOR:
+                raise SpecError("a truth that is an accelerator is named by `against`")
+            return found
+        if found is Truth.FLOAT32:
+            raise SpecError("the truth is float32 or another accelerator, not both")
+        if self._attribution:
+            raise SpecError(
+                "attribution goes from exact arithmetic to an accelerator, and is not defined from one accelerator "
+                "to another: leave it out, or ask `emu diff` for the level where they part"
+            )
+        if against._model is not self._model:
+            raise ValueError("both accelerators have to be sessions of one LoadedModel")
+        return Truth.ACCELERATOR
+
+    def _question(
+        self, given: dict[str, Array], asked: Course, truth: Truth, against: ReplaySession | None
+    ) -> dict[str, Any]:
         """All that decides a bit, an event or a share of a layer."""
         return {
             "model": self._model.graph.sha256, "inputs": inputs_hash(given), "accelerator": self.accelerator.spec_hash,
-            "mode": mode.value, "truth": truth.value, "events": self._events,
+            "mode": str(asked), "truth": truth.value, "events": self._events,
             "attribution": self._attribution, "shapley": self._shapley,
             "layers": [entry.layer.name for entry in self._planned] + [one.name for one in self._vectors],
             "calibration": as_record(self._scales),
+            "against": None if against is None
+            else {"accelerator": against.accelerator.spec_hash, "calibration": as_record(against._scales)},
         }  # fmt: skip
-
-    def _job(
-        self,
-        given: dict[str, Array],
-        truth: Truth,
-        *,
-        events: bool,
-        attribution: int = 0,
-        progress: Progress | None = None,
-        on_layer: OnLayer | None = None,
-        keep: bool = True,
-        spill: Spill | None = None,
-    ) -> Job:
-        return Job(
-            graph=self._model.graph, reference=self._model.reference, planned=self._planned,
-            vectors=self._vectors, scales=self._scales,
-            inputs=given, truth=truth, backend=self._backend, progress=progress or _silent,
-            on_layer=on_layer or _silent, keep=keep, events=events, attribution=attribution, shapley=self._shapley,
-            spill=spill,
-            weights=self._weights,
-            keep_weights=self._keep_weights,
-            route=lambda: self._route,
-        )  # fmt: skip
 
 
 def member(kind: type[E], value: str | E) -> E:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from emu.atomic import replacing
@@ -25,10 +23,13 @@ from emu.deviation.names import fit
 from emu.deviation.result import FallbackRow, Result
 from emu.deviation.rows import known_sum, of_units, totals
 from emu.errors import ModelError
+from emu.replaying.course import course
+from emu.replaying.result import Mode
 from emu.report import plots
 from emu.report.columns import columns_of
 from emu.report.curves import depth_plot, magnitude_plot
 from emu.report.heat import heat_map
+from emu.report.page import Card, fill
 
 NAME_WIDTH = 40
 """Characters of a layer's name in the table; the whole name is shown where the mouse rests on it."""
@@ -36,15 +37,21 @@ MODE_WORDS = {
     "isolated": "Every layer reads the float32 reference activations: a row is that layer's own error.",
     "propagated": "Every layer reads what the accelerator computed before: errors run through the model.",
 }
+FROM_WORDS = (
+    "What comes before {} in graph order runs in float32, for the truth too; from there on every layer reads what the "
+    "accelerator computed before: errors run through the rest of the model."
+)
 TRUTH_WORDS = {
     "float64": "float64",
     "float32": "float32 of the reference engine",
+    "accelerator": "another accelerator, {} (hash {}), in the same mode: no deviation here is one from IEEE arithmetic",
 }
 REASON_WORDS = {
     "hidden_macs": "multiplies and accumulates inside, where no unit is put in",
     "integer_semantics": "runs as the model states it, in integers with the model's own scales",
     "unsupported_type": "tensors are neither float32 nor float16",
     "not_selected": "left out by the choice of layers",
+    "before": "comes before the layer that the replay starts from, run in float32",
     "vector": "vector operation, run in float32",
 }
 PROVENANCE_WORDS = {
@@ -58,14 +65,8 @@ PROVENANCE_WORDS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """One figure of the summary."""
-
-    label: str
-    value: str
-    note: str
-    alert: bool = False
+SHORT = 12
+"""Digits of a hash in a sentence."""
 
 
 def write_report(path: Path, result: Result, beside: Result | None = None) -> None:
@@ -92,19 +93,14 @@ def render(result: Result, beside: Result | None = None) -> str:
     """
     if beside is not None and beside.model_sha256 != result.model_sha256:
         raise ModelError(f"{beside.model}: another model than {result.model}, their layers cannot stand side by side")
-    import jinja2
-
-    source = resources.files("emu.report").joinpath("template.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     worst, columns = result.worst, columns_of(result.rows)
     names = fit([row.layer for row in result.rows], NAME_WIDTH)
-    return environment.from_string(source).render(
+    return fill(
+        "emu.report",
         result=result,
         worst=worst if len(result.rows) > 1 else None,
-        mode_words=MODE_WORDS.get(result.mode, ""),
-        truth_words=TRUTH_WORDS.get(result.truth, result.truth),
+        mode_words=_mode_words(result),
+        truth_words=TRUTH_WORDS.get(result.truth, result.truth).format(result.against, result.against_hash[:SHORT]),
         cards=cards(result),
         columns=columns,
         names=names,
@@ -167,6 +163,11 @@ def cards(result: Result) -> list[Card]:
     return out
 
 
+def _mode_words(result: Result) -> str:
+    asked = course(result.mode)
+    return FROM_WORDS.format(asked.start) if asked.mode is Mode.FROM else MODE_WORDS[result.mode]
+
+
 def _by_reason(rows: Sequence[FallbackRow]) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """Nodes that were not emulated: reason, then operator, then names."""
     out: dict[str, dict[str, list[str]]] = {}
@@ -183,6 +184,7 @@ def _provenance(result: Result) -> list[tuple[str, str]]:
         ("inputs SHA-256", result.inputs_sha256),
         ("accelerator", result.accelerator),
         ("accelerator hash", result.accelerator_hash),
+        *((("against", result.against), ("hash of that", result.against_hash)) if result.against else ()),
         ("backend", result.backend),
         ("time, truth included", numbers.seconds(result.elapsed)),
         *((f"static scale of {tensor}", str(scale)) for tensor, scale in result.calibration.items()),

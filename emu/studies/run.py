@@ -8,11 +8,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emu.replaying.result import Kind
+from emu._version import SEMANTICS_VERSION, emu_version
+from emu.replaying.result import Kind, Mode
 from emu.studies.axes import Chosen
 from emu.studies.check import Point, check_points, load_point
 from emu.studies.engines import Engine, Here, Processes
@@ -22,6 +24,7 @@ from emu.studies.question import Question
 from emu.studies.results import Results
 from emu.studies.scores import costs_of, values_of
 from emu.studies.search import Scored, strategy_of
+from emu.studies.shares import whole
 from emu.studies.store import Store
 from emu.studies.subject import Subject, SubjectKeys
 from emu.studies.vocabulary import Method
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], object]
 """Called with (points done, points in all, what is done now)."""
+ROUNDS, MOST_SHARES = 4, 64
+"""Tasks that each worker should have, and parts that a point is cut into at most."""
 CHECKED = (Method.GRID, Method.RANDOM, Method.LATIN_HYPERCUBE)
 """Methods whose points are known, and checked, before the first one runs."""
 
@@ -71,6 +76,7 @@ def run_study(
     report(0, 0, "opening the workload")
     keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
     subject = keys.open()
+    store.note(accelerator=study.accelerator_name, subject_sha256=subject.sha256, environment=_environment())
     with _engine(keys, subject, workers, scheduler, study) as engine:
         run = _Run(study=study, store=store, subject=subject, engine=engine, report=report)
         while asked := first.ask():
@@ -87,6 +93,14 @@ def _engine(
 
         return Cluster(scheduler, Crate.of(subject, keys if study.task else None))
     return Processes(keys, workers) if workers else Here(subject)
+
+
+def _environment() -> dict[str, Any]:
+    """The versions and the machine of a run; on a cluster, those of the client."""
+    from emu.deviation.provenance import here
+
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return asdict(here(emu_version=emu_version(), semantics_version=SEMANTICS_VERSION, created=created))
 
 
 class _Run:
@@ -140,16 +154,25 @@ class _Run:
         before = len({one.key for one in self.known} - left.keys())
         total = max(most, before + len(left))
         self.report(before, total, "")
-        for done, answer in enumerate(self.engine.run([self.task(one) for one in left.values()]), 1):
-            self.store.put(answer.key, answer.rows, failed=answer.failed)
+        shares = self.shares(len(left))
+        tasks = [task for one in left.values() for task in self.tasks(one, shares)]
+        for done, (rows, answer) in enumerate(whole(self.engine.run(tasks), shares), 1):
+            self.store.put(answer.key, rows, failed=answer.failed)
             if answer.failed:
                 self.failed.add(answer.key)
             self.report(before + done, total, "")
 
-    def task(self, one: Known) -> Task:
-        """What a worker is told of a point."""
+    def shares(self, points: int) -> int:
+        """Into how many tasks a point is cut, so that all workers have work: by layers, if these are independent."""
+        alone = self.question.replay and self.question.mode == Mode.ISOLATED.value and self.engine.width > 1
+        return max(1, min(MOST_SHARES, ROUNDS * self.engine.width // max(1, points))) if alone else 1
+
+    def tasks(self, one: Known, shares: int) -> list[Task]:
+        """What workers are told of a point."""
         keys = self.study.accelerator_keys(one.point.chosen)
-        return Task(key=one.key, accelerator=keys, question=self.question)
+        return [
+            Task(key=one.key, accelerator=keys, question=self.question, share=(n, shares)) for n in range(shares)
+        ]  # fmt: skip
 
     def scored(self, one: Known) -> Scored:
         """A point's numbers."""

@@ -16,6 +16,7 @@ from emu.cli.main import run
 from emu.cli.progress import LayerProgress
 from emu.cli.replay_command import _remarks
 from emu.demo.demo import DATA, MODEL
+from emu.replaying.result import Fallback, FallbackReason
 
 
 @pytest.fixture
@@ -162,8 +163,9 @@ def test_brackets_in_the_name_of_a_layer_are_text():
 
 
 def test_remarks_count_in_words(capsys):
-    entries = tuple(SimpleNamespace(op="Relu") for _ in range(1))
-    _remarks(messages(), SimpleNamespace(run=SimpleNamespace(fallback=entries, truth_float32=("a", "b"))))
+    entries = tuple(Fallback(node=name, op="Relu", reason=FallbackReason.VECTOR) for name in "x")
+    run = SimpleNamespace(fallback=entries, truth_float32=("a", "b"), against="")
+    _remarks(messages(), SimpleNamespace(run=run))
     error = capsys.readouterr().err
     assert "1 node ran in reference arithmetic: Relu" in error
     assert "2 nodes of the truth ran in float32" in error
@@ -239,11 +241,11 @@ def test_a_report_with_another_run_beside(inputs, tmp_path, capsys):
 
 def test_an_interrupted_run_is_resumed(inputs, tmp_path, monkeypatch):
     """Ctrl-C after two layers; the folder then holds no run, and --resume makes the one that was not interrupted."""
-    from emu.replaying import job
+    from emu.replaying import machine
 
     plain, out = tmp_path / "plain", tmp_path / "run"
     assert replay(inputs, "--out", str(plain)) == 0
-    real, calls = job.emulate, []
+    real, calls = machine.emulate, []
 
     def interrupted(*args, **kwargs):
         calls.append(1)
@@ -251,9 +253,9 @@ def test_an_interrupted_run_is_resumed(inputs, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(job, "emulate", interrupted)
+    monkeypatch.setattr(machine, "emulate", interrupted)
     assert replay(inputs, "--out", str(out)) == 130
-    monkeypatch.setattr(job, "emulate", real)
+    monkeypatch.setattr(machine, "emulate", real)
     assert not (out / "run.json").exists()
     assert len(list((out / ".unfinished").glob("*.emulated.npy"))) >= 2
     assert replay(inputs, "--out", str(out), "--resume", "--expect", str(plain)) == 0

@@ -65,7 +65,9 @@ def diff(inputs, one, other):
 
 def test_equal_bits(inputs, capsys):
     assert diff(inputs, "int8-int32", "int8-int32") == 0
-    assert "every bit is the same" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "every bit is the same" in printed
+    assert "the specifications say the same" in printed
 
 
 def test_a_difference_is_named(inputs, capsys):
@@ -73,3 +75,32 @@ def test_a_difference_is_named(inputs, capsys):
     printed = capsys.readouterr().out
     assert "first different element: [0, " in printed
     assert "first different step: level 0" in printed
+    assert "matrix.unit.d.format" in printed
+    assert "int32 under A, int16 under B" in printed
+    assert "B to A dB" in printed
+
+
+ONE_UNIT = """
+name = "narrow"
+[matrix]
+activations = { scheme = "absmax" }
+weights = { scheme = "absmax" }
+[matrix.unit]
+name = "narrow"
+operands = { a = "float8_e4m3fn", b = "float8_e4m3fn", c = "float32", d = "float32" }
+[[matrix.unit.level]]
+group = 16
+align_bits = 5
+result = { format = "e8m13", rounding = "toward_zero" }
+"""
+
+
+def test_one_more_alignment_bit_names_the_level_and_the_first_element(inputs, tmp_path, capsys):
+    one, other = tmp_path / "one.toml", tmp_path / "other.toml"
+    one.write_text(ONE_UNIT)
+    other.write_text(ONE_UNIT.replace("align_bits = 5", "align_bits = 6"))
+    assert diff(inputs, str(one), str(other)) == 3
+    printed = capsys.readouterr().out
+    assert "first different element: [0, 0, 0, 1] of conv1" in printed
+    assert "first different step: level 0 of narrow, at k 0…8" in printed
+    assert "matrix.unit.level.0.align_bits  5 under A, 6 under B" in printed

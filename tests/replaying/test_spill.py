@@ -80,7 +80,7 @@ def test_a_resumed_run_has_the_same_bits(model, inputs, tmp_path, mode, truth, c
 
 def test_what_is_there_is_not_computed_again(model, inputs, tmp_path, monkeypatch):
     whole = run(model, inputs, ACCELERATOR, unfinished=tmp_path / "left")
-    monkeypatch.setattr("emu.replaying.job.emulate", None)
+    monkeypatch.setattr("emu.replaying.machine.emulate", None)
     same(whole, run(model, inputs, ACCELERATOR, unfinished=tmp_path / "left"))
 
 
