@@ -13,8 +13,7 @@
   Resize with `antialias`, `tf_crop_and_resize` or a kept aspect ratio); no stated order of operations (Det, Col2Im);
   results that are integers (QuantizeLinear, DynamicQuantizeLinear, TfIdfVectorizer's counts); tables made of sizes,
   which are constants by now if the sizes are (the windows, MelWeightMatrix); random draws (Bernoulli, Dropout in
-  training, Random…); losses (NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss); norms that also give statistics
-  (LayerNormalization with several outputs, BatchNormalization in training); types other than float32 and float16.
+  training, Random…); BatchNormalization in training; types other than float32 and float16.
 * `fallback.ops = "error"` refuses hidden layers, integers and types, and vector operations if the accelerator states
   their formats; what the user deselected is no fallback of the accelerator's.
 """
