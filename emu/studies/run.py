@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emu._version import SEMANTICS_VERSION, emu_version
 from emu.replaying.result import Kind, Mode
 from emu.studies.axes import Chosen
 from emu.studies.check import Point, check_points, load_point
@@ -74,6 +76,7 @@ def run_study(
     report(0, 0, "opening the workload")
     keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
     subject = keys.open()
+    store.note(accelerator=study.accelerator_name, subject_sha256=subject.sha256, environment=_environment())
     with _engine(keys, subject, workers, scheduler, study) as engine:
         run = _Run(study=study, store=store, subject=subject, engine=engine, report=report)
         while asked := first.ask():
@@ -90,6 +93,14 @@ def _engine(
 
         return Cluster(scheduler, Crate.of(subject, keys if study.task else None))
     return Processes(keys, workers) if workers else Here(subject)
+
+
+def _environment() -> dict[str, Any]:
+    """The versions and the machine of a run; on a cluster, those of the client."""
+    from emu.deviation.provenance import here
+
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return asdict(here(emu_version=emu_version(), semantics_version=SEMANTICS_VERSION, created=created))
 
 
 class _Run:
