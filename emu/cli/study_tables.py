@@ -66,6 +66,13 @@ def print_results(console: Console, view: View, *, best: int, by: str | None) ->
     objective = view.objective(by)
     ranked = view.best(by)
     console.print(summary(view))
+    title, found = view.found()
+    if title:
+        console.print(f"\n{title}" + ("" if found else ": none"), soft_wrap=True)
+    if found:
+        print_table(console, points_table(view, found))
+    for layer, value in (item for one in found for item in view.mixed(one)):
+        console.print(f"  {layer}: {value}", soft_wrap=True)
     if ranked:
         shown = ranked[:best]
         rest = f", {len(shown)} of {numbers.count(len(ranked))}" if len(shown) < len(ranked) else ""
@@ -100,6 +107,10 @@ def print_layers(console: Console, view: View, by: str | None) -> None:
     objective = chosen if chosen in deviations else next(iter(deviations), None)
     if objective is None:
         return
+    if view.alone():
+        console.print(f"\n{objective.name} with one layer at another {view.asked.search.along} ({describe(objective)})")
+        print_table(console, _alone_table(view, objective))
+        return
     values = view.layers(objective)
     if len({one.layer for one in values}) < 2:
         return
@@ -110,6 +121,21 @@ def print_layers(console: Console, view: View, by: str | None) -> None:
         console.print(f"\nWorst layer by {short_axes(view.varied)[name]} ({by_layer(objective)}{note})")
         table = _layer_table(view, name, objective)
         print_table(console, table)
+
+
+def _alone_table(view: View, objective: Objective) -> Table:
+    from rich.text import Text
+
+    alone, table = view.alone(), plain_table()
+    columns = list(dict.fromkeys(value for _, value in alone))
+    table.add_column("layer")
+    for value in columns:
+        table.add_column(value, justify="right")
+    for layer in dict.fromkeys(layer for layer, _ in alone):
+        points = [alone.get((layer, value)) for value in columns]
+        cells = ["–" if one is None else spelled(objective, one.values[objective.name]) for one in points]
+        table.add_row(*map(Text, (cut(layer, LABEL), *cells)))
+    return table
 
 
 def _layer_table(view: View, name: str, objective: Objective) -> Table:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from emu._version import SEMANTICS_VERSION, emu_version
 from emu.replaying.result import Kind, Mode
-from emu.studies.axes import Chosen
+from emu.studies.axes import Chosen, Named, name_of
 from emu.studies.check import Point, check_points, load_point
 from emu.studies.engines import Engine, Here, Processes
 from emu.studies.evaluate import Task
@@ -68,10 +68,8 @@ def run_study(
     report = progress or _silent
     report(0, 0, "checking the points")
     first = strategy_of(study)
-    if study.search.method in CHECKED:
-        check_points(study, strategy_of(study).ask())
-    else:
-        check_points(study, study.points())
+    listed = study.search.method in CHECKED
+    ready = check_points(study, strategy_of(study).ask() if listed else study.points())
     store = Store.made(out, study.keys, study.name)
     report(0, 0, "opening the workload")
     keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
@@ -79,6 +77,7 @@ def run_study(
     store.note(accelerator=study.accelerator_name, subject_sha256=subject.sha256, environment=_environment())
     with _engine(keys, subject, workers, scheduler, study) as engine:
         run = _Run(study=study, store=store, subject=subject, engine=engine, report=report)
+        run.hashes = {name_of(point.chosen): point.accelerator_hash for point in ready}
         while asked := first.ask():
             first.tell(run.round(asked, first.most))
     return Results(store)
@@ -112,6 +111,8 @@ class _Run:
         self.known: list[Known] = []
         self.costs: dict[str, Mapping[str, float]] = {}
         self.failed: set[str] = set()
+        self.hashes: dict[Named, str] = {}
+        """accelerators of points that are known already"""
         self.wants_costs = any(objective.is_cost for objective in study.objectives)
 
     def round(self, asked: Sequence[Chosen], most: int) -> list[Scored]:
@@ -136,8 +137,7 @@ class _Run:
 
     def known_of(self, chosen: Chosen, number: int) -> Known:
         """A point with its key and cost."""
-        accelerator = load_point(self.study, chosen)
-        digest = accelerator.spec_hash
+        digest = self.hashes.get(name_of(chosen)) or load_point(self.study, chosen).spec_hash
         return Known(
             number=number,
             point=Point(chosen=chosen, accelerator_hash=digest),
@@ -152,7 +152,8 @@ class _Run:
             return
         left = {key: one for key, one in wanted.items() if key not in finished and key not in self.failed}
         before = len({one.key for one in self.known} - left.keys())
-        total = max(most, before + len(left))
+        twice = len(self.known) - len({one.key for one in self.known})
+        total = max(most - twice, before + len(left))
         self.report(before, total, "")
         shares = self.shares(len(left))
         tasks = [task for one in left.values() for task in self.tasks(one, shares)]

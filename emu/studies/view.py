@@ -21,7 +21,9 @@ from emu.errors import SpecError
 from emu.studies.objectives import COSTS, Objective
 from emu.studies.points import OWN
 from emu.studies.question import Question
+from emu.studies.search.sensitivity import LAYERS
 from emu.studies.table import OUTPUT
+from emu.studies.vocabulary import Method
 
 if TYPE_CHECKING:
     from emu.studies.results import Results
@@ -70,6 +72,7 @@ class View:
         """
         self.results, self.asked = results, results.study
         self.points = _read(results) if points is None else list(points)
+        self._layers: dict[str, list[LayerValue]] = {}
 
     @cached_property
     def names(self) -> list[str]:
@@ -158,6 +161,50 @@ class View:
 
         return sorted((one for one in self.points if one.kept and not math.isnan(one.values[first.name])), key=rank)
 
+    def found(self) -> tuple[str, list[Shown]]:
+        """What a search was for, in words and as points; nothing for a search that looks for nothing by itself.
+
+        * By halving: for every combination of the other axes, the first value that keeps the constraints, among those
+          tried; combinations in which none does are left out.
+        * Mixed precision: the map that gives way most (the sum of the steps of all layers) and keeps the constraints.
+        """
+        along = self.asked.search.along or ""
+        constraints = " and ".join(f"{one.objective} {one.text}" for one in self.asked.constraints)
+        kept = [one for one in self.points if one.kept]
+        if self.asked.search.method is Method.BISECTION:
+            order = {label: place for place, label in enumerate(self.labels(along))}
+            first: dict[tuple[tuple[str, str], ...], Shown] = {}
+            for one in sorted(kept, key=lambda one: order.get(one.labels.get(along, ""), len(order))):
+                first.setdefault(tuple((name, label) for name, label in one.labels.items() if name != along), one)
+            return f"The first {along} with {constraints}", list(first.values())
+        if self.asked.search.method is Method.SENSITIVITY:
+            best = max(kept, key=self._steps, default=None)
+            return f"The map of layers to {along} that gives way most with {constraints}", [best] if best else []
+        return "", []
+
+    def mixed(self, one: Shown) -> list[tuple[str, str]]:
+        """The layers of a mixed precision that are not at the dearest value, and their values."""
+        values = self._values_along()
+        parts = [item.rpartition(": ") for item in one.labels.get(LAYERS, "").split(", ")]
+        return [(layer, value) for layer, _, value in parts if value in values]
+
+    def alone(self) -> dict[tuple[str, str], Shown]:
+        """The points of a search for a mixed precision in which one layer gives way, by layer and value."""
+        if self.asked.search.method is not Method.SENSITIVITY:
+            return {}
+        return {self.mixed(one)[0]: one for one in self.answered if len(self.mixed(one)) == 1}
+
+    def _values_along(self) -> list[str]:
+        """The values of the axis that a search goes along, in the order of the study."""
+        along = self.asked.search.along
+        choices = [(axis.numeric, choice) for axis in self.asked.axes if axis.name == along for choice in axis.choices]
+        return [label_of_cell(choice.value) if numeric else choice.label for numeric, choice in choices]
+
+    def _steps(self, one: Shown) -> int:
+        """How many steps all layers of a mixed precision are below the dearest value."""
+        values = self._values_along()
+        return sum(len(values) - 1 - values.index(value) for _, value in self.mixed(one))
+
     def objective(self, name: str | None) -> Objective:
         """An objective by name; the first for None.
 
@@ -198,6 +245,11 @@ class View:
         """An objective's metric for each layer (or output) that counts, of every point; none for scores and costs."""
         if objective.is_cost or objective.is_task:
             return []
+        if objective.name not in self._layers:
+            self._layers[objective.name] = self._read_layers(objective)
+        return self._layers[objective.name]
+
+    def _read_layers(self, objective: Objective) -> list[LayerValue]:
         by_key: dict[str, list[dict[str, Any]]] = {}
         for key in dict.fromkeys(one.key for one in self.answered):
             rows = self.results.store.read([key], ("kind", "layer", "k", objective.column))

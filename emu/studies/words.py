@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.costs.result import objectives as cost_units
 from emu.deviation import numbers
 from emu.deviation.names import cut
 from emu.studies.objectives import TASK, Objective
@@ -59,10 +60,10 @@ METRICS = {
     "ulp_p99": Words(title="99th percentile of the distance", unit="ULP", spell=_count),
     "argmax_agreement": Words(title="rows with the same argmax", spell=numbers.part),
     "topk_agreement": Words(title="top elements kept", spell=numbers.part),
-    "energy_per_mac": Words(title="energy per MAC", unit="of the baseline's"),
-    "area_per_mac": Words(title="area per MAC", unit="of the baseline's"),
-    "register_bits": Words(title="registers", unit="bits", spell=_count),
-    "traffic_bits_per_mac": Words(title="memory traffic", unit="bits per MAC"),
+    "energy_per_mac": Words(title="energy per MAC", unit=cost_units["energy_per_mac"]),
+    "area_per_mac": Words(title="area per MAC", unit=cost_units["area_per_mac"]),
+    "register_bits": Words(title="registers", unit=cost_units["register_bits"], spell=_count),
+    "traffic_bits_per_mac": Words(title="memory traffic per MAC", unit=cost_units["traffic_bits_per_mac"]),
 }
 OVERS = {
     Over.WORST: "worst layer", Over.MEAN: "mean over layers", Over.MEDIAN: "median layer", Over.TOTAL: "all layers",
@@ -105,10 +106,14 @@ def spelled(objective: Objective, value: float) -> str:
     return spell(value) if math.isfinite(value) or spell is _decibels else numbers.short(value)
 
 
+SHORT_UNIT = 4
+"""Letters of a unit that a heading has room for."""
+
+
 def heading(objective: Objective) -> str:
     """Of a column: the objective's own name, and its unit."""
     unit = words_of(objective).unit
-    return f"{objective.name} ({unit})" if unit in ("dB", "ULP", "bits", "nats") else objective.name
+    return f"{objective.name} ({unit})" if 0 < len(unit) <= SHORT_UNIT else objective.name
 
 
 MOST_SHOWN = 12

@@ -164,9 +164,10 @@ def test_a_folder_without_a_study_is_one_line(tmp_path, capsys):
 
 
 def test_results_are_dataframes_in_one_line(folder):  # noqa: F811
-    import polars
-
     import emu
+
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("pandas")
 
     table = polars.from_arrow(emu.load_results(folder).points())
     assert table[ALIGN].to_list() == [4, 4, 6, 6, 9, 9, 13, 13]

@@ -69,6 +69,20 @@ def layers_plot(view: View, palette: Palette, objective: Objective, x: str) -> D
     return Drawn(kind="layers", figure=drawn.figure, title=title, note=note)
 
 
+def alone_plot(view: View, palette: Palette, objective: Objective) -> Drawn | None:
+    """An objective over layers and the values at which each of them is alone; of a search for a mixed precision."""
+    alone = view.alone()
+    name = view.asked.search.along or ""
+    columns = list(dict.fromkeys(value for _, value in alone))
+    cells = {key: one.values[objective.name] for key, one in alone.items()}
+    layers = list(dict.fromkeys(layer for layer, _ in alone))
+    drawn = _draw(palette, objective, cells, rows=layers, columns=columns, y="", x=name)
+    if drawn is None:
+        return None
+    title = f"{objective.name} with one layer at another {name}: {describe(objective)} ({better(objective)})"
+    return Drawn(kind="layers", figure=drawn.figure, title=title, note="all other layers are at the dearest value")
+
+
 def _draw(
     palette: Palette, objective: Objective, cells: Cells, *, rows: Sequence[str], columns: Sequence[str], y: str, x: str
 ) -> Drawn | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from emu.errors import SpecError
 from emu.formats.enums import Vocabulary
 from emu.studies.objectives import Constraint, Objective
-from emu.studies.plots.cells import heat_plot, layers_plot
+from emu.studies.plots.cells import alone_plot, heat_plot, layers_plot
 from emu.studies.plots.lines import layer_lines_plot, lines_plot
 from emu.studies.plots.pareto import pareto_plot
 from emu.studies.plots.style import Drawn, Palette
@@ -87,6 +87,8 @@ def every_plot(view: View, palette: Palette) -> list[Drawn]:
     cost = cost_of(view, first)
     if cost is not None:
         out.append(pareto_plot(view, palette, cost, first))
+    if view.alone():
+        return [one for one in (*out, alone_plot(view, palette, first)) if one is not None]
     if x is not None:
         by = second_axis(view, x)
         asked = [one for one in view.asked.objectives if not one.is_cost] or list(view.asked.objectives)
@@ -130,6 +132,8 @@ def one_plot(
 
 def _suiting(view: View, other: Objective | None, given: Sequence[str]) -> Plot:
     """The kind that suits what was asked for."""
+    if view.alone() and not given:
+        return Plot.LAYERS
     if LAYER in given or (len(given) == 1):
         return Plot.LINES
     if len(given) == 2:
@@ -157,6 +161,8 @@ def _over_axes(
             if y is None:
                 raise SpecError("needs two axes that vary", key=what.value, value=x)
             return heat_plot(view, palette, objective, x, y)
+        case Plot.LAYERS if view.alone():
+            return alone_plot(view, palette, objective)
         case Plot.LAYERS if layered:
             return layers_plot(view, palette, objective, x)
         case Plot.WIDTH:

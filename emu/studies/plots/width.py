@@ -19,12 +19,13 @@ from emu.report.svg import FONT_SIZE
 from emu.studies.objectives import Constraint, Objective
 from emu.studies.plots.style import LABEL, Drawn, Palette, canvas, colours, label_sides, legend, markers
 from emu.studies.view import View, middle
+from emu.studies.vocabulary import Method
 from emu.studies.words import by_layer, short_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DODGE = 0.05
+DODGE = 0.1
 """How far series stand beside each other, in octaves of K."""
 NONE = math.inf
 """Of a layer whose constraint no value keeps."""
@@ -73,7 +74,7 @@ def width_plot(
     for place, label in enumerate(labels):
         beside = 2.0 ** (DODGE * (place - (len(labels) - 1) / 2))
         name = cut(label, LABEL) if by else None
-        _series(ax, palette, needs[label], paint[label], shapes[label], name, top, beside)
+        _series(ax, palette, needs[label], paint[label], shapes[label], name, top, beside, below=place % 2 == 1)
     ks = sorted({k for some in needs.values() for k, _ in some})
     ax.set_xscale("log", base=2)
     ax.set_xticks(ks, [str(k) for k in ks])
@@ -89,6 +90,8 @@ def width_plot(
     legend(ax, palette, names[by] if by else "")
     never = sum(value == NONE for some in needs.values() for _, value in some)
     notes = [f"{numbers.plural(never, 'cross')[:-1] + 'es' if never != 1 else '1 cross'} at the top: no value keeps it"]
+    if view.asked.search.method is not Method.GRID:
+        notes.append("of the values that the search has tried")
     if len(view.varied) > 1 + (by is not None):
         notes.append("median over the other axes")
     return Drawn(
@@ -99,7 +102,7 @@ def width_plot(
 
 def _series(
     ax: Axes, palette: Palette, needs: list[tuple[int, float]], colour: str, marker: str, label: str | None, top: float,
-    beside: float,
+    beside: float, *, below: bool,
 ) -> None:  # fmt: skip
     most: dict[int, float] = {}
     for k, value in needs:
@@ -118,6 +121,6 @@ def _series(
     for (k, value), count in counts.items():
         if count > 1:
             ax.annotate(
-                f"×{count}", (k * beside, top if value == NONE else value), xytext=(5, 4), textcoords="offset points",
-                fontsize=FONT_SIZE - 1, color=palette.muted,
+                f"×{count}", (k * beside, top if value == NONE else value), xytext=(5, -11 if below else 4),
+                textcoords="offset points", fontsize=FONT_SIZE - 1, color=palette.muted,
             )  # fmt: skip

@@ -22,9 +22,9 @@ from emu.report.svg import to_svg
 from emu.studies.asked import Asked
 from emu.studies.plots.choose import every_plot
 from emu.studies.plots.style import PAGE, Drawn
-from emu.studies.report.tables import all_points, best_points
+from emu.studies.report.tables import all_points, best_points, found_points
 from emu.studies.view import View
-from emu.studies.words import axis_words, better, describe, short_axes, spelled, words_of
+from emu.studies.words import SHORT_UNIT, axis_words, better, describe, short_axes, spelled, words_of
 
 PACKAGE = "emu.studies.report"
 TALL = 12.0
@@ -42,7 +42,7 @@ def write_report(path: Path, view: View) -> None:
 
 def write_page(path: Path, view: View, plots: Sequence[Drawn]) -> None:
     """Write a page with plots alone."""
-    nothing = dict.fromkeys(("cards", "question", "best", "points", "failures", "provenance"))
+    nothing = dict.fromkeys(("cards", "question", "tables", "points", "failures", "provenance"))
     _write(path, _fill(view, plots, **nothing))
 
 
@@ -53,7 +53,7 @@ def render(view: View) -> str:
         every_plot(view, PAGE),
         cards=cards(view),
         question=_question(view.asked, view.results.store.about()),
-        best=best_points(view),
+        tables=[one for one in (found_points(view), best_points(view)) if one is not None],
         points=all_points(view),
         failures=[
             (reason, numbers.plural(len(points), "point"), _labels(points[0].labels))
@@ -101,16 +101,14 @@ def cards(view: View) -> list[Card]:
         value = spelled(objective, ranked[0].values[objective.name])
         unit = words_of(objective).unit
         labels = {name: ranked[0].labels[name] for name in view.varied if name in ranked[0].labels}
-        text = f"{value} {unit}" if unit in ("dB", "ULP", "bits") and value not in ("exact", "–") else value
+        text = f"{value} {unit}" if 0 < len(unit) <= SHORT_UNIT and value not in ("exact", "–") else value
         out.append(Card(label=f"best {objective.name}", value=text, note=_labels(labels)))
     if view.asked.constraints:
         kept = sum(one.kept for one in view.points)
         text = " and ".join(f"{one.objective} {one.text}" for one in view.asked.constraints)
         out.append(Card(label="keep the constraints", value=numbers.count(kept), note=text, alert=not kept))
     elif len(view.asked.objectives) > 1:
-        out.append(
-            Card(label="Pareto front", value=numbers.count(len(view.front)), note="points that none other beats")
-        )
+        out.append(Card(label="Pareto front", value=numbers.count(len(view.front)), note="points that no other beats"))
     return out
 
 

@@ -90,12 +90,21 @@ def best_points(view: View) -> Grid | None:
     note = f"By {names}: {describe(first)}, {better(first)}."
     if several:
         note = f"No other point is as good in all of {names} and better in one."
+    return _short(view, f"Pareto front{rest}" if several else f"Best points{rest}", note, shown)
+
+
+def found_points(view: View) -> Grid | None:
+    """What the search was for; None if it looks for nothing by itself, or found nothing."""
+    title, found = view.found()
+    return _short(view, title, "Of the points that the search has tried.", found) if found else None
+
+
+def _short(view: View, title: str, note: str, points: Sequence[Shown]) -> Grid:
     columns = [Column(name="point"), *_axes(view), *_objectives(view)]
     rows = [
-        _row(view, one, columns, [_plain(one.number), *_labels(view, one), *_values(view, one, best=shown)])
-        for one in shown
+        _row(view, one, columns, [_plain(one.number), *_labels(view, one), *_values(view, one, best=points)])
+        for one in points
     ]
-    title = f"Pareto front{rest}" if several else f"Best points{rest}"
     return Grid(title=title, note=note, columns=tuple(columns), rows=tuple(rows))
 
 

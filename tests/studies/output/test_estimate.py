@@ -94,3 +94,12 @@ def test_ten_thousand_points_take_seconds(eight):
     found = estimate(study)
     assert found.points == 10_000
     assert time.process_time() - start < 30  # about 4 on an idle core
+
+
+def test_the_bar_of_a_run_ends_where_its_estimate_says(eight, tmp_path):
+    presets = {"p": {ALIGN: 6}, "q": {ALIGN: 9}, "the same as p": {ALIGN: 6, LENGTH: 128}}
+    study = load_study({**eight, "axes": {"preset": list(presets)}, "preset": presets})
+    calls = []
+    study.run(tmp_path / "out", progress=lambda *what: calls.append(what))
+    assert calls[-1] == (2, 2, "")
+    assert estimate(study).to_run == 2

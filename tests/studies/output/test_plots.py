@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from emu.errors import SpecError
-from emu.studies import load_results
+from emu.studies import load_results, load_study
 from emu.studies.plots import PAGE, PAPER, every_plot, one_plot, write_plot
 from emu.studies.plots.cells import MOST_CELLS, heat_plot
 from emu.studies.plots.choose import Plot
@@ -212,3 +212,14 @@ def test_files_are_the_same_twice(view, tmp_path, ending):
 def test_a_folder_that_was_moved_is_drawn(folder, tmp_path):
     moved = shutil.copytree(folder, tmp_path / "moved")
     assert write_plot(tmp_path / "x.png", View(load_results(moved)))
+
+
+def test_a_mixed_precision_is_drawn_by_layer_and_value(eight, tmp_path):
+    keys = {**eight, "axes": {ALIGN: [4, 6, 13]}, "search": {"method": "sensitivity", "along": ALIGN}}
+    view = View(load_study(keys).run(tmp_path / "out"))
+    drawn = draw(view)
+    assert drawn.kind == "layers"
+    assert [label.get_text() for label in drawn.figure.axes[0].get_yticklabels()] == ["up", "down"]
+    wanted = [f"{one.values['error']:.2f}" for one in view.alone().values()]
+    assert sorted(texts(drawn)) == sorted(wanted)
+    assert [one.kind for one in every_plot(view, PAPER)] == ["pareto", "layers"]

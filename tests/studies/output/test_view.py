@@ -134,3 +134,44 @@ def test_an_axis_in_words(eight):
 @pytest.mark.parametrize(("count", "text"), [(999, "999 B"), (16384, "16.4 KB"), (999_999, "1 MB"), (2**40, "1.1 TB")])
 def test_bytes_in_words(count, text):
     assert size(count) == text
+
+
+@pytest.fixture(scope="module")
+def searched(eight, tmp_path_factory):
+    """A study whose points are searched, by method."""
+
+    def run(method):
+        keys = {**eight, "axes": {ALIGN: [4, 5, 6, 9, 13]}, "search": {"method": method, "along": ALIGN}}
+        keys["objectives"] = {"error": "sqnr"}
+        return View(load_study(keys).run(tmp_path_factory.mktemp(method) / "out"))
+
+    return run
+
+
+def test_halving_finds_the_first_value_of_the_grid(searched, eight, tmp_path):
+    keys = {**eight, "axes": {ALIGN: [4, 5, 6, 9, 13]}}
+    grid = View(load_study(keys).run(tmp_path / "out"))
+    first = next(one for one in grid.points if one.kept)
+    title, (found,) = searched("bisection").found()
+    assert found.labels == first.labels != grid.points[0].labels
+    assert title == f"The first {ALIGN} with error >= 25"
+
+
+def test_the_map_that_was_found_is_the_cheapest_that_keeps_the_constraints(searched):
+    view = searched("sensitivity")
+    (found,) = view.found()[1]
+    assert found.kept
+    steps = ["4", "5", "6", "9", "13"]
+
+    def given(one):
+        return sum(4 - steps.index(value) for _, value in view.mixed(one))
+
+    assert given(found) == max(given(one) for one in view.points if one.kept) > 0
+    alone = view.alone()
+    assert {layer for layer, _ in alone} == {"up", "down"}
+    assert all(one.labels["layers"] == f"{layer}: {value}" for (layer, value), one in alone.items())
+
+
+def test_a_grid_looks_for_nothing(view):
+    assert view.found() == ("", [])
+    assert view.alone() == {}
