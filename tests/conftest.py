@@ -19,6 +19,7 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "emu")
 
 BACKENDS = ("reference", "numba", "c")
+SANITIZERS = Path(__file__).parent / "cemu"
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
 
 
@@ -34,6 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     levels = [level.value for level in Isa]
     parser.addoption("--isa", choices=levels, help="run plan and cast kernels on this instruction set")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """C before everything else: the process that is first in line builds and runs the sanitizers' programs, and another
+    one meanwhile compiles Numba's kernels (a minute), which all find in the cache from then on.
+    """
+    items.sort(key=lambda item: SANITIZERS not in item.path.parents)
 
 
 @pytest.fixture(scope="session", autouse=True)
