@@ -51,6 +51,24 @@ def _course(ctx: click.Context, parameter: click.Parameter, value: str) -> Cours
         raise click.BadParameter(str(error), ctx, parameter) from None
 
 
+def _size(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    """A size with its unit in bytes."""
+    from emu.errors import SpecError
+    from emu.replaying.memory import parse_size
+
+    try:
+        return None if value is None else parse_size(value)
+    except SpecError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+
+
+MEMORY_LIMIT = click.option(
+    "--memory-limit",
+    metavar="SIZE",
+    callback=_size,
+    help="Most memory for tensors, such as 512MiB or 2GiB, besides the model itself: others wait on disk, in --out or "
+    "among the temporary files. A layer that is larger by itself is refused before work starts.",
+)
 MODE = click.option(
     "--mode",
     default="isolated",

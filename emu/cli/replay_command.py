@@ -70,6 +70,7 @@ UNFINISHED = ".unfinished"
     "rights. May be given several times.",
 )  # fmt: skip
 @options.BACKEND
+@options.MEMORY_LIMIT
 @click.option("--out", type=FOLDER, help="Store the run: layers.parquet, run.json and the bits of every layer.")
 @click.option(
     "--resume",
@@ -84,8 +85,8 @@ UNFINISHED = ".unfinished"
 def command(
     ctx: click.Context, model: Path, inputs: Path, accelerator: str, layers: str, mode: Course,
     truth: str | None, against: str | None, calibration: Path | None, events: bool, attribution: int | None,
-    shapley: bool, metrics: tuple[str, ...], backend: str, out: Path | None, resume: bool, report: Path | None,
-    expect: Path | None,
+    shapley: bool, metrics: tuple[str, ...], backend: str, memory_limit: int | None, out: Path | None, resume: bool,
+    report: Path | None, expect: Path | None,
 ) -> int:  # fmt: skip
     """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE.
 
@@ -111,7 +112,7 @@ def command(
             model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend,
             truth=truth or "float64", against=against, calibration=calibration, events=events,
             attribution=attribution or (MOST_ELEMENTS if shapley else 0), shapley=shapley, metrics=metrics,
-            progress=bar, unfinished=unfinished,
+            progress=bar, unfinished=unfinished, memory_limit=memory_limit,
         )  # fmt: skip
     # what was asked for is done before anything is printed: a reader that goes away loses none of it
     difference = None if expected is None else done.difference(expected)

@@ -68,6 +68,7 @@ def replay(
     progress: Progress | None = None,
     on_layer: OnLayer | None = None,
     unfinished: Path | None = None,
+    memory_limit: int | None = None,
 ) -> Replay:
     """Replay a model under an accelerator and compare every layer with the truth.
 
@@ -90,11 +91,14 @@ def replay(
         progress: called with (layers done, layers in all, name of the next one).
         on_layer: called with each layer's tensors when it is done.
         unfinished: a folder where finished layers are kept: a run that is killed goes on where it was.
+        memory_limit: bytes of tensors that may be in memory at a time; the rest goes to disk, and a layer that is
+            larger by itself is refused before work starts. `emu.replaying.room` says what is bounded, and what is not.
 
     Raises:
         SpecError: an accelerator, an unknown mode, truth or backend, what cannot be asked together, or a metric that
             cannot be found.
-        ModelError: the model or its inputs, before work starts; a metric that fails.
+        ModelError: the model or its inputs, or a layer that is larger than the memory limit, before work starts; a
+            metric that fails.
     """
     chosen = load_accelerator(accelerator)
     own = dict(metrics) if isinstance(metrics, Mapping) else load_metrics(metrics)
@@ -108,7 +112,7 @@ def replay(
     done = run(
         model, inputs, chosen, mode=mode, layers=layers, backend=backend, truth=truth, against=against,
         calibration=calibration, events=events, attribution=attribution, shapley=shapley, progress=progress,
-        on_layer=judge, unfinished=unfinished,
+        on_layer=judge, unfinished=unfinished, memory_limit=memory_limit,
     )  # fmt: skip
     return judged(done, chosen, metrics=own, rows=rows)
 

@@ -47,6 +47,7 @@ def run(
     attribution: int = 0,
     shapley: bool = False,
     limits: Limits | None = None,
+    memory_limit: int | None = None,
 ) -> ReplayRun:
     """Replay a model.
 
@@ -69,10 +70,12 @@ def run(
         attribution: elements of each layer whose error is charged to the stages of the datapath; 0: none.
         shapley: charge it over all orders of the stages, too.
         limits: bounds on what is read.
+        memory_limit: bytes of tensors that may be in memory at a time; what is bounded, and what is not, is told in
+            `emu.replaying.room`.
 
     Raises:
         SpecError: an accelerator, an unknown mode, truth or backend, or what cannot be asked together.
-        ModelError: the model or its inputs, before work starts.
+        ModelError: the model or its inputs, or a layer that is larger than the memory limit, before work starts.
     """
     started = time.perf_counter()
     asked, measure = course(mode), member(Truth, truth)
@@ -84,6 +87,6 @@ def run(
     session = ReplaySession(loaded, chosen, events=events, attribution=attribution, shapley=shapley, **how)
     done = session.run(
         inputs, mode=asked, truth=measure, against=None if other is None else ReplaySession(loaded, other, **how),
-        progress=progress, on_layer=on_layer, keep=keep, unfinished=unfinished,
+        progress=progress, on_layer=on_layer, keep=keep, unfinished=unfinished, memory_limit=memory_limit,
     )  # fmt: skip
     return replace(done, elapsed=time.perf_counter() - started)

@@ -73,7 +73,7 @@ def _along_the_run(job: Job, truths: _Truths) -> None:
 
 def _one(job: Job, truths: _Truths, which: Layer | VectorNode, values: Mapping[str, Array], reference: Fetch) -> None:
     job.begin(which)
-    ran = job.machine.run(which, values)
+    ran = job.machine.run(which, values, job.room)
     job.finish(job.recorder.record(which, values, ran, truths(which, values, ran, reference)))
 
 
@@ -108,5 +108,5 @@ class _Truths:
         if job.truth is Truth.ACCELERATOR:
             (other,) = job.others
             if other.runs(which):
-                return other.run(which, values).y.astype(np.float64)
+                return other.run(which, values, job.room).y.astype(np.float64)
         return reference(which.output).astype(np.float64)

@@ -5,7 +5,7 @@ The modes are `emu.replaying.isolated` and `emu.replaying.propagated`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from emu.replaying.reference import Reference
 from emu.replaying.result import LayerRun, Truth
 from emu.replaying.room import Room
 from emu.replaying.route import Route
-from emu.replaying.spill import Spill
+from emu.replaying.spill import Spill, StoredLayers
 from emu.replaying.vectors import VectorNode
 
 Progress = Callable[[int, int, str], object]
@@ -60,6 +60,9 @@ class Job:
     """where finished layers are kept"""
     room: Room = field(default_factory=Room)
     done: list[LayerRun] = field(default_factory=list)
+    """finished layers, if they are kept and not on disk"""
+    stored: list[int] = field(default_factory=list)
+    """the places of those that are on disk"""
     started: int = 0
 
     @cached_property
@@ -100,5 +103,13 @@ class Job:
 
     def _hand_on(self, record: LayerRun) -> None:
         self.on_layer(record)
-        if self.keep:
+        if self.keep and self.spill is None:
             self.done.append(record)
+        elif self.keep:
+            self.stored.append(record.node_index)
+
+    def layers(self, owner: object = None) -> Sequence[LayerRun]:
+        """What is done, in graph order, however it was run; `owner` removes the folder of finished layers."""
+        if self.spill is not None:
+            return StoredLayers(self.spill, self.stored, owner)
+        return tuple(sorted(self.done, key=lambda one: one.node_index))

@@ -20,8 +20,11 @@ from emu.layers.gemm import Array, Lowered
 from emu.replaying.engine import numpy_type
 from emu.replaying.graph import Graph
 from emu.replaying.layers import Layer, PlannedLayer
+from emu.replaying.room import Room
 from emu.replaying.vectors import VectorNode
 from emu.schemes import Quantised
+
+AS_MUCH_AS_THERE_IS = Room()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,23 +82,26 @@ class Machine:
         """Whether the accelerator runs this node: another one's may not."""
         return which.index in self.entries or which.index in self._vectors
 
-    def run(self, which: Layer | VectorNode, values: Mapping[str, Array]) -> Ran:
+    def run(self, which: Layer | VectorNode, values: Mapping[str, Array], room: Room = AS_MUCH_AS_THERE_IS) -> Ran:
         """One layer or vector operation that the accelerator runs.
 
         Args:
             which: the node.
             values: the tensors that it reads; constants need not be among them.
+            room: how much memory it may hold.
 
         Raises:
-            ModelError: NaN that came up on the way, shapes that do not go together, a K that the unit cannot take.
+            ModelError: NaN that came up on the way, shapes that do not go together, a K that the unit cannot take, or a
+                layer that there is no room for.
         """
         entry = self.entries.get(which.index)
-        return self._vector(self._vectors[which.index], values) if entry is None else self._layer(entry, values)
+        return self._vector(self._vectors[which.index], values) if entry is None else self._layer(entry, values, room)
 
-    def _layer(self, entry: PlannedLayer, values: Mapping[str, Array]) -> Ran:
+    def _layer(self, entry: PlannedLayer, values: Mapping[str, Array], room: Room) -> Ran:
         layer, plan = entry.layer, entry.plan
         start = time.perf_counter()
-        lowered = layer.lower(values, self.graph, plan.k_order)
+        read = {name: values[name] for name in layer.node.input if name in values}
+        lowered = room.in_tiles(layer.lower(read, self.graph, plan.k_order))
         try:
             output = emulate(
                 lowered, plan, static=self.scales.get(layer.name, (None, None)), backend=self.backend,
@@ -111,7 +117,7 @@ class Machine:
 
     def _vector(self, node: VectorNode, values: Mapping[str, Array]) -> Ran:
         start = time.perf_counter()
-        made = node.run(values, self.graph)
+        made = node.run({name: values[name] for name in node.node.input if name in values}, self.graph)
         with np.errstate(over="ignore"):
             y, _ = OutputCast(format=self.format_of(node))(made.astype(np.float32))
         return Ran(y=y, seconds=time.perf_counter() - start)

@@ -39,7 +39,7 @@ def run_propagated(job: Job) -> tuple[dict[str, OutputPair], list[str]]:
             true.tensors.pop(which.output, None)
             return {which.output: machine.tensor(which, found.emulated)}
         job.begin(which)
-        ran = machine.run(which, values)
+        ran = machine.run(which, values, job.room)
         job.finish(job.recorder.record(which, values, ran, true.tensors.pop(which.output)))
         return {which.output: machine.tensor(which, ran.y)}
 
@@ -55,14 +55,18 @@ def run_alone(job: Job) -> dict[str, Array]:
 
     def one(which: Layer | VectorNode, values: Mapping[str, Array]) -> Mapping[str, Array]:
         job.begin(which)
-        return {which.output: machine.tensor(which, machine.run(which, values).y)}
+        return {which.output: machine.tensor(which, machine.run(which, values, job.room).y)}
 
     return job.route().run(job.inputs, one, job.room.hold)
 
 
 def _at_the_start(job: Job) -> Mapping[str, Array]:
     """The tensors that truth and accelerator start from."""
-    return job.inputs if not job.first else job.reference.run(job.inputs, beginning(job.graph, job.first))
+    if not job.first:
+        return job.inputs
+    held = job.room.hold({})
+    held.update(job.reference.run(job.inputs, beginning(job.graph, job.first)))
+    return held
 
 
 def _true_run(job: Job, values: Mapping[str, Array]) -> TrueRun:

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,8 +162,9 @@ class ReplayRun:
     against_hash: str = ""
     backend: str | None
     """the backend that was asked for; None = the default one"""
-    layers: tuple[LayerRun, ...]
-    """in graph order; empty if the caller took them with `on_layer` and `keep=False`"""
+    layers: Sequence[LayerRun]
+    """in graph order; empty if the caller took them with `on_layer` and `keep=False`. A run that keeps finished layers
+    on disk has them read there when they are looked at"""
     outputs: dict[str, OutputPair]
     """the model's outputs where errors flow; empty in isolated mode"""
     fallback: tuple[Fallback, ...]

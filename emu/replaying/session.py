@@ -9,9 +9,12 @@ Everything that can be refused is refused when a session is made, but for what d
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,12 +30,14 @@ from emu.replaying.graph import Graph, load_graph
 from emu.replaying.inputs import inputs_hash, read_inputs
 from emu.replaying.isolated import run_isolated
 from emu.replaying.job import Job, OnLayer, Progress
-from emu.replaying.layers import plan_layers
+from emu.replaying.layers import find_layers, is_float, plan_layers
 from emu.replaying.limits import Limits
 from emu.replaying.machine import Machine
+from emu.replaying.memory import needs
 from emu.replaying.propagated import run_alone, run_propagated
 from emu.replaying.reference import Reference
 from emu.replaying.result import Fallback, FallbackReason, Mode, ReplayRun, Truth
+from emu.replaying.room import Room, Scratch, bounded, drop_held
 from emu.replaying.route import Route
 from emu.replaying.spill import Spill
 from emu.replaying.vectors import find_vector_nodes
@@ -163,6 +168,7 @@ class ReplaySession:
         on_layer: OnLayer | None = None,
         keep: bool = True,
         unfinished: Path | None = None,
+        memory_limit: int | None = None,
     ) -> ReplayRun:
         """One replay; the arguments are those of `emu.replaying.driver.run`.
 
@@ -175,10 +181,12 @@ class ReplaySession:
             on_layer: as there.
             keep: as there.
             unfinished: as there.
+            memory_limit: as there; quantised weights that were kept are dropped.
 
         Raises:
             SpecError: an unknown mode or truth, or what cannot be asked together.
-            ModelError: inputs that do not fit, NaN where a format has none, or no layer to start from.
+            ModelError: inputs that do not fit, NaN where a format has none, no layer to start from, or a layer that is
+                larger than the memory limit.
         """
         started = time.perf_counter()
         asked, measure = course(mode), self._measure(truth, against)
@@ -189,26 +197,54 @@ class ReplaySession:
         others = () if against is None else (against._machine(events=False).starting(first),)
         given = read_inputs(inputs, graph, self._model.limits)
         machine = machine.starting(first)
+        owner = Scratch() if memory_limit is not None and unfinished is None else None
+        folder = unfinished if owner is None else owner.folder
         job = Job(
             graph=graph, reference=reference, machine=machine, inputs=given, truth=measure, others=others,
             route=lambda: Route.of(graph, reference, machine.nodes, first=first) if first else self._route,
             first=first, flows=asked.flows, attribution=self._attribution, shapley=self._shapley,
             progress=progress or _silent, on_layer=on_layer or _silent, keep=keep,
-            spill=None if unfinished is None else Spill(unfinished, self._question(given, asked, measure, against)),
+            spill=None if folder is None else Spill(folder, self._question(given, asked, measure, against)),
         )  # fmt: skip
-        outputs, widened = run_propagated(job) if asked.flows else ({}, run_isolated(job))
+        try:
+            with self._room(job, memory_limit, folder) as job.room:
+                outputs, widened = run_propagated(job) if asked.flows else ({}, run_isolated(job))
+        except BaseException:
+            if owner is not None:
+                owner.remove()  # the exception's traceback would keep it
+            raise
         job.progress(job.total, job.total, "")
-        in_order = sorted(job.done, key=lambda one: one.node_index)  # however they were run
         before = (Fallback(node=node.name, op=node.op, reason=FallbackReason.BEFORE) for node in skipped)
         return ReplayRun(
             model=graph.path, model_sha256=graph.sha256, inputs_sha256=inputs_hash(given),
             accelerator=self.accelerator.name, accelerator_hash=self.accelerator.spec_hash, mode=asked.mode,
             start=asked.start, truth=measure, against="" if against is None else against.accelerator.name,
             against_hash="" if against is None else against.accelerator.spec_hash,
-            backend=self._backend, layers=tuple(in_order), outputs=outputs, fallback=(*before, *self.fallback),
+            backend=self._backend, layers=job.layers(owner), outputs=outputs, fallback=(*before, *self.fallback),
             truth_float32=tuple(widened), calibration=as_record(self._scales),
             elapsed=time.perf_counter() - started,
         )  # fmt: skip
+
+    @contextlib.contextmanager
+    def _room(self, job: Job, limit: int | None, folder: Path | None) -> Iterator[Room]:
+        """What a run may hold; tensors that it left on disk are gone in the end."""
+        if folder is not None:
+            drop_held(folder)
+        if limit is None or folder is None:
+            yield Room()
+            return
+        self._weights.clear()
+        job.machine = replace(job.machine, keep_weights=False)
+        steps = list(job.route().steps)
+        if job.flows and job.truth is Truth.FLOAT64:  # the truth runs every layer by itself
+            own = {node.index for node in job.machine.nodes}
+            others = (layer for layer in find_layers(job.graph) if layer.index not in own and layer.index >= job.first)
+            steps += [layer for layer in others if is_float(layer, job.reference.types)]
+        room = bounded(limit, needs(job.graph, job.reference.types, job.inputs, steps), folder, str(job.graph.path))
+        try:
+            yield room
+        finally:
+            shutil.rmtree(room.folder, ignore_errors=True)
 
     def _measure(self, truth: str | Truth, against: ReplaySession | None) -> Truth:
         """What deviations are measured against.

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 import numpy as np
@@ -25,6 +26,7 @@ from emu.atomic import replacing, replacing_all
 from emu.attribution import Attribution, Shares, Stage
 from emu.errors import ModelError
 from emu.formats import load_format
+from emu.replaying.held import map_array, store_array
 from emu.replaying.result import Kind, LayerRun
 from emu.units import Events
 
@@ -106,18 +108,23 @@ class Spill:
             return None  # cut short by something else than emu: compute it again
         if found.layout != LAYOUT or found.sha256 != {path.name: _sha256(path) for path in (truth, emulated)}:
             return None
-        return _restored(found, _mapped(truth), _mapped(emulated))
+        return _restored(found, map_array(truth), map_array(emulated))
+
+    def again(self, node_index: int) -> LayerRun:
+        """A layer that this run has put there, or found there."""
+        truth, emulated, record = self._paths(node_index)
+        found = msgspec.json.decode(record.read_bytes(), type=Record)
+        return _restored(found, map_array(truth), map_array(emulated))
 
     def put(self, run: LayerRun) -> LayerRun:
         """Commit a finished layer; the same one, its tensors mapped."""
         paths = self._paths(run.node_index)
         with replacing_all(*paths) as (truth, emulated, record):
-            for path, array in ((truth, run.truth), (emulated, run.emulated)):
-                with path.open("wb") as file:
-                    np.lib.format.write_array(file, np.asarray(array, order="C"), allow_pickle=False)
+            store_array(truth, run.truth)
+            store_array(emulated, run.emulated)
             digests = {paths[0].name: _sha256(truth), paths[1].name: _sha256(emulated)}
             record.write_bytes(msgspec.json.encode(_record(run, digests)))
-        return replace(run, truth=_mapped(paths[0]), emulated=_mapped(paths[1]))
+        return replace(run, truth=map_array(paths[0]), emulated=map_array(paths[1]))
 
     def clear(self) -> None:
         """Remove everything: the run is stored."""
@@ -131,12 +138,38 @@ class Spill:
         return tuple(self.folder / f"{stem}.{what}" for what in ("truth.npy", "emulated.npy", "json"))  # type: ignore[return-value]
 
 
-def _mapped(path: Path) -> Any:
-    """A tensor on disk; one that has no element, or no axis, is read."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:
-        return np.load(path, allow_pickle=False)
+class StoredLayers(Sequence[LayerRun]):
+    """The layers of a run that are on disk.
+
+    Each is mapped when it is looked at, and let go with the caller's last reference. A file stays open as long as it is
+    mapped: not all of a large model may be at a time.
+    """
+
+    def __init__(self, spill: Spill, indices: Iterable[int], owner: object = None) -> None:
+        """The layers at these places, in graph order, however they were run.
+
+        Args:
+            spill: where they are.
+            indices: their places in the graph.
+            owner: lives as long as this: whoever removes the folder.
+        """
+        self._spill, self._indices, self._owner = spill, sorted(indices), owner
+
+    @overload
+    def __getitem__(self, which: int) -> LayerRun: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> Sequence[LayerRun]: ...
+
+    def __getitem__(self, which: int | slice) -> LayerRun | Sequence[LayerRun]:
+        """A layer, or some."""
+        if isinstance(which, slice):
+            return StoredLayers(self._spill, self._indices[which], self._owner)
+        return self._spill.again(self._indices[which])
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._indices)
 
 
 def _sha256(path: Path) -> str:

@@ -127,7 +127,7 @@ def accelerated_run(start: Start, nodes: Sequence[Layer | VectorNode], other: Ma
             y = route.engine(which, values)[which.output]
         else:
             known = begun(which)
-            y = other.tensor(which, other.run(which, values).y if known is None else known)
+            y = other.tensor(which, other.run(which, values, start.room).y if known is None else known)
         if which.index in own:
             kept[which.output] = y.astype(np.float64)
         return {which.output: y}
