@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from emu.accelerators import Accelerator, load_accelerator
     from emu.arithmetic.random import Lfsr, Philox
+    from emu.costs import Cost, cost
     from emu.deviation.run import Replay, replay
     from emu.errors import EmuError, FormatError, ModelError, OverflowRaised, SpecError
     from emu.formats import Format, NanTo, Overflow, Rounding
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
 _WHERE = {
     "Accelerator": "emu.accelerators",
     "load_accelerator": "emu.accelerators",
+    "Cost": "emu.costs",
+    "cost": "emu.costs",
     "EmuError": "emu.errors",
     "FormatError": "emu.errors",
     "ModelError": "emu.errors",
@@ -119,7 +122,7 @@ _WHERE = {
 }
 
 __all__ = [  # noqa: RUF022 (in the order of _WHERE)
-    "Accelerator", "load_accelerator", "EmuError", "FormatError", "ModelError", "OverflowRaised",
+    "Accelerator", "load_accelerator", "Cost", "cost", "EmuError", "FormatError", "ModelError", "OverflowRaised",
     "SpecError", "BlockFormat", "Blocked", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype",
     "matmul", "Replay", "replay",
     "Events", "Unit", "load_unit", "FunctionUnit", "load_function",
@@ -138,6 +141,8 @@ def __getattr__(name: str) -> Any:
         return emu_version()
     if name in _WHERE:
         return getattr(import_module(_WHERE[name]), name)
+    if name == "torch":
+        return import_module("emu.torch")  # an extra: imported when it is asked for
     raise AttributeError(f"module 'emu' has no attribute {name!r}")
 
 

@@ -3,7 +3,7 @@
 from emu.accelerators.accelerator import Accelerator, Rule
 from emu.accelerators.keys import FallbackOps
 from emu.accelerators.load import load_accelerator
-from emu.accelerators.plan import BiasPlacement, KOrder, LayerPlan, OutputCast
+from emu.accelerators.plan import BiasPlacement, KOrder, LayerPlan, OutputCast, Pass
 
 __all__ = [
     "Accelerator",
@@ -12,6 +12,7 @@ __all__ = [
     "KOrder",
     "LayerPlan",
     "OutputCast",
+    "Pass",
     "Rule",
     "load_accelerator",
 ]

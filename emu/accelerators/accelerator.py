@@ -1,6 +1,7 @@
 """An accelerator: which unit and schemes each layer of a model uses.
 
-* The first rule whose globs match the layer's name and operator wins; its keys replace those of `[matrix]`.
+* The first rule whose globs match the layer's name and operator, and that is for the pass, wins; its keys replace those
+  of `[matrix]`. A rule that names no pass is for all of them.
 * Globs are those of `fnmatch`, with case: `*`, `?`, `[...]`.
 * Vector operations (`[vector]`) are run by `emu.vector`; without that table they run in reference arithmetic, listed.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from emu.accelerators.keys import FallbackOps, SumOrder
-from emu.accelerators.plan import LayerPlan
+from emu.accelerators.plan import LayerPlan, Pass
 from emu.errors import SpecError
 from emu.formats import Format, Rounding
 from emu.functions import Function, FunctionUnit
@@ -27,10 +28,16 @@ class Rule:
     op: str
     """glob over operators"""
     plan: LayerPlan
+    which: Pass | None = None
+    """None: every pass"""
 
-    def matches(self, layer: str, op: str) -> bool:
-        """Whether both globs match."""
-        return fnmatchcase(layer, self.layer) and fnmatchcase(op, self.op)
+    def matches(self, layer: str, op: str, which: Pass = Pass.FORWARD) -> bool:
+        """Whether both globs match, and the pass."""
+        return (
+            (self.which is None or self.which.covers(which))
+            and fnmatchcase(layer, self.layer)
+            and fnmatchcase(op, self.op)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +77,15 @@ class Accelerator:
     maturity: str = ""
     scope: str = ""
 
-    def plan(self, layer: str, op: str) -> LayerPlan:
+    def plan(self, layer: str, op: str, which: Pass = Pass.FORWARD) -> LayerPlan:
         """How a layer is run.
 
         Args:
             layer: its name.
-            op: `MatMul`, `Gemm`, `Conv`, `ConvTranspose` or `Einsum`.
+            op: `MatMul`, `Gemm`, `Conv`, `ConvTranspose` or `Einsum`; in a backward pass, of the forward layer.
+            which: forward, dgrad or wgrad.
         """
-        return next((rule.plan for rule in self.rules if rule.matches(layer, op)), self.matrix)
+        return next((rule.plan for rule in self.rules if rule.matches(layer, op, which)), self.matrix)
 
     def require_dynamic(self, layer: str, op: str) -> None:
         """Refuse a static range where there is no calibration.

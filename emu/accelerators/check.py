@@ -5,6 +5,8 @@ Found when the accelerator is loaded, before any model is.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from emu.accelerators.plan import LayerPlan
@@ -30,12 +32,14 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         SpecError: a format that a scheme cannot encode, scale or decode, or maxima whose product is not finite.
     """
     unit = plan.unit
-    sides = (
-        ("activations", unit.a, plan.activations),
-        ("weights", unit.b, plan.weights),
-        ("activations", unit.b, plan.activations),
-    )  # fmt: skip - a second activation enters at b
-    for (side, fmt, assignment), scale in zip(sides, (unit.scale_a, unit.scale_b, unit.scale_b), strict=True):
+    sides = [
+        ("activations", unit.a, plan.activations, unit.scale_a),
+        ("weights", unit.b, plan.weights, unit.scale_b),
+        ("activations", unit.b, plan.activations, unit.scale_b),  # a second activation enters at b
+    ]
+    if plan.gradients is not None:
+        sides.append(("gradients", unit.a, plan.gradients, unit.scale_a))
+    for side, fmt, assignment, scale in sides:
         if assignment.scheme.blocks is not None:
             _check_blocks(assignment, fmt, scale, file, f"{key}.{side}")
         else:
@@ -47,13 +51,16 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         if not fits_float64(fmt):
             reason = f"{what} has format {fmt.name}, with values that float64 does not hold: a layer gives tensors"
             raise SpecError(reason, file=file, key=f"{key}.{where}")
-    if plan.activations.scheme.scales and plan.weights.scheme.scales and not _product_is_finite(unit, plan.seed):
+    scaled = [side for side in (plan.activations, plan.gradients) if side is not None and side.scheme.scales]
+    if scaled and plan.weights.scheme.scales and not _product_is_finite(unit, plan.seed):
         reason = (
-            f"scheme {plan.activations.scheme.name!r} scales operands up to the largest values of {unit.a.name} and "
+            f"scheme {scaled[0].scheme.name!r} scales operands up to the largest values of {unit.a.name} and "
             f"{unit.b.name}, and in unit {unit.name} the product of these two is not finite: "
             'use scheme "cast", which does not scale'
         )
-        raise SpecError(reason, file=file, key=f"{key}.activations.scheme")
+        raise SpecError(
+            reason, file=file, key=f"{key}.{'activations' if scaled[0] is plan.activations else 'gradients'}.scheme"
+        )
 
 
 def _check_operand(fmt: Format, assignment: Assignment, file: str, key: str) -> None:
@@ -78,6 +85,7 @@ def _check_blocks(assignment: Assignment, fmt: Format, scale: PerBlock | None, f
         raise SpecError(reason, file=file, key=f"{key}.scheme")
 
 
+@lru_cache(maxsize=1024)
 def _product_is_finite(unit: Unit, seed: int | None) -> bool:
     """Whether the unit gives a number for the product of the two largest operands alone; scales are 1."""
     a, b = (_code(fmt, fmt.max_finite) for fmt in (unit.a, unit.b))

@@ -1,6 +1,7 @@
 """What an accelerator computes, as a plain structure for its hash.
 
 * Units by their own hash; schemes by their steps; formats by the fields that say what their codes mean.
+* What only training needs (gradients, the pass of a rule) is there only where the accelerator says it.
 * Names, prose and paths are left out: a copy in another folder is the same accelerator, and an edit of a scheme's or
   a format's file is another one.
 """
@@ -23,11 +24,16 @@ def accelerator_hash(matrix: LayerPlan, rules: tuple[Rule, ...], vector: Vector 
     return spec_hash(
         {
             "matrix": _plan(matrix),
-            "rules": [[rule.layer, rule.op, _plan(rule.plan)] for rule in rules],
+            "rules": [_rule(rule) for rule in rules],
             "vector": None if vector is None else _vector(vector),
             "fallback": fallback.value,
         }
     )
+
+
+def _rule(rule: Rule) -> list[Any]:
+    which = [] if rule.which is None else [rule.which.value]
+    return [rule.layer, rule.op, _plan(rule.plan), *which]
 
 
 def _plan(plan: LayerPlan) -> dict[str, Any]:
@@ -44,6 +50,7 @@ def _plan(plan: LayerPlan) -> dict[str, Any]:
         "bias": plan.bias.value,
         "k_order": plan.k_order.value,
         "seed": plan.seed,
+        **({} if plan.gradients is None else {"gradients": _assignment(plan.gradients)}),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from emu.accelerators.plan import BiasPlacement, KOrder
+from emu.accelerators.plan import BiasPlacement, KOrder, Pass
 from emu.formats import Overflow, Rounding
 from emu.formats.enums import Vocabulary
 from emu.schemes import Granularity, Range
@@ -59,6 +59,13 @@ class WeightKeys(Keys, frozen=True, kw_only=True):
     per: Annotated[Granularity, means("what shares a scale", without=("token",))] = Granularity.TENSOR
 
 
+class GradientKeys(Keys, frozen=True, kw_only=True):
+    """How the gradients of a layer's output become codes in training; their scale is always dynamic."""
+
+    scheme: Annotated[SchemeName, SCHEME]
+    per: Annotated[Granularity, means("what shares a scale", without=("channel",))] = Granularity.TENSOR
+
+
 class OutputKeys(Keys, frozen=True, kw_only=True):
     """The last cast of a layer."""
 
@@ -70,6 +77,13 @@ class OutputKeys(Keys, frozen=True, kw_only=True):
 Output = Annotated[str | OutputKeys, means("the last cast", values="format, or `{ format, rounding, overflow }`")]
 Activations = Annotated[ActivationKeys, means("how activations become codes")]
 Weights = Annotated[WeightKeys, means("how weights become codes")]
+Gradients = Annotated[
+    GradientKeys,
+    means(
+        "how gradients become codes in training: operand a of both backward products",
+        default="as `activations`, dynamic",
+    ),
+]
 Bias = Annotated[BiasPlacement, means("where a layer's bias is added")]
 Order = Annotated[KOrder, means("order of a convolution's products")]
 SEED = means("required by a unit with stochastic rounding")
@@ -81,6 +95,7 @@ class MatrixKeys(Keys, frozen=True, kw_only=True):
     unit: Annotated[NamedKeys, word("unit"), UNIT]
     activations: Activations
     weights: Weights
+    gradients: Gradients | None = None
     output: Output = "float32"
     bias: Bias = BiasPlacement.EPILOGUE
     k_order: Order = KOrder.C_KH_KW
@@ -88,21 +103,25 @@ class MatrixKeys(Keys, frozen=True, kw_only=True):
 
 
 class MatchKeys(Keys, frozen=True, kw_only=True):
-    """Which layers a rule is for; both globs must match."""
+    """Which layers a rule is for, and in which pass; both globs must match."""
 
     layer: Annotated[str, means("the layer's name", values="glob", default="`*`")] = "*"
     op: Annotated[str, means("`MatMul`, `Gemm`, `Conv`, `ConvTranspose` or `Einsum`", values="glob", default="`*`")] = (
         "*"
     )
+    which: Annotated[
+        Pass | None, means("which product of the layer; the layer and op are those of the forward one", default="every")
+    ] = msgspec.field(default=None, name="pass")
 
 
 class RuleKeys(Keys, frozen=True, kw_only=True):
     """A rule: the keys of `[matrix]` that it replaces for some layers."""
 
-    match: Annotated[MatchKeys, means("globs (`*`, `?`, `[…]`, with case) that must both match")]
+    match: Annotated[MatchKeys, means("globs (`*`, `?`, `[…]`, with case) that must both match, and the pass")]
     unit: Annotated[Annotated[NamedKeys, word("unit")] | None, UNIT] = None
     activations: Activations | None = None
     weights: Weights | None = None
+    gradients: Gradients | None = None
     output: Output | None = None
     bias: Bias | None = None
     k_order: Order | None = None

@@ -1,7 +1,8 @@
 """From an accelerator file to an `Accelerator`: names resolved, rules between keys checked.
 
 * A unit is a built-in name, `family:instruction`, a path relative to the file, or a table in place; a scheme likewise.
-* Activations are quantised per tensor or token, weights per tensor or channel; a static range is per tensor.
+* Activations and gradients are quantised per tensor or token, weights per tensor or channel; a static range is per
+  tensor.
 * `bias = "c"` needs a unit with an operand c; a unit with stochastic rounding needs `seed`.
 """
 
@@ -18,6 +19,7 @@ from emu.accelerators.identity import accelerator_hash
 from emu.accelerators.keys import (
     AcceleratorKeys,
     ActivationKeys,
+    GradientKeys,
     MatrixKeys,
     NamedKeys,
     OutputKeys,
@@ -58,6 +60,7 @@ def load_accelerator(spec: str | Path | Mapping[str, Any] | Accelerator) -> Acce
             layer=rule.match.layer,
             op=rule.match.op,
             plan=resolver.plan(_override(keys.matrix, rule), f"rule[{index}]"),
+            which=rule.match.which,
         )
         for index, rule in enumerate(keys.rule)
     )
@@ -102,6 +105,7 @@ class _Resolver:
             unit=unit,
             activations=activations,
             weights=weights,
+            gradients=None if keys.gradients is None else self.gradients(keys.gradients, f"{key}.gradients"),
             output=self.output(keys.output, f"{key}.output"),
             bias=keys.bias,
             k_order=keys.k_order,
@@ -138,6 +142,12 @@ class _Resolver:
             raise self.error(f"{key}.range", f"a scale per {keys.per.value} is dynamic", keys.range.value, ("dynamic",))
         scheme = self.scheme(keys.scheme, f"{key}.scheme")
         return Assignment(scheme=scheme, per=keys.per, range=keys.range)
+
+    def gradients(self, keys: GradientKeys, key: str) -> Assignment:
+        """The assignment of gradients."""
+        if keys.per is Granularity.CHANNEL:
+            raise self.error(f"{key}.per", "of gradients", keys.per.value, ("tensor", "token"))
+        return Assignment(scheme=self.scheme(keys.scheme, f"{key}.scheme"), per=keys.per)
 
     def weights(self, keys: WeightKeys, key: str) -> Assignment:
         """The assignment of weights."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,23 @@ class BiasPlacement(Vocabulary):
     """after scaling, in float32"""
     C = "c"
     """as the unit's operand c: the accumulator starts at it"""
+
+
+class Pass(Vocabulary):
+    """Which of the products of a layer: the one of inference, or those of training."""
+
+    FORWARD = "forward"
+    """the layer's output"""
+    BACKWARD = "backward"
+    """both backward products"""
+    DGRAD = "dgrad"
+    """backward, the gradient of an activation: dY · Wᵀ"""
+    WGRAD = "wgrad"
+    """backward, the gradient of the weights: dYᵀ · X"""
+
+    def covers(self, which: Pass) -> bool:
+        """Whether a rule for this pass is also for `which`, one of forward, dgrad, wgrad."""
+        return self is which or (self is Pass.BACKWARD and which is not Pass.FORWARD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +82,8 @@ class LayerPlan:
     activations: Assignment
     weights: Assignment
     output: OutputCast
+    gradients: Assignment | None = None
+    """of operand a of backward products; None: as activations, dynamic"""
     bias: BiasPlacement = BiasPlacement.EPILOGUE
     k_order: KOrder = KOrder.C_KH_KW
     seed: int | None = None
@@ -74,3 +93,13 @@ class LayerPlan:
     def static(self) -> bool:
         """Whether activation scales must be known beforehand."""
         return self.activations.scheme.scales and self.activations.range is Range.STATIC
+
+    def backward(self, *, by_weights: bool) -> LayerPlan:
+        """How a backward product is run: the gradient enters at operand a, what it is multiplied by at operand b.
+
+        Args:
+            by_weights: operand b holds weights (they keep their scheme); else activations, whose scale is dynamic.
+        """
+        dynamic = replace(self.activations, range=Range.DYNAMIC)
+        other = self.weights if by_weights else dynamic
+        return replace(self, activations=self.gradients or dynamic, weights=other, gradients=None)

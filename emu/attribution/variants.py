@@ -53,7 +53,7 @@ def variant(form: UnitForm, on: Collection[Stage], k: int) -> UnitForm:
         product=_product(form, on),
         levels=levels,
     )
-    accumulated = Stage.PRECISION in on and Stage.RANGE in on
+    accumulated = all(stage in on or not is_active(form, stage) for stage in (Stage.PRECISION, Stage.RANGE))
     if not chained and not (Stage.OUTPUT in on and accumulated):
         made = replace(made, output=_without_casts(form.output), d=check_cast(load_format("float64")))
     if Stage.ORDER not in on:

@@ -29,7 +29,7 @@ MOST_KEYS = 40
 @options.CALIBRATION
 @options.BACKEND
 def command(
-    one: str, other: str, model: Path, inputs: Path, layers: str, calibration: Path | None, backend: str
+    one: str, other: str, model: Path, inputs: Path | None, layers: str, calibration: Path | None, backend: str
 ) -> int:
     """Compare accelerators A and B on MODEL, layer by layer, and find the first stage where they part.
 
@@ -37,12 +37,19 @@ def command(
     """
     from emu.cli.consoles import messages, output
     from emu.cli.progress import LayerProgress
+    from emu.cli.workload_files import calibration_of, opened
     from emu.deviation.compare import compare
     from emu.deviation.table import print_table
 
     with LayerProgress(messages()) as bar:
         found = compare(
-            model, inputs, one, other, layers=layers, calibration=calibration, backend=backend, progress=bar
+            *opened(model, inputs),
+            one,
+            other,
+            layers=layers,
+            calibration=calibration_of(calibration),
+            backend=backend,
+            progress=bar,
         )
     console = output()
     print_table(console, _table(found))

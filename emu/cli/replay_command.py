@@ -83,18 +83,19 @@ UNFINISHED = ".unfinished"
 )
 @click.pass_context
 def command(
-    ctx: click.Context, model: Path, inputs: Path, accelerator: str, layers: str, mode: Course,
+    ctx: click.Context, model: Path, inputs: Path | None, accelerator: str, layers: str, mode: Course,
     truth: str | None, against: str | None, calibration: Path | None, events: bool, attribution: int | None,
     shapley: bool, metrics: tuple[str, ...], backend: str, memory_limit: int | None, out: Path | None, resume: bool,
     report: Path | None, expect: Path | None,
 ) -> int:  # fmt: skip
-    """Replay MODEL (an ONNX file) layer by layer under an accelerator and say how far every layer is from IEEE.
+    """Replay MODEL (an ONNX file, or a capture) layer by layer under an accelerator.
 
-    With --against: how far it is from what another accelerator computes.
+    It says how far every layer is from IEEE. With --against: how far it is from what another accelerator computes.
     """
     del ctx
     from emu.cli.consoles import messages, output
     from emu.cli.progress import LayerProgress
+    from emu.cli.workload_files import calibration_of, opened
     from emu.deviation.more_tables import print_outputs, print_shares
     from emu.deviation.run import replay
     from emu.deviation.table import print_layers
@@ -109,8 +110,8 @@ def command(
     console = messages()
     with LayerProgress(console) as bar:
         done = replay(
-            model, inputs, accelerator=accelerator, mode=mode, layers=layers, backend=backend,
-            truth=truth or "float64", against=against, calibration=calibration, events=events,
+            *opened(model, inputs), accelerator=accelerator, mode=mode, layers=layers, backend=backend,
+            truth=truth or "float64", against=against, calibration=calibration_of(calibration), events=events,
             attribution=attribution or (MOST_ELEMENTS if shapley else 0), shapley=shapley, metrics=metrics,
             progress=bar, unfinished=unfinished, memory_limit=memory_limit,
         )  # fmt: skip

@@ -7,7 +7,8 @@ import click
 
 @click.command(name="schema")
 @click.argument(
-    "kind", type=click.Choice(["format", "function", "unit", "family", "scheme", "accelerator", "workload"])
+    "kind",
+    type=click.Choice(["format", "function", "unit", "family", "scheme", "accelerator", "workload", "study"]),
 )
 def command(kind: str) -> None:
     """Print the JSON Schema (draft 2020-12) of one kind of spec file, for editors that complete and check TOML.

@@ -31,12 +31,13 @@ PICTURES = (".svg", ".png", ".pdf")
 @click.option("--json", "as_json", is_flag=True, help="Every step, numbers exact, as JSON.")
 @options.CALIBRATION
 def command(
-    model: Path, layer: str, inputs: Path, accelerator: str, element: str | None, steps: int, plot: Path | None,
+    model: Path, layer: str, inputs: Path | None, accelerator: str, element: str | None, steps: int, plot: Path | None,
     as_json: bool, calibration: Path | None,
 ) -> int:  # fmt: skip
     """Follow one output element of LAYER (a name or glob) of MODEL through the datapath, step by step."""
     from emu.accelerators import load_accelerator
     from emu.attribution.element import trace_element
+    from emu.cli.workload_files import calibration_of, opened
     from emu.deviation import trace_table
     from emu.replaying.pick import pick_layers
 
@@ -44,7 +45,7 @@ def command(
     if plot is not None and plot.suffix not in PICTURES:
         raise click.UsageError(f"--plot {plot}: pictures end in {', '.join(PICTURES)}")
     chosen = load_accelerator(accelerator)
-    (picked,) = pick_layers(model, inputs, (chosen,), layer, calibration=calibration)
+    (picked,) = pick_layers(*opened(model, inputs), (chosen,), layer, calibration=calibration_of(calibration))
     found = trace_element(picked.lowered, picked.plan, index or _first(picked), picked.static)
     if plot is not None:
         from emu.report.trace_plot import write_trace_plot

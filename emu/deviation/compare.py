@@ -28,6 +28,8 @@ from emu.replaying.pick import pick_layers
 from emu.replaying.result import Kind
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from emu.formats import Format
     from emu.replaying.driver import Progress
     from emu.replaying.result import LayerRun
@@ -92,7 +94,7 @@ class Comparison:
 
 
 def compare(
-    model: str | Path,
+    model: str | Path | ModelProto,
     inputs: str | Path | Mapping[str, Any],
     one: Spec,
     other: Spec,
@@ -105,7 +107,7 @@ def compare(
     """Run both and compare.
 
     Args:
-        model: an ONNX file.
+        model: an ONNX file, or a model in memory.
         inputs: an .npz file, or arrays by input name.
         one: an accelerator.
         other: the accelerator that is compared with it.

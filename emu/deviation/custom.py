@@ -36,24 +36,33 @@ def load_metrics(names: Iterable[str]) -> dict[str, Metric]:
 
 
 def load_metric(name: str) -> Metric:
-    """The function that `module:function` names.
+    """The metric that `module:function` names; see `load_function`."""
+    return load_function(name, KEY)
+
+
+def load_function(name: str, key: str) -> Callable[..., Any]:
+    """The function that `module:function` names. Importing the module runs the user's code.
+
+    Args:
+        name: `module:function`.
+        key: what the function is, for error messages: `metric`.
 
     Raises:
         SpecError: no such module or function, or a module that cannot be imported.
     """
     module_name, colon, function = name.partition(":")
     if not colon or not function.isidentifier() or not all(map(str.isidentifier, module_name.split("."))):
-        raise SpecError("a metric is named module:function", key=KEY, value=name)
+        raise SpecError(f"a {key} is named module:function", key=key, value=name)
     try:
         with _current_folder_first():
             module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:  # what runs there is the user's code
-        raise SpecError(f"module {module_name!r} cannot be imported: {_told(error)}", key=KEY, value=name) from error
+        raise SpecError(f"module {module_name!r} cannot be imported: {_told(error)}", key=key, value=name) from error
     found = getattr(module, function, None)
     if found is None or not callable(found):
         there = sorted(n for n, x in vars(module).items() if callable(x) and not n.startswith("_"))
         reason = f"module {module_name!r} has no function {function!r}"
-        raise SpecError(reason, key=KEY, value=function, allowed=there)
+        raise SpecError(reason, key=key, value=function, allowed=there)
     return found  # type: ignore[no-any-return]
 
 

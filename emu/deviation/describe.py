@@ -69,7 +69,8 @@ def describe_accelerator(accelerator: Accelerator) -> Description:
     """What the file says, then each assignment."""
     lines = ["matrix operators", *_plan(accelerator.matrix)]
     for rule in accelerator.rules:
-        lines += ["", f"layers {rule.layer}, operators {rule.op}", *_plan(rule.plan)]
+        which = "" if rule.which is None else f", pass {rule.which.value}"
+        lines += ["", f"layers {rule.layer}, operators {rule.op}{which}", *_plan(rule.plan)]
     if accelerator.vector is not None:
         lines += ["", f"vector operators: {accelerator.vector.format}", *_vector(accelerator.vector)]
     lines += ["", f"other operators {FALLBACK_WORDS[accelerator.fallback]}"]
@@ -105,6 +106,7 @@ def _plan(plan: LayerPlan) -> list[str]:
         f"  unit         {plan.unit.name}",
         f"  activations  {plan.activations}",
         f"  weights      {plan.weights}",
+        *([] if plan.gradients is None else [f"  gradients    {plan.gradients}"]),
         f"  bias         {bias}",
         f"  output       {plan.output.format}, {plan.output.rounding.value}, {overflow.value}",
     ]

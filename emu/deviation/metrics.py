@@ -125,8 +125,17 @@ def mean_error(pairs: Pairs) -> float:
 
 
 def abs_percentile(pairs: Pairs, percent: float) -> float:
-    """The percentile of |e|: linear interpolation between order statistics (NumPy's default)."""
-    return float(np.percentile(np.abs(errors(pairs)), percent)) if pairs.truth.size else math.nan
+    """The percentile of |e|: linear interpolation between order statistics (NumPy's default).
+
+    Between a number and an |e| beyond float64 it is +inf.
+    """
+    if not pairs.truth.size:
+        return math.nan
+    sizes = np.abs(errors(pairs))
+    with np.errstate(invalid="ignore"):
+        found = float(np.percentile(sizes, percent))
+    # NumPy's interpolation next to an infinity is NaN, even if the infinity has no weight
+    return float(np.percentile(sizes, percent, method="higher")) if math.isnan(found) else found
 
 
 def cosine(pairs: Pairs) -> float:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def write_parquet(path: Path, result: Result) -> None:
         "backend": result.backend, **msgspec.to_builtins(result.provenance),
     }  # fmt: skip
     own = list(dict.fromkeys(name for row in result.rows for name in row.user))
-    schema = pa.schema(_fields(pa, own), metadata={f"emu.{k}": str(v) for k, v in about.items()})
+    schema = pa.schema(columns(own), metadata={f"emu.{k}": str(v) for k, v in about.items()})
     parquet.write_table(pa.Table.from_pylist([flat(row) for row in result.rows], schema=schema), path)
 
 
@@ -53,8 +54,14 @@ def flat(row: LayerRow) -> dict[str, Any]:
     return out
 
 
-def _fields(pa: Any, own: list[str]) -> list[Any]:
-    """Columns of the file, from the annotations of `LayerRow`."""
+def columns(own: Sequence[str]) -> list[Any]:
+    """Columns of the file, from the annotations of `LayerRow`.
+
+    Args:
+        own: names of metrics of the user's own.
+    """
+    import pyarrow as pa
+
     types = {
         "int": (pa.int64(), False),
         "int | None": (pa.int64(), True),

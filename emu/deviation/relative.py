@@ -47,6 +47,23 @@ def max_relative(pairs: Pairs) -> float:
     return float(np.max(found)) if found.size else math.nan
 
 
+def magnitude_error(pairs: Pairs) -> float:
+    """sum(e · sign(t)) / sum(|t|) over the pairs with t != 0: the mean signed error along the truth, in parts of the
+    truth's mean magnitude.
+
+    Negative where results are too small: what truncation toward zero does to sums of either sign, and what the mean of
+    e hides where the truth has both signs. NaN if there is no such pair.
+    """
+    there = pairs.truth != 0
+    truth = pairs.truth[there]
+    if not truth.size:
+        return math.nan
+    power = -int(np.frexp(np.max(np.abs(truth)))[1])  # an exact scaling, so that no sum overflows
+    with np.errstate(over="ignore", invalid="ignore"):
+        outward = np.where(np.signbit(truth), -1.0, 1.0) * np.ldexp(errors(pairs)[there], power)
+        return float(np.sum(outward) / np.sum(np.ldexp(np.abs(truth), power)))
+
+
 def zeros(pairs: Pairs) -> int:
     """Pairs with t = 0, of either sign."""
     return int(np.count_nonzero(pairs.truth == 0))

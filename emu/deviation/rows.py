@@ -59,6 +59,8 @@ class LayerRow:
     mse: float
     max_abs: float
     mean_error: float
+    magnitude_error: float
+    """mean signed error along the truth, in parts of its mean magnitude: negative where results are too small"""
     abs_p50: float
     """median of |e|"""
     abs_p99: float
@@ -178,6 +180,7 @@ class OutputRow:
     mse: float
     max_abs: float
     mean_error: float
+    magnitude_error: float
     cosine: float
     mean_relative: float
     max_relative: float

@@ -21,6 +21,8 @@ from emu.replaying.driver import run
 from emu.replaying.result import Kind, LayerRun, Mode, ReplayRun, Truth
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from emu.replaying.driver import OnLayer, Progress
 
 
@@ -51,7 +53,7 @@ class Replay:
 
 
 def replay(
-    model: str | Path,
+    model: str | Path | ModelProto,
     inputs: str | Path | Mapping[str, Any],
     *,
     accelerator: str | Path | Mapping[str, Any] | Accelerator,
@@ -73,7 +75,7 @@ def replay(
     """Replay a model under an accelerator and compare every layer with the truth.
 
     Args:
-        model: an ONNX file.
+        model: an ONNX file, or a model in memory.
         inputs: an .npz file, or arrays by input name.
         accelerator: a built-in name, a path, a mapping, or a loaded accelerator.
         mode: `isolated` (each layer on reference activations), `propagated` (errors flow) or `from=LAYER` (they flow

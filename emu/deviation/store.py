@@ -42,7 +42,7 @@ from emu.errors import ModelError
 if TYPE_CHECKING:
     from emu.replaying.result import ReplayRun
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the folder's layout; a reader takes its own and says so otherwise."""
 LAYERS, TENSORS, RUN = "layers.parquet", "tensors.npz", "run.json"
 

@@ -9,7 +9,8 @@
 * Pairs in which t or y is an infinity or a NaN have no distance; `finite_pairs` leaves them out and counts
   them. A finite truth beyond the format's range is a pair, with the largest finite value as the best the
   format could do.
-* Distances are exact integers, for every float, integer and fixed format up to 64 bits; log formats up to 16.
+* Distances are exact integers, for every float, integer and fixed format up to 64 bits; log and codebook
+  formats up to 16.
 * The histogram has one bin for 0 and one for each binade above: 0, 1, 2, 3-4, 5-8, 9-16, ...
 """
 
@@ -38,7 +39,7 @@ def ordinals(values: NDArray[np.float64], fmt: Format) -> NDArray[np.int64]:
 
     Args:
         values: float64, any shape, each a finite value of `fmt` (not checked here).
-        fmt: a float, integer or fixed format, or a log format of at most 16 bits.
+        fmt: a float, integer or fixed format, or a log or codebook format of at most 16 bits.
 
     Raises:
         FormatError: a format whose values cannot be counted here.

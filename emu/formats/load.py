@@ -115,6 +115,19 @@ def _by_name(name: str, file: str | None, key: str | None) -> AnyFormat:
     return _by_rule(folded) or _unknown(name, file, key)
 
 
+def file_of(name: str) -> str:
+    """The stem of the built-in file that a name or alias means.
+
+    Raises:
+        SpecError: there is none: an unknown or ambiguous name, or one that a rule makes.
+    """
+    if name in builtin_names("formats"):
+        return name
+    if name.casefold() in aliases():
+        return aliases()[name.casefold()]
+    raise SpecError("is no format of a file", value=name, allowed=builtin_names("formats"))
+
+
 @cache
 def _by_rule(name: str) -> AnyFormat | None:
     """A name that a rule makes; the limits are those of a format file."""

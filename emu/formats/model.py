@@ -262,7 +262,7 @@ class Format(Properties):
             return Overflow.SATURATE
         return Overflow.INFINITY if self.infinities or self.has_nan else Overflow.SATURATE
 
-    @property
+    @cached_property
     def code_dtype(self) -> np.dtype[Any]:
         """The smallest unsigned dtype that holds a code."""
         width = next((w for w in (8, 16, 32, 64) if self.bits <= w), 64)

@@ -17,6 +17,7 @@ from emu.language.fields import Key, keys, own
 from emu.language.words import default, meaning, values
 from emu.schemes import load as schemes
 from emu.spec.about import AboutKeys
+from emu.studies import keys as studies
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
@@ -80,6 +81,7 @@ TABLES = {
     "accelerator.matrix": Table(of=(accelerators.MatrixKeys,)),
     "accelerator.activations": Table(of=(accelerators.ActivationKeys,)),
     "accelerator.weights": Table(of=(accelerators.WeightKeys,)),
+    "accelerator.gradients": Table(of=(accelerators.GradientKeys,)),
     "accelerator.output": Table(of=(accelerators.OutputKeys,)),
     "accelerator.rule": Table(of=(accelerators.RuleKeys,), without=_names(accelerators.MatrixKeys)),
     "accelerator.match": Table(of=(accelerators.MatchKeys,)),
@@ -89,6 +91,12 @@ TABLES = {
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),
     "workload.model": Table(of=(workloads.ModelKeys,)),
     "workload.file": Table(of=(workloads.FileKeys,)),
+    "study": Table(of=(studies.StudyKeys,), about=True),
+    "study.workload": Table(of=(studies.ModelKeys,)),
+    "study.axis": Table(of=(studies.AxisKeys,)),
+    "study.range": Table(of=(studies.RangeKeys,)),
+    "study.objective": Table(of=(studies.ObjectiveKeys,)),
+    "study.search": Table(of=(studies.SearchKeys,)),
 }  # fmt: skip
 PIECES = "function.piece"
 """The one table with a column for the kinds that have a key."""

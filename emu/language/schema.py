@@ -1,4 +1,4 @@
-"""The JSON Schemas of the seven kinds of spec file, for editors."""
+"""The JSON Schemas of the eight kinds of spec file, for editors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from emu.formats.spec import KEYS_OF_KIND
 from emu.functions.keys import FunctionKeys
 from emu.language.shape import Builder, Schema, not_extending
 from emu.schemes.load import SchemeKeys
+from emu.studies.keys import StudyKeys
 from emu.units.family import FamilyKeys
 from emu.units.spec import UnitKeys
 from emu.workloads.keys import WorkloadKeys
@@ -21,7 +22,7 @@ from emu.workloads.keys import WorkloadKeys
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 FILES: dict[str, type[msgspec.Struct]] = {
     "unit": UnitKeys, "family": FamilyKeys, "function": FunctionKeys, "scheme": SchemeKeys,
-    "accelerator": AcceleratorKeys, "workload": WorkloadKeys,
+    "accelerator": AcceleratorKeys, "workload": WorkloadKeys, "study": StudyKeys,
 }  # fmt: skip
 KINDS = ("format", *FILES)
 """The kinds of file that have a schema."""

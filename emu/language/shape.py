@@ -211,6 +211,8 @@ class Builder:
                 return _vocabulary(vocabulary, refused)
             case LiteralType(values=values):
                 return {"type": "string", "enum": [value for value in values if value != ""]}
+            case VarTupleType(item_type=AnyType()):
+                return {"type": "array"} | _limits(kind)
             case VarTupleType(item_type=item):
                 items = self._or_parameter(both(self.shape(item), self.complete(item)))
                 return {"type": "array", "items": items} | _limits(kind)
@@ -251,7 +253,7 @@ def _formats() -> dict[str, type[msgspec.Struct]]:
 _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
-    "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload",
+    "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from msgspec.inspect import (
+    AnyType,
     BoolType,
     DictType,
     EnumType,
@@ -93,6 +94,8 @@ def _word(kind: Any, without: tuple[str, ...]) -> list[str]:
             return [f"`{{ {shown} }}`" if len(fields) <= MAX_SHOWN else "table"]
         case DictType():
             return ["table"]
+        case VarTupleType(item_type=AnyType()):
+            return ["list of values"]
         case VarTupleType(item_type=item):
             (inner,) = _words(item)
             return [f"list of {PLURAL.get(inner, 'tables' if inner.startswith('`{') else inner + 's')}"]

@@ -119,6 +119,8 @@ class ConvGeometry:
         positions = (self.images, *self.out_spatial)
 
         def take(start: int, stop: int) -> Array:
+            if self.groups > 1:
+                return self._columns_first(windows, start, stop)
             image, *place = np.unravel_index(np.arange(start, stop), positions)
             at: tuple[Any, ...] = (image, slice(None), *place)
             # Index arrays apart from each other put their axis first: [rows, channels, *kernel].
@@ -129,6 +131,26 @@ class ConvGeometry:
             return np.moveaxis(grouped.reshape(stop - start, self.groups, self.k), 1, 0)
 
         return take
+
+    def _columns_first(self, windows: Array, start: int, stop: int) -> Array:
+        """Rows of groups from [images, channels, *output, *kernel]: laid out as [groups, K, rows], in long runs, as a
+        product of few columns is computed (`emu.units.turned`).
+        """
+        rank, size = len(self.spatial), math.prod(self.out_spatial)
+        line = math.prod(self.out_spatial[1:])
+        of_k, of_m = [1, *range(2 + rank, 2 + 2 * rank)], range(2, 2 + rank)
+        if self.k_order is KOrder.KH_KW_C:
+            of_k = [*of_k[1:], 1]
+        out = np.empty((self.groups, self.k, stop - start), windows.dtype)
+        for image in range(start // size, -(-stop // size)):
+            first, last = max(start - image * size, 0), min(stop - image * size, size)
+            lines = slice(first // line, -(-last // line))
+            split = windows[image].reshape(self.groups, -1, *windows.shape[2:])[:, :, lines]
+            found = split.transpose(0, *of_k, *of_m).reshape(self.groups, self.k, -1)
+            before = lines.start * line
+            at = image * size - start
+            out[..., at + first : at + last] = found[..., first - before : last - before]
+        return out.swapaxes(1, 2)
 
     @property
     def token_axes(self) -> tuple[int, ...]:

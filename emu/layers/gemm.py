@@ -79,8 +79,8 @@ class Lowered:
     (ConvTranspose): one scale covers all parts"""
     source_name: str = "a"
     b_name: str = "b"
-    tile_elements: int = TILE_ELEMENTS
-    """of a tile of A, and of the product, at most (one row at least)"""
+    tile_elements: int | None = None
+    """of a tile of A, and of the product, at most (one row at least); None: `TILE_ELEMENTS`"""
 
     @property
     def macs(self) -> int:
@@ -91,7 +91,8 @@ class Lowered:
     def tiles(self) -> Iterator[tuple[int, int]]:
         """Bounds (start, stop) of row tiles that keep A and the product small."""
         g = self.geometry
-        step = max(1, self.tile_elements // max(1, g.groups * max(g.k, g.n)))
+        most = TILE_ELEMENTS if self.tile_elements is None else self.tile_elements
+        step = max(1, most // max(1, g.groups * max(g.k, g.n)))
         for start in range(0, g.m, step):
             yield start, min(start + step, g.m)
 

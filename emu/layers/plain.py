@@ -21,8 +21,8 @@ def evaluate(lowered: Lowered) -> NDArray[np.float64]:
     """
     y = lowered.new_product(np.float64)
     rows = lowered.geometry.rows(lowered.source, 0)
-    b = lowered.b.astype(np.float64)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # signalling NaN among them, which a cast to float64 would tell of
+        b = lowered.b.astype(np.float64)
         for start, stop in lowered.tiles():
             part = np.matmul(rows(start, stop).astype(np.float64), b)
             if lowered.alpha != 1.0:

@@ -52,25 +52,45 @@ def _branch(graph: Graph, node: NodeProto) -> GraphProto:
 
 
 def _inlined(node: NodeProto, branch: GraphProto) -> tuple[list[NodeProto], dict[str, TensorProto]]:
-    from onnx import NodeProto, TensorProto, helper
+    from onnx import helper
 
-    made = [tensor.name for tensor in branch.initializer]
-    made += [name for inner in branch.node for name in inner.output if name]
-    names = {name: f"{node.output[0]}/{name}" for name in made}
+    names: dict[str, str] = {}
+    nodes, constants = copied(branch, names, node.output[0])
+    pairs = zip(branch.output, node.output, strict=False)
+    nodes += [helper.make_node("Identity", [names.get(a.name, a.name)], [b]) for a, b in pairs if b]
+    return nodes, constants
+
+
+def copied(
+    body: GraphProto, names: dict[str, str], prefix: str, label: str = ""
+) -> tuple[list[NodeProto], dict[str, TensorProto]]:
+    """The nodes of a body and its initialisers, under names of their own.
+
+    Args:
+        body: of an If, Loop or Scan.
+        names: what its inputs are called outside; what it makes is added.
+        prefix: of the tensors that it makes.
+        label: of its nodes' names; empty: they stay as they are.
+    """
+    from onnx import NodeProto, TensorProto
+
+    made = [tensor.name for tensor in body.initializer]
+    made += [name for inner in body.node for name in inner.output if name]
+    names.update((name, f"{prefix}/{name}") for name in made)
     constants = {}
-    for tensor in branch.initializer:
+    for tensor in body.initializer:
         copy = TensorProto()
         copy.CopyFrom(tensor)
         copy.name = names[tensor.name]
         constants[copy.name] = copy
     nodes = []
-    for inner in branch.node:
+    for inner in body.node:
         renamed = NodeProto()
         renamed.CopyFrom(inner)
         _rename(renamed, names)
+        if label:
+            renamed.name = f"{label}/{node_label(inner)}"
         nodes.append(renamed)
-    pairs = zip(branch.output, node.output, strict=False)
-    nodes += [helper.make_node("Identity", [names.get(a.name, a.name)], [b]) for a, b in pairs if b]
     return nodes, constants
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emu.accelerators import Accelerator, load_accelerator
 from emu.formats.backend import backend_of
@@ -25,11 +25,14 @@ from emu.replaying.limits import Limits
 from emu.replaying.result import Mode, ReplayRun, Truth
 from emu.replaying.session import LoadedModel, ReplaySession, member
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 __all__ = ["OnLayer", "Progress", "run"]
 
 
 def run(
-    model: str | Path,
+    model: str | Path | ModelProto,
     inputs: str | Path | Mapping[str, Any],
     accelerator: str | Path | Mapping[str, Any] | Accelerator,
     *,
@@ -52,7 +55,7 @@ def run(
     """Replay a model.
 
     Args:
-        model: an ONNX file.
+        model: an ONNX file, or a model in memory.
         inputs: an .npz file, or arrays by input name.
         accelerator: a built-in name, a path, a mapping, or a loaded accelerator.
         mode: `isolated`, `propagated` or `from=LAYER`: propagated from that layer on, what comes before it in graph
@@ -82,7 +85,8 @@ def run(
     backend_of(backend)
     chosen = load_accelerator(accelerator)
     other = None if against is None else load_accelerator(against)
-    loaded = LoadedModel(model, limits=limits)
+    like = [inputs] if calibration is None else [inputs, calibration]
+    loaded = LoadedModel(model, limits=limits, like=like)
     how: dict[str, Any] = {"layers": layers, "backend": backend, "calibration": calibration, "keep_weights": False}
     session = ReplaySession(loaded, chosen, events=events, attribution=attribution, shapley=shapley, **how)
     done = session.run(

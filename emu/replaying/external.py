@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from emu.errors import ModelError
 from emu.replaying.limits import Limits
-from emu.replaying.walk import all_tensors, tensors_of
+from emu.replaying.walk import all_tensors, attribute_tensors, tensors_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto, TensorProto
@@ -37,7 +37,7 @@ def load_external(model: ModelProto, path: Path, limits: Limits, digest: Digest)
     left = limits.external
     tensors = list(all_tensors(model.graph))
     for function in model.functions:
-        tensors += tensors_of(function.node)
+        tensors += [*tensors_of(function.node), *attribute_tensors(function.attribute_proto)]
     for tensor in tensors:
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
@@ -79,7 +79,10 @@ def _inside(location: str, path: Path, where: str) -> Path:
     if not location or posix.is_absolute() or windows.is_absolute() or windows.drive or ".." in windows.parts:
         raise ModelError(f"{where}: location {location!r} is not a relative path inside the model's folder")
     folder = path.parent.resolve()
-    file = (folder / posix).resolve()
+    try:
+        file = (folder / posix).resolve()
+    except (OSError, RuntimeError):  # older versions of Python have a RuntimeError for links in a circle
+        raise ModelError(f"{where}: location {location!r} leads nowhere") from None
     if not file.is_relative_to(folder):
         raise ModelError(f"{where}: location {location!r} leads out of the model's folder")
     if not file.is_file():

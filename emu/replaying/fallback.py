@@ -3,9 +3,18 @@
 * Operators that multiply and accumulate inside (a list, and every operator outside ONNX's own domains), and loops and
   branches that hold a layer.
 * What the model states in integers (`emu.replaying.integers`).
+* Quantising and dequantising nodes: in a model in integers as such (its own scales make its integers); elsewhere as
+  vector operations, of which the vector unit runs DequantizeLinear.
 * Layers that were not selected, or whose type no unit takes.
 * Vector operations that no vector unit runs. Operators that only move, compare or count are not listed: they have no
-  rounding to emulate.
+  rounding to emulate. Nor are casts: the one rounding into a narrower type is what the model states, ties to even.
+* What `emu.vector` leaves, and why: functions that are not correctly rounded here (Acos, Acosh, Asin, Asinh, Atan,
+  Atanh); sampling at places that are data, whose arithmetic is an address unit's (AffineGrid, GridSample, RoiAlign,
+  Resize with `antialias`, `tf_crop_and_resize` or a kept aspect ratio); no stated order of operations (Det, Col2Im);
+  results that are integers (QuantizeLinear, DynamicQuantizeLinear, TfIdfVectorizer's counts); tables made of sizes,
+  which are constants by now if the sizes are (the windows, MelWeightMatrix); random draws (Bernoulli, Dropout in
+  training, Random…); losses (NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss); norms that also give statistics
+  (LayerNormalization with several outputs, BatchNormalization in training); types other than float32 and float16.
 * `fallback.ops = "error"` refuses hidden layers, integers and types, and vector operations if the accelerator states
   their formats; what the user deselected is no fallback of the accelerator's.
 """
@@ -17,8 +26,8 @@ from typing import TYPE_CHECKING
 
 from emu.accelerators import Accelerator, FallbackOps
 from emu.errors import ModelError
-from emu.replaying.integers import INTEGER_OPS
-from emu.replaying.layers import find_layers, is_mac, runs_in_unit
+from emu.replaying.integers import INTEGER_OPS, QUANTISERS
+from emu.replaying.layers import find_layers, has_integers, is_mac, runs_in_unit
 from emu.replaying.result import Fallback, FallbackReason
 from emu.replaying.walk import STANDARD_DOMAINS, attributes_of, bodies, node_label
 
@@ -37,22 +46,28 @@ HIDDEN_MACS = frozenset(
 
 NO_ROUNDING = frozenset(
     {
-        "Abs", "And", "ArgMax", "ArgMin", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "Ceil",
-        "Clip", "Compress", "Concat", "ConcatFromSequence", "Constant", "ConstantOfShape", "DepthToSpace", "Equal",
-        "Expand", "EyeLike", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "GlobalMaxPool", "Greater",
-        "GreaterOrEqual", "Identity", "If", "IsInf", "IsNaN", "Less", "LessOrEqual", "Loop", "Max", "MaxPool",
-        "MaxUnpool", "Min", "Neg", "NonMaxSuppression", "NonZero", "Not", "OneHot", "Optional", "OptionalGetElement",
-        "OptionalHasElement", "Or", "Pad", "Range", "ReduceMax", "ReduceMin", "Relu", "Reshape", "ReverseSequence",
-        "Round", "Scan",
+        "Abs", "And", "ArgMax", "ArgMin", "BitCast", "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr",
+        "BitwiseXor", "Cast", "CastLike", "Ceil", "CenterCropPad", "Clip", "Compress", "Concat", "ConcatFromSequence",
+        "Constant", "ConstantOfShape", "DepthToSpace", "Equal", "Expand", "EyeLike", "Flatten", "Floor", "Gather",
+        "GatherElements", "GatherND", "GlobalMaxPool", "Greater", "GreaterOrEqual", "Hardmax", "Identity", "If",
+        "IsInf", "IsNaN", "Less", "LessOrEqual", "Loop", "Max", "MaxPool", "MaxRoiPool", "MaxUnpool", "Min", "Neg",
+        "NonMaxSuppression", "NonZero", "Not", "OneHot", "Optional", "OptionalGetElement", "OptionalHasElement", "Or",
+        "Pad", "Range", "ReduceMax", "ReduceMin", "Relu", "Reshape", "ReverseSequence", "Round", "Scan", "Scatter",
         "ScatterElements", "ScatterND", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase",
-        "SequenceInsert", "SequenceLength", "Shape", "Sign", "Size", "Slice", "SpaceToDepth", "Split",
-        "SplitToSequence", "Squeeze",
-        "StringNormalizer", "Tile", "TopK", "Transpose", "Trilu", "Unique", "Unsqueeze", "Where", "Xor",
+        "SequenceInsert", "SequenceLength", "SequenceMap", "Shape", "Sign", "Size", "Slice", "SpaceToDepth", "Split",
+        "SplitToSequence", "Squeeze", "StringNormalizer", "TensorScatter", "ThresholdedRelu", "Tile", "TopK",
+        "Transpose", "Trilu", "Unique", "Unsqueeze", "Where", "Xor",
     }
 )  # fmt: skip
-"""Operators that select, move, compare or count: every value they give is one they were given, or an integer.
+"""Operators that select, move, compare or count: every value they give is one they were given, or an integer; and
+casts.
 
 Scatters with a `reduction` that adds or multiplies are the exception; see `_rounds`."""
+
+
+STANDARD = (*STANDARD_DOMAINS, "ai.onnx")
+TRAINING_MODE = 2
+"""The operand of Dropout that switches it on."""
 
 
 def find_fallbacks(
@@ -67,12 +82,16 @@ def find_fallbacks(
         vectors: positions of the nodes that its vector unit runs.
     """
     layers = {layer.index: layer for layer in find_layers(graph)}
+    in_integers = has_integers(graph)
     out: list[Fallback] = []
     for index, node in enumerate(graph.nodes):
         if index in vectors:
             continue
         layer = layers.get(index)
-        if layer is None:
+        if node.op_type in QUANTISERS and node.domain in STANDARD:
+            reason = FallbackReason.INTEGER_SEMANTICS if in_integers else FallbackReason.VECTOR
+            out.append(Fallback(node=node_label(node), op=node.op_type, reason=reason))
+        elif layer is None:
             found = _inside(node, types)
             out += [Fallback(node=node_label(inner), op=inner.op_type, reason=reason) for inner, reason in found]
         elif layer.in_integers:
@@ -94,15 +113,25 @@ def _inside(node: NodeProto, types: Mapping[str, int]) -> Iterator[tuple[NodePro
                 yield from _inside(inner, types)
     if node.op_type in INTEGER_OPS and node.domain in ("", "ai.onnx"):
         yield node, FallbackReason.INTEGER_SEMANTICS
-    elif node.op_type in HIDDEN_MACS or node.domain not in (*STANDARD_DOMAINS, "ai.onnx"):
+    elif node.op_type in HIDDEN_MACS or node.domain not in STANDARD:
         yield node, FallbackReason.HIDDEN_MACS
     elif _rounds(node) and _makes_floats(node, types):
         yield node, FallbackReason.VECTOR
 
 
 def _rounds(node: NodeProto) -> bool:
-    """Whether an operator computes values; a scatter does if it adds or multiplies what falls on one place."""
-    return node.op_type not in NO_ROUNDING or attributes_of(node).get("reduction") in ("add", "mul")
+    """Whether an operator computes values.
+
+    A scatter does if it adds or multiplies what falls on one place; a change of size, unless it takes the nearest
+    element; Dropout, in training.
+    """
+    attributes = attributes_of(node)
+    match node.op_type:
+        case "Resize" | "Upsample":
+            return bool(attributes.get("mode", "nearest") != "nearest")
+        case "Dropout":
+            return len(node.input) > TRAINING_MODE
+    return node.op_type not in NO_ROUNDING or attributes.get("reduction") in ("add", "mul")
 
 
 def _makes_floats(node: NodeProto, types: Mapping[str, int]) -> bool:

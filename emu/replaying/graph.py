@@ -5,16 +5,19 @@
    initialisers: a layer's weights are weights even if the exporter wrote them as Identity, Transpose or
    DequantizeLinear of a constant. Random operators are never folded.
 3. An input that the caller fixes is such a constant too.
-4. An If whose condition is a constant by now is replaced by the branch that it takes, and folding begins again.
+4. An If whose condition is a constant by now is replaced by the branch that it takes, a Loop or Scan of a known number
+   of steps by its steps (`emu.replaying.loops`), and folding begins again.
 5. Nodes that no output needs are dropped.
-6. An LSTM or GRU of known length becomes the nodes that it is made of (`emu.replaying.decompose`).
+6. An operator that hides multiply-accumulates becomes the nodes that it is made of (`emu.replaying.decompose`). Where
+   that needs shapes that the model leaves open, `bind` makes the graph one for inputs of given shapes. Of these nodes
+   only those that round nothing are folded: the others are the accelerator's, whatever they read.
 
 The nodes stay in the model's order, which ONNX requires to be topological.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +26,15 @@ import numpy as np
 
 from emu.errors import ModelError
 from emu.layers.gemm import Array
-from emu.replaying.decompose import decomposed
+from emu.replaying.binding import with_shapes, with_sizes
+from emu.replaying.branches import taken
+from emu.replaying.decompose import decomposed, whole
+from emu.replaying.fallback import NO_ROUNDING
 from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
-from emu.replaying.walk import all_nodes, reads
+from emu.replaying.loops import loops, unrolled
+from emu.replaying.walk import all_nodes, node_label, reads, sparse_tensors
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
@@ -118,6 +125,9 @@ def load_graph(
         model = inliner.inline_local_functions(model)
     if model.graph.sparse_initializer:
         raise ModelError(f"{path}: sparse initialisers are not supported: store them dense")
+    for node in all_nodes(model.graph):
+        if any(True for attribute in node.attribute for _ in sparse_tensors(attribute)):
+            raise ModelError(f"{path}: node {node_label(node)!r}: sparse constants are not supported: store them dense")
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     graph = Graph(
         path=path,
@@ -129,9 +139,46 @@ def load_graph(
         inputs=tuple(value for value in model.graph.input if value.name not in constants),
         outputs=tuple(value.name for value in model.graph.output),
     )
-    graph = _pruned(_settled(_fixed(graph, fixed or {}), limits))
-    apart = decomposed(graph)
-    return graph if apart is None else _pruned(_folded(apart, limits))
+    return _apart(_pruned(_settled(_fixed(graph, fixed or {}), limits)), limits)
+
+
+def bind(graph: Graph, read: Callable[[], Sequence[Mapping[str, Array]]], limits: Limits | None = None) -> Graph:
+    """A graph for inputs of given shapes, if that lets more be taken apart; else the graph as it is.
+
+    Args:
+        graph: from `load_graph`.
+        read: gives the inputs (of a run, of its calibration), if they are asked for.
+        limits: bounds on what is folded.
+    """
+    if not _left(graph):
+        return graph
+    limits = limits or Limits()
+    apart = _apart(_pruned(_sized(with_shapes(graph, read()), limits)), limits)
+    return apart if _left(apart) < _left(graph) else graph
+
+
+def _left(graph: Graph) -> int:
+    """Operators that known shapes might let be taken apart."""
+    return whole(graph) + loops(graph)
+
+
+def _sized(graph: Graph, limits: Limits) -> Graph:
+    """Folded, with every shape that is known a constant."""
+    while True:
+        graph = _settled(graph, limits)
+        known = with_sizes(graph)
+        if known is None:
+            return graph
+        graph = known
+
+
+def _apart(graph: Graph, limits: Limits) -> Graph:
+    """Everything taken apart that can be; what rounds is not folded, even if it reads constants alone."""
+    while True:
+        apart = decomposed(graph)
+        if apart is None:
+            return graph
+        graph = _pruned(_folded(apart, limits, NO_ROUNDING))
 
 
 def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:
@@ -149,18 +196,17 @@ def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:
 
 
 def _settled(graph: Graph, limits: Limits) -> Graph:
-    """Folded, with every branch taken that is known."""
-    from emu.replaying.branches import taken
-
+    """Folded, with every branch taken and every loop unrolled that is known."""
     while True:
         graph = _folded(graph, limits)
-        inlined = taken(graph)
+        inlined = taken(graph) or unrolled(graph)
         if inlined is None:
             return graph
         graph = inlined
 
 
-def _folded(graph: Graph, limits: Limits) -> Graph:
+def _folded(graph: Graph, limits: Limits, only: frozenset[str] | None = None) -> Graph:
+    """What depends on constants alone computed; `only` by some operators."""
     from onnx import numpy_helper
 
     from emu.replaying.blame import checked_session
@@ -169,7 +215,8 @@ def _folded(graph: Graph, limits: Limits) -> Graph:
     known = set(graph.constants)
     foldable, rest = [], []
     for node in graph.nodes:
-        if not _is_random(node) and known.issuperset(reads(node)):
+        wanted_op = only is None or node.op_type in only
+        if wanted_op and not _is_random(node) and known.issuperset(reads(node)):
             foldable.append(node)
             known.update(node.output)
         else:

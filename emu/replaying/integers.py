@@ -6,6 +6,7 @@
   it is written, in floats; another scheme on top would quantise twice.
 * A layer of which one operand alone is dequantised (weights stored in few bits) is a layer of floats.
 * Dequantised float8 and float4 are no integers: such layers run under the accelerator.
+* In a model that has any of these, the nodes that quantise and dequantise are the model's own as well.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
 INTEGER_OPS = frozenset({"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"})
 """Operators of ONNX's own domain that multiply and accumulate integers."""
-MOVES = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+QUANTISERS = frozenset({"DequantizeLinear", "DynamicQuantizeLinear", "QuantizeLinear"})
+"""Operators between floats and integers."""
+MOVES = frozenset(
+    {
+        "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "SpaceToDepth", "Split",
+        "Squeeze", "Tile", "Transpose", "Unsqueeze",
+    }
+)  # fmt: skip
 """Operators behind which a dequantised tensor is still one."""
 
 

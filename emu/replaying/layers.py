@@ -137,6 +137,16 @@ def plan_layers(
     Raises:
         ModelError: no layer has such a name, or the model has none.
     """
+    chosen = select_layers(graph, types, glob, needed=needed)
+    return tuple(PlannedLayer(layer=layer, plan=accelerator.plan(layer.name, layer.op)) for layer in chosen)
+
+
+def select_layers(graph: Graph, types: Mapping[str, int], glob: str, *, needed: bool = True) -> tuple[Layer, ...]:
+    """The layers that units can run and whose names match; the arguments are those of `plan_layers`.
+
+    Raises:
+        ModelError: no layer has such a name, or the model has none.
+    """
     candidates = [layer for layer in find_layers(graph) if runs_in_unit(layer, types)]
     if not candidates and has_integers(graph):
         return ()
@@ -151,4 +161,4 @@ def plan_layers(
         hint = f"; did you mean {close!r}?" if close else ""
         shown = ", ".join(names[:MANY]) + (", …" if len(names) > MANY else "")
         raise ModelError(f"{graph.path}: no layer matches {glob!r}; the layers are: {shown}{hint}")
-    return tuple(PlannedLayer(layer=layer, plan=accelerator.plan(layer.name, layer.op)) for layer in chosen)
+    return tuple(chosen)

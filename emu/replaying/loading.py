@@ -47,7 +47,7 @@ def load_model(path: str | Path, limits: Limits) -> tuple[ModelProto, str]:
 
 
 def accept_model(model: ModelProto, path: Path) -> str:
-    """Check a model that was built in memory, weights inside; its SHA-256 (hex).
+    """Check a model that was built in memory, weights inside; its SHA-256 (hex), whatever the graph is called.
 
     Args:
         model: what `onnx.helper` made.
@@ -58,7 +58,11 @@ def accept_model(model: ModelProto, path: Path) -> str:
     """
     _check_operators(model, path)
     _check(model, path)
-    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    name, model.graph.name = model.graph.name, ""
+    try:
+        return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    finally:
+        model.graph.name = name
 
 
 def _read(path: Path, limits: Limits) -> bytes:

@@ -11,18 +11,16 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emu.errors import SpecError
 from emu.layers.gemm import Array, Lowered
 from emu.replaying.layers import Layer
 from emu.replaying.schedule import Island, Step
-from emu.replaying.sizes import inferred_shapes
+from emu.replaying.sizes import inferred_tensors
 from emu.replaying.walk import node_label
 
 if TYPE_CHECKING:
@@ -69,12 +67,12 @@ def needs(graph: Graph, types: Mapping[str, int], inputs: Mapping[str, Array], s
     from onnx import helper
 
     infos = [helper.make_tensor_value_info(name, types[name], list(array.shape)) for name, array in inputs.items()]
-    shapes = inferred_shapes(graph, graph.nodes, [*infos])
+    known = inferred_tensors(graph, graph.nodes, [*infos])
 
     def shape(name: str) -> Shape | None:
         if name in graph.constants:
             return tuple(graph.constants[name].dims)
-        found = shapes.get(name)
+        found = known[name].shape if name in known else None
         return None if found is None or None in found else tuple(axis or 0 for axis in found)
 
     found = (_need(graph, step, shape) for step in steps)
@@ -114,22 +112,9 @@ def need_of(name: str, lowered: Lowered) -> Need:
     return Need(name=name, fixed=held + while_running, row=g.groups * max(g.k, g.n))
 
 
-UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size with its unit: `512MiB`, `1.5GiB`; powers of 1024.
-
-    Raises:
-        SpecError: no number, or no unit of these.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None or (match[2] or "B") not in UNITS:
-        raise SpecError("not a size", value=text, allowed=[f"a number and one of {', '.join(UNITS)}"])
-    return int(float(match[1]) * UNITS[match[2] or "B"])
+MIB = 1 << 20
 
 
 def in_units(size: int) -> str:
     """A size as a limit is written: whole MiB, rounded up."""
-    return f"{-(-size // UNITS['MiB'])}MiB"
+    return f"{-(-size // MIB)}MiB"

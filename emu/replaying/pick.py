@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emu.accelerators import Accelerator, LayerPlan
 from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Lowered
 from emu.replaying.calibration import calibrate
-from emu.replaying.graph import load_graph
+from emu.replaying.graph import bind, load_graph
 from emu.replaying.inputs import read_inputs
 from emu.replaying.layers import plan_layers
 from emu.replaying.limits import Limits
 from emu.replaying.reference import Reference
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,7 +33,7 @@ class PickedLayer:
 
 
 def pick_layers(
-    model: str | Path,
+    model: str | Path | ModelProto,
     inputs: str | Path | Mapping[str, Any],
     accelerators: tuple[Accelerator, ...],
     layer: str,
@@ -41,7 +44,7 @@ def pick_layers(
     """The first layer that a glob names, under each of the accelerators, on the same operands.
 
     Args:
-        model: an ONNX file.
+        model: an ONNX file, or a model in memory.
         inputs: an .npz file, or arrays by input name.
         accelerators: one or more.
         layer: a glob over layer names.
@@ -55,6 +58,7 @@ def pick_layers(
     graph = load_graph(model, limits)
     given = read_inputs(inputs, graph, limits)
     samples = None if calibration is None else read_inputs(calibration, graph, limits)
+    graph = bind(graph, lambda: [given] if samples is None else [given, samples], limits)
     reference = Reference(graph)
     picked = []
     for accelerator in accelerators:

@@ -13,7 +13,7 @@ import contextlib
 import enum
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from emu.layers.gemm import Array
 from emu.replaying.calibration import as_record, calibrate
 from emu.replaying.course import Course, course
 from emu.replaying.fallback import find_fallbacks, refuse
-from emu.replaying.graph import Graph, load_graph
+from emu.replaying.graph import Graph, bind, load_graph
 from emu.replaying.inputs import inputs_hash, read_inputs
 from emu.replaying.isolated import run_isolated
 from emu.replaying.job import Job, OnLayer, Progress
@@ -60,6 +60,7 @@ class LoadedModel:
         *,
         fixed: Mapping[str, Array] | None = None,
         limits: Limits | None = None,
+        like: Sequence[Inputs] = (),
     ) -> None:
         """Load, check and fold a model, and try it in the reference engine.
 
@@ -67,12 +68,17 @@ class LoadedModel:
             model: an ONNX file, or a model built in memory.
             fixed: inputs that have one value for good; branches on them are taken.
             limits: bounds on what is read.
+            like: inputs whose shapes all runs have. A cell whose number of steps only they tell is taken apart then,
+                and inputs of other shapes are refused; without such a cell, or without `like`, any shape goes.
 
         Raises:
-            ModelError: anything that is wrong with the model.
+            ModelError: anything that is wrong with the model, or with those inputs.
         """
         self.limits = limits or Limits()
-        self.graph: Graph = load_graph(model, self.limits, fixed)
+        loaded = load_graph(model, self.limits, fixed)
+        self.graph: Graph = loaded
+        if like:
+            self.graph = bind(loaded, lambda: [read_inputs(one, loaded, self.limits) for one in like], self.limits)
         self.reference = Reference(self.graph)
 
     def run(self, inputs: Inputs) -> dict[str, Array]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.errors import ModelError
@@ -46,23 +47,30 @@ def check_sizes(graph: Graph, nodes: Sequence[NodeProto], limits: Limits) -> Non
             )
 
 
-def inferred_shapes(
-    graph: Graph, nodes: Sequence[NodeProto], inputs: Sequence[ValueInfoProto]
-) -> dict[str, tuple[int | None, ...]]:
-    """The shapes that are known of inputs and of what nodes make, by tensor; None is a size that is not.
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """What is known of a tensor before anything runs."""
+
+    element: int
+    """TensorProto.DataType; 0: not known"""
+    shape: tuple[int | None, ...] | None
+    """None: not even the number of axes; None for an axis: its size is not known"""
+
+
+def inferred_tensors(graph: Graph, nodes: Sequence[NodeProto], inputs: Sequence[ValueInfoProto]) -> dict[str, Tensor]:
+    """What is known of inputs, constants and what nodes make, by tensor.
 
     Args:
         graph: holds the constants.
         nodes: in topological order.
         inputs: the tensors from outside.
     """
-    return {
-        value.name: tuple(
-            axis.dim_value if axis.HasField("dim_value") else None for axis in value.type.tensor_type.shape.dim
-        )
-        for value in (*inputs, *_inferred(graph, nodes, inputs))
-        if value.type.tensor_type.HasField("shape")
-    }
+    known = {name: Tensor(element=one.data_type, shape=tuple(one.dims)) for name, one in graph.constants.items()}
+    for value in (*inputs, *_inferred(graph, nodes, inputs)):
+        tensor = value.type.tensor_type
+        axes = (axis.dim_value if axis.HasField("dim_value") else None for axis in tensor.shape.dim)
+        known[value.name] = Tensor(element=tensor.elem_type, shape=tuple(axes) if tensor.HasField("shape") else None)
+    return known
 
 
 def _inferred(graph: Graph, nodes: Sequence[NodeProto], inputs: Sequence[ValueInfoProto]) -> Sequence[ValueInfoProto]:

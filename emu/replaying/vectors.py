@@ -1,7 +1,8 @@
 """Which nodes the accelerator's vector unit runs, and running one.
 
 * With `[vector]`, every node of ONNX's own domain whose operator `emu.vector` takes and whose output is a float tensor;
-  of those, the ones whose names the `layers` glob matches. Nodes inside loops and branches fall back.
+  of those, the ones whose names the `layers` glob matches. Nodes inside loops and branches fall back, and what
+  dequantises in a model in integers.
 * A node reads the tensors that the model has there, and makes a tensor of the model's type: values of the vector
   format, rounded once more only where the model's type is narrower.
 """
@@ -17,6 +18,8 @@ import numpy as np
 
 from emu.accelerators import Accelerator
 from emu.layers.gemm import Array
+from emu.replaying.integers import QUANTISERS
+from emu.replaying.layers import has_integers
 from emu.replaying.named import NamedNode
 from emu.replaying.walk import attributes_of, bodies, node_label
 from emu.vector import VectorUnit, run_node, softmax_axes, takes, vector_unit
@@ -74,5 +77,6 @@ def _takes(graph: Graph, types: Mapping[str, int], node: NodeProto) -> bool:
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16)
     if not used or types.get(used[0]) not in floats:
         return False
-    constants = {i: graph.array(name) for i, name in enumerate(node.input) if i and name in graph.constants}
-    return takes(node.op_type, attributes_of(node), constants, len(used))
+    if node.op_type in QUANTISERS and has_integers(graph):
+        return False
+    return takes(node.op_type, attributes_of(node), len(used), graph.opsets.get("", 1))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto, TensorProto
+    from onnx import AttributeProto, GraphProto, NodeProto, SparseTensorProto, TensorProto
 
 STANDARD_DOMAINS = ("", "ai.onnx.ml")
 """Domains whose operators ONNX itself defines (`ai.onnx` is another spelling of the first)."""
@@ -44,12 +44,26 @@ def all_tensors(graph: GraphProto) -> Iterator[TensorProto]:
 def tensors_of(nodes: Iterable[NodeProto]) -> Iterator[TensorProto]:
     """Every constant in the attributes and bodies of some nodes."""
     for node in nodes:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
+        yield from attribute_tensors(node.attribute)
         for body in bodies(node):
             yield from all_tensors(body)
+
+
+def attribute_tensors(attributes: Iterable[AttributeProto]) -> Iterator[TensorProto]:
+    """Every constant in some attributes, but for those of bodies."""
+    for attribute in attributes:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        for sparse in sparse_tensors(attribute):
+            yield from (sparse.values, sparse.indices)
+
+
+def sparse_tensors(attribute: AttributeProto) -> Iterator[SparseTensorProto]:
+    """The sparse constants of an attribute."""
+    if attribute.HasField("sparse_tensor"):
+        yield attribute.sparse_tensor
+    yield from attribute.sparse_tensors
 
 
 def reads(node: NodeProto) -> list[str]:

@@ -137,6 +137,11 @@ COLUMNS = (
         only_if=_softmax,
     ),
     Column(
+        name="magnitude",
+        meaning="mean signed error along the truth, in parts of its mean magnitude: negative where results shrink",
+        cell=_real(lambda r: r.magnitude_error, numbers.short),
+    ),
+    Column(
         name="sign flips",
         meaning="elements of the opposite sign",
         cell=_count(lambda r: r.sign_flips),

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,8 @@ from emu.formats.blocks import BlockFormat, load_block
 from emu.schemes.enums import ScaleRule, StepKind
 from emu.schemes.scheme import BlockStep, EncodeStep, ScaleStep, Scheme, Step
 from emu.spec import convert, load_mapping
-from emu.spec.about import AboutKeys, Keys, means
+from emu.spec.about import AboutKeys, FormatKeys, Keys, means
+from emu.spec.locate import is_path
 
 
 class StepKeys(Keys, frozen=True, kw_only=True):
@@ -40,7 +42,8 @@ class StepKeys(Keys, frozen=True, kw_only=True):
         Overflow | None, means("of `encode`, required: one that the operand format can take", default="")
     ] = None
     format: Annotated[
-        str | None, means("of `block`, required: the block format", values="name of a block format", default="")
+        FormatKeys | None,
+        means("of `block`, required: the block format", values="name or keys of a block format", default=""),
     ] = None
 
 
@@ -62,6 +65,15 @@ def load_scheme(spec: str | Path | Mapping[str, Any]) -> Scheme:
     Raises:
         SpecError: unknown name or key, or steps in an order that makes no codes.
     """
+    return _load(spec) if isinstance(spec, Mapping) or is_path(str(spec)) else _builtin(str(spec))
+
+
+@lru_cache(maxsize=256)
+def _builtin(name: str) -> Scheme:
+    return _load(name)
+
+
+def _load(spec: str | Path | Mapping[str, Any]) -> Scheme:
     mapping, source = load_mapping("schemes", spec)
     keys = convert(mapping, SchemeKeys, file=source.label)
     steps = tuple(_step(step, index, source.label) for index, step in enumerate(keys.step))
@@ -94,10 +106,10 @@ def _step(keys: StepKeys, index: int, file: str) -> Step:
     return EncodeStep(rounding=keys.rounding, overflow=keys.overflow)
 
 
-def _block_format(name: str, index: int, file: str) -> BlockFormat:
-    fmt = load_block(name, file=file, key=f"step[{index}].format")
+def _block_format(spec: FormatKeys, index: int, file: str) -> BlockFormat:
+    fmt = load_block(spec, file=file, key=f"step[{index}].format")
     if fmt.rounding is Rounding.STOCHASTIC:
-        raise SpecError("is no rounding of an encoder", file=file, key=f"step[{index}].format", value=name)
+        raise SpecError("is no rounding of an encoder", file=file, key=f"step[{index}].format", value=fmt.name)
     return fmt
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from emu.errors import SpecError
 
-KINDS = ("formats", "functions", "units", "schemes", "accelerators", "studies", "workloads")
+KINDS = ("formats", "functions", "units", "schemes", "accelerators", "studies", "workloads", "cost")
 
 
 @cache

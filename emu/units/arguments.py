@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -36,36 +37,49 @@ class Arguments:
         """Whether b, its scales and zero points have no batch: all rows of a are then one product."""
         return all(array is None or array.ndim == 2 for array in (self.b, self.b_scale, self.b_zero))
 
-    def problems(self, out: Codes, seed: int, limit: int) -> Iterator[Problem]:
+    @property
+    def folded(self) -> tuple[int, int, int]:
+        """How many products there are, and the rows and columns of each."""
+        *batch, m, n = self.shape
+        count = math.prod(batch)
+        return (1, m * count, n) if self.one_b else (count, m, n)
+
+    def problems(self, out: Codes, seed: int, limit: int, *, turned: bool = False) -> Iterator[Problem]:
         """The two-dimensional products, in order; each counts its own events.
 
         Args:
-            out: the result, written into.
+            out: the result, written into; with `turned` [products, columns, rows] (see `folded`).
             seed: of the random stream.
             limit: how many positions of events to keep.
+            turned: compute every product transposed (emu/units/turned.py says which may be).
         """
-        *batch, m, n = self.shape
-        k = self.a.shape[-1]
         if out.size == 0:
             return
-        rows = m
-        if self.one_b:
-            rows, batch = m * int(np.prod(batch, dtype=np.int64)), []
-        count = int(np.prod(batch, dtype=np.int64))
-        wide, columns = self.shape[:-1], tuple(batch)
-        a = _flat(self.a, wide, (k,), (count, rows, k))
-        b = _flat(self.b, columns, (k, n), (count, k, n))
+        count, rows, n = self.folded
+        k = self.a.shape[-1]
+        wide, columns = self.shape[:-1], () if self.one_b else self.shape[:-2]
+        a = _spread(self.a, wide, (k,), (count, rows, k))
+        b = _spread(self.b, columns, (k, n), (count, k, n))
         c = None if self.c is None else _accumulators(self.c, (count, rows, n))
-        of_rows = [_rows(array, wide, count, rows) for array in (self.a_scale, self.a_zero)]
-        of_columns = [_columns(array, columns, count) for array in (self.b_scale, self.b_zero)]
+        a_scale, a_zero = (_rows(array, wide, count, rows) for array in (self.a_scale, self.a_zero))
+        b_scale, b_zero = (_columns(array, columns, count) for array in (self.b_scale, self.b_zero))
+        if turned:
+            a, b, a_scale, b_scale, a_zero, b_zero = b, a, b_scale, a_scale, b_zero, a_zero
+            rows, n = n, rows
+        a, b = _laid_out(a, turned), _laid_out(b, turned)
+        a_scale, b_scale, a_zero, b_zero = (
+            None if array is None else _laid_out(array, turned) for array in (a_scale, b_scale, a_zero, b_zero)
+        )
+        if c is not None:
+            c = _laid_out(c, turned) if any(c.strides) else np.broadcast_to(c[:1, :1, :1], (count, rows, n))
         d = out.reshape(count, rows, n)
         stages = stage_count(len(self.form.levels))
         for i in range(count):
-            a_scale, a_zero = (None if array is None else array[i] for array in of_rows)
-            b_scale, b_zero = (None if array is None else array[i] for array in of_columns)
+            of_rows = [None if array is None else array[i] for array in (a_scale, a_zero)]
+            of_columns = [None if array is None else array[i] for array in (b_scale, b_zero)]
             yield Problem(
                 form=self.form, a=a[i], b=b[i], c=None if c is None else c[i],
-                a_scale=a_scale, b_scale=b_scale, a_zero=a_zero, b_zero=b_zero,
+                a_scale=of_rows[0], b_scale=of_columns[0], a_zero=of_rows[1], b_zero=of_columns[1],
                 d=d[i], events=np.zeros((stages, KINDS), np.int64), positions=empty_table(stages, limit),
                 first_index=i * rows * n, seed=seed, shape=self.shape,
             )  # fmt: skip
@@ -173,23 +187,28 @@ def _zeros(zero: Any, operand: PerBlock | None, name: str, last: tuple[int, int]
     return np.broadcast_to(codes, last) if codes.ndim == 0 else codes
 
 
-def _flat(array: Codes, batch: tuple[int, ...], last: tuple[int, ...], shape: tuple[int, ...]) -> Codes:
-    """The array broadcast over a batch, with the batch flattened."""
-    return np.ascontiguousarray(np.broadcast_to(array, (*batch, *last))).reshape(shape)
+def _spread(array: Codes, batch: tuple[int, ...], last: tuple[int, ...], shape: tuple[int, ...]) -> Codes:
+    """The array broadcast over a batch, with the batch flattened; a view where it can be."""
+    return np.broadcast_to(array, (*batch, *last)).reshape(shape)
+
+
+def _laid_out(array: Codes, turned: bool) -> Codes:
+    """[products, rows, columns] in C order; with `turned` from [products, columns, rows]."""
+    return np.ascontiguousarray(array.swapaxes(1, 2) if turned else array)
 
 
 def _accumulators(c: Codes, shape: tuple[int, int, int]) -> Codes:
     """c of every product; one code that stands for all is not written out (`Problem.c`)."""
     if any(c.strides):
-        return np.ascontiguousarray(c).reshape(shape)
+        return c.reshape(shape)
     return np.broadcast_to(c[(slice(0, 1),) * c.ndim].reshape(1, 1, 1), shape)
 
 
 def _rows(array: Codes | None, wide: tuple[int, ...], count: int, rows: int) -> Codes | None:
     if array is None:
         return None
-    return _flat(array, wide, array.shape[-1:], (count, rows, array.shape[-1]))
+    return _spread(array, wide, array.shape[-1:], (count, rows, array.shape[-1]))
 
 
 def _columns(array: Codes | None, batch: tuple[int, ...], count: int) -> Codes | None:
-    return None if array is None else _flat(array, batch, array.shape[-2:], (count, *array.shape[-2:]))
+    return None if array is None else _spread(array, batch, array.shape[-2:], (count, *array.shape[-2:]))

@@ -243,6 +243,9 @@ class UnitKeys(AboutKeys, frozen=True, kw_only=True):
             default="none: all of K",
         ),
     ] = None
+    alias: Annotated[
+        dict[str, FormatKeys], means("format names that mean something else in this unit", values="`{ name = format }`")
+    ] = msgspec.field(default_factory=dict)
     base: Annotated[BaseKeys | None, means("another unit's levels inside this one")] = None
     operands: Annotated[
         dict[str, Any], word("operands"), means("codes in and out", values="`{ a, b, c, d }`", default="the `base`'s")

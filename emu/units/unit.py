@@ -17,6 +17,7 @@ from emu.units.events import Events
 from emu.units.form import PerBlock, UnitForm
 from emu.units.plans import GENERAL, Plan, general, plan_named, plan_of
 from emu.units.positions import MAX_POSITIONS
+from emu.units.turned import worth_turning
 
 MAX_SEED = 1 << 64
 
@@ -123,13 +124,20 @@ class Unit:
             raise ValueError(f"positions is 0 to {MAX_POSITIONS}, and 0 without events=True, not {limit}")
         chosen = backend_of(backend)
         given = check_arguments(self.form, a, b, c, a_scale, b_scale, a_zero, b_zero)
-        out = np.empty(given.shape, self.d.code_dtype)
-        run = self._plan(given.a.shape[-1], chosen, plan, events=events, limit=limit).run
-        total = Events.none(self.form.stages, limit)
-        for problem in given.problems(out, self._seed(seed), limit):
-            run(problem)
-            total += Events.of_problem(problem, one_b=given.one_b)
-        return (out, total) if events else out
+        k = given.a.shape[-1]
+        runs = self._plan(k, chosen, plan, events=events, limit=limit)
+        quick = runs.name != GENERAL
+        count, rows, columns = given.folded
+        turned = quick and worth_turning(self.form, rows, columns, k)
+        made = np.empty((count, columns, rows) if turned else (count, rows, columns), self.d.code_dtype)
+        problems = list(given.problems(made, self._seed(seed), limit, turned=turned))
+        for problem in problems:
+            runs.run(problem)
+        out = (np.ascontiguousarray(made.swapaxes(1, 2)) if turned else made).reshape(given.shape)
+        if not events:
+            return out
+        counted = (Events.of_problem(problem, one_b=given.one_b) for problem in problems)
+        return out, sum(counted, Events.none(self.form.stages, limit))
 
     def _plan(self, k: int, backend: Backend, name: str | None, *, events: bool, limit: int) -> Plan:
         if name is None:

@@ -1,8 +1,12 @@
 """Vector operations with a rounding after every elementary operation, sums in a stated order."""
 
 from emu.vector.arithmetic import Arithmetic
+from emu.vector.embedding import BagMode, QuantisedRows, embedding_bag
 from emu.vector.node import run_node, softmax_axes, takes
 from emu.vector.sums import Adder
 from emu.vector.unit import VectorUnit, vector_unit
 
-__all__ = ["Adder", "Arithmetic", "VectorUnit", "run_node", "softmax_axes", "takes", "vector_unit"]
+__all__ = [
+    "Adder", "Arithmetic", "BagMode", "QuantisedRows", "VectorUnit", "embedding_bag", "run_node", "softmax_axes",
+    "takes", "vector_unit",
+]  # fmt: skip

@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from numpy.typing import NDArray
-
+from emu.vector.activations import ACTIVATIONS
 from emu.vector.arithmetic import Floats
-from emu.vector.operators import OPERATORS, Attributes, Operands, takes_power
+from emu.vector.operators import OPERATORS, Attributes, Operands
+from emu.vector.pooling import POOLS
 from emu.vector.reductions import REDUCTIONS, axes_of_softmax
+from emu.vector.resize import RESIZES, takes_resize
+from emu.vector.scans import REDUCING, SCANS, SCATTERS
+from emu.vector.tensors import TENSORS
 from emu.vector.unit import VectorUnit
 
-KNOWN = OPERATORS | REDUCTIONS
+KNOWN = OPERATORS | ACTIVATIONS | REDUCTIONS | POOLS | RESIZES | SCANS | SCATTERS | TENSORS
 SOFTMAX = ("Softmax", "LogSoftmax")
 COERCED_BEFORE = 13
 """Softmax of older opsets takes all axes from `axis` on for one."""
+RESIZE_WITH_ROI = 11
+"""Resize of the opset before has the operands and coordinates of Upsample."""
 
 
-def takes(op: str, attributes: Attributes, constants: Mapping[int, NDArray[Any]], outputs: int) -> bool:
+def takes(op: str, attributes: Attributes, outputs: int, opset: int) -> bool:
     """Whether a vector unit runs a node.
 
     Args:
         op: the operator.
         attributes: of the node.
-        constants: operands that are constants of the model, by position.
         outputs: how many outputs of the node are used.
+        opset: of ONNX's own domain.
     """
     if op not in KNOWN or outputs != 1:
         return False
-    if op == "Pow":
-        return takes_power(constants.get(1))
     if op == "BatchNormalization":
         return not attributes.get("training_mode", 0)
-    if op == "AveragePool":
-        return not attributes.get("ceil_mode", 0)
+    if op in RESIZES:
+        return takes_resize(op, _read(op, attributes, opset))
+    if op in SCATTERS:
+        return attributes.get("reduction") in REDUCING
     return op != "GroupNormalization" or "num_groups" in attributes
 
 
@@ -59,4 +61,6 @@ def softmax_axes(op: str, attributes: Attributes, rank: int, opset: int) -> tupl
 
 def _read(op: str, attributes: Attributes, opset: int) -> Attributes:
     """The attributes, and what the opset adds to their meaning."""
-    return {**attributes, "coerced": 1} if op in SOFTMAX and opset < COERCED_BEFORE else attributes
+    if op in SOFTMAX and opset < COERCED_BEFORE:
+        return {**attributes, "coerced": 1}
+    return {**attributes, "opset10": 1} if op == "Resize" and opset < RESIZE_WITH_ROI else attributes

@@ -4,12 +4,14 @@
   an operator's definition (alpha, epsilon, …) too.
 * An operator is taken apart as its ONNX definition is written, one rounding for each operation; sums are in the unit's
   order and format, and are rounded into the vector format by the operation that reads them.
-* exp, tanh, sigmoid, erf, gelu, silu, … are one function each.
+* exp, tanh, sigmoid, erf, gelu, silu, … are one function each; sinh and cosh are made of exp, tan of sin and cos.
+* x^p: see `powered`.
 * Softmax: m = max x; d = x − m; e = exp d; y = e / Σ e. LogSoftmax: y = d − log Σ e.
 * LayerNormalization: m = Σ x / n; d = x − m; v = Σ d² / n; y = d / √(v + ε) · scale + bias. RMSNormalization without m.
 * Sources: ONNX operators, opset 23, and their function bodies.
 
-`OPERATORS` maps an operator's name to the function that runs it; what is not there falls back.
+`OPERATORS` maps an operator's name to the function that runs it; `emu.vector.node` puts all such tables together, and
+what is in none falls back (`emu.replaying.fallback` says why).
 """
 
 from __future__ import annotations
@@ -29,19 +31,20 @@ Operands = Sequence[NDArray[Any] | None]
 Operator = Callable[[VectorUnit, Operands, Attributes], tuple[Floats, ...]]
 
 
-def _given(x: NDArray[Any] | None) -> NDArray[Any]:
+def given(x: NDArray[Any] | None) -> NDArray[Any]:
+    """An operand that is there."""
     assert x is not None
     return x
 
 
 def unary(function: Callable[[VectorUnit, Floats], Floats]) -> Operator:
     """An operator of one tensor."""
-    return lambda unit, x, _: (function(unit, unit.load(_given(x[0]))),)
+    return lambda unit, x, _: (function(unit, unit.load(given(x[0]))),)
 
 
 def binary(function: Callable[[VectorUnit, Floats, Floats], Floats]) -> Operator:
     """An operator of two tensors that broadcast."""
-    return lambda unit, x, _: (function(unit, unit.load(_given(x[0])), unit.load(_given(x[1]))),)
+    return lambda unit, x, _: (function(unit, unit.load(given(x[0])), unit.load(given(x[1]))),)
 
 
 def one(function: Function) -> Operator:
@@ -51,9 +54,9 @@ def one(function: Function) -> Operator:
 
 def many(unit: VectorUnit, x: Operands, _: Attributes) -> tuple[Floats]:
     """Sum of any number of tensors, from the first on."""
-    total = unit.load(_given(x[0]))
+    total = unit.load(given(x[0]))
     for other in x[1:]:
-        total = unit.add(total, unit.load(_given(other)))
+        total = unit.add(total, unit.load(given(other)))
     return (total,)
 
 
@@ -63,86 +66,66 @@ def mean_of_many(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple
     return (unit.div(total, np.asarray(float(len(x)))),)
 
 
-def power(unit: VectorUnit, x: Operands, _: Attributes) -> tuple[Floats]:
-    """x^2 and x^3 are products, x^0.5 a root, x^1 x, x^-1 and x^-0.5 quotients. The exponent is one number."""
-    base, exponent = unit.load(_given(x[0])), float(np.asarray(x[1]).ravel()[0])
-    square = unit.mul(base, base) if exponent in (2, 3) else base
+def powered(unit: VectorUnit, base: Floats, exponent: float) -> Floats:
+    """x to a power that is one number: x^2 and x^3 are products, x^0.5 a root, x^1 x, x^-1 and x^-0.5 quotients; others
+    by `any_power`.
+    """
     match exponent:
         case 1:
-            return (base,)
+            return base
         case 2:
-            return (square,)
+            return unit.mul(base, base)
         case 3:
-            return (unit.mul(square, base),)
+            return unit.mul(unit.mul(base, base), base)
         case 0.5:
-            return (unit.sqrt(base),)
+            return unit.sqrt(base)
         case -1:
-            return (unit.div(np.ones(()), base),)
+            return unit.div(np.ones(()), base)
         case -0.5:
-            return (unit.div(np.ones(()), unit.sqrt(base)),)
-    raise AssertionError(exponent)
+            return unit.div(np.ones(()), unit.sqrt(base))
+    return any_power(unit, base, unit.constant(exponent))
 
 
-def takes_power(exponent: NDArray[Any] | None) -> bool:
-    """Whether `power` knows this exponent; None: it is no constant."""
-    known = (1, 2, 3, 0.5, -1, -0.5)
-    return exponent is not None and exponent.size == 1 and float(exponent.ravel()[0]) in known
+def any_power(unit: VectorUnit, base: Floats, exponent: Floats) -> Floats:
+    """2^(p · log2 |x|), three operations; 1 where p is 0; of x < 0 negative where p is odd, NaN where it is no
+    integer.
+    """
+    logarithm = unit.function(Function.LOG2, np.abs(base))
+    out = unit.function(Function.EXP2, unit.mul(exponent, logarithm))
+    with np.errstate(invalid="ignore"):
+        odd, whole = np.fmod(exponent, 2) != 0, np.fmod(exponent, 1) == 0
+    below = np.signbit(base)
+    out = np.where(below & odd & whole, -out, out)
+    out = np.where((base < 0) & ~whole & np.isfinite(base) & np.isfinite(exponent), np.nan, out)
+    return np.where(exponent == 0, 1.0, out)
 
 
-def gelu(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
-    """Gelu: one function."""
-    function = Function.GELU_TANH if attributes.get("approximate", "none") == "tanh" else Function.GELU
-    return (unit.function(function, unit.load(_given(x[0]))),)
+def power(unit: VectorUnit, x: Operands, _: Attributes) -> tuple[Floats]:
+    """Pow: an exponent that is one number, or a tensor of them."""
+    base, exponent = unit.load(given(x[0])), given(x[1])
+    if exponent.size == 1:
+        shape = np.broadcast_shapes(base.shape, exponent.shape)
+        return (powered(unit, base, float(exponent.ravel()[0])).reshape(shape),)
+    return (any_power(unit, base, unit.load(exponent)),)
 
 
-def hard_sigmoid(unit: VectorUnit, x: Floats, alpha: float, beta: float) -> Floats:
-    """max(0, min(1, alpha x + beta))."""
-    line = unit.add(unit.mul(unit.constant(alpha), x), unit.constant(beta))
-    return np.clip(line, 0.0, 1.0)
+def halved(unit: VectorUnit, x: Floats, join: Callable[[VectorUnit, Floats, Floats], Floats]) -> Floats:
+    """Sinh and Cosh: (e^x ∓ e^-x) · 1/2."""
+    up, down = unit.function(Function.EXP, x), unit.function(Function.EXP, np.negative(x))
+    return unit.mul(join(unit, up, down), np.asarray(0.5))
 
 
-def hard_sigmoid_op(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
-    """HardSigmoid."""
-    alpha, beta = float(attributes.get("alpha", 0.2)), float(attributes.get("beta", 0.5))
-    return (hard_sigmoid(unit, unit.load(_given(x[0])), alpha, beta),)
-
-
-def hard_swish(unit: VectorUnit, x: Operands, _: Attributes) -> tuple[Floats]:
-    """x · HardSigmoid(x; 1/6, 1/2)."""
-    value = unit.load(_given(x[0]))
-    return (unit.mul(value, hard_sigmoid(unit, value, 1 / 6, 0.5)),)
-
-
-def swish(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
-    """x · sigmoid(alpha x); silu, one function, where alpha is 1."""
-    value, alpha = unit.load(_given(x[0])), float(attributes.get("alpha", 1.0))
-    if alpha == 1:
-        return (unit.function(Function.SILU, value),)
-    inner = unit.function(Function.SIGMOID, unit.mul(unit.constant(alpha), value))
-    return (unit.mul(value, inner),)
-
-
-def softplus(unit: VectorUnit, x: Floats) -> Floats:
-    """log(1 + exp x)."""
-    return unit.function(Function.LOG, unit.add(np.ones(()), unit.function(Function.EXP, x)))
-
-
-def leaky_relu(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
-    """x, or alpha x where x < 0."""
-    value = unit.load(_given(x[0]))
-    return (np.where(value < 0, unit.mul(unit.constant(float(attributes.get("alpha", 0.01))), value), value),)
-
-
-def prelu(unit: VectorUnit, x: Floats, slope: Floats) -> Floats:
-    """x, or slope x where x < 0."""
-    return np.where(x < 0, unit.mul(slope, x), x)
-
-
-def elu(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
-    """x, or alpha (exp x − 1) where x < 0."""
-    value = unit.load(_given(x[0]))
-    below = unit.sub(unit.function(Function.EXP, value), np.ones(()))
-    return (np.where(value < 0, unit.mul(unit.constant(float(attributes.get("alpha", 1.0))), below), value),)
+def modulo(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
+    """Mod of floats: the remainder of a quotient toward zero (`fmod` = 1) is exact; of one toward -infinity it is that,
+    or that + y, rounded, where the signs differ.
+    """
+    value, by = unit.load(given(x[0])), unit.load(given(x[1]))
+    with np.errstate(invalid="ignore"):
+        rest = np.fmod(value, by)
+    if attributes.get("fmod", 0):
+        return (rest,)
+    other = (rest != 0) & (np.signbit(rest) != np.signbit(by))
+    return (np.where(rest == 0, np.copysign(0.0, by), np.where(other, unit.add(rest, by), rest)),)
 
 
 OPERATORS: dict[str, Operator] = {
@@ -150,26 +133,21 @@ OPERATORS: dict[str, Operator] = {
     "Sub": binary(VectorUnit.sub),
     "Mul": binary(VectorUnit.mul),
     "Div": binary(VectorUnit.div),
-    "PRelu": binary(prelu),
     "Sum": many,
     "Mean": mean_of_many,
     "Pow": power,
+    "Mod": modulo,
     "Sqrt": unary(VectorUnit.sqrt),
     "Reciprocal": unary(lambda unit, x: unit.div(np.ones(()), x)),
     "Exp": one(Function.EXP),
     "Log": one(Function.LOG),
     "Sin": one(Function.SIN),
     "Cos": one(Function.COS),
+    "Tan": unary(lambda unit, x: unit.div(unit.function(Function.SIN, x), unit.function(Function.COS, x))),
+    "Sinh": unary(lambda unit, x: halved(unit, x, VectorUnit.sub)),
+    "Cosh": unary(lambda unit, x: halved(unit, x, VectorUnit.add)),
     "Tanh": one(Function.TANH),
     "Sigmoid": one(Function.SIGMOID),
     "Erf": one(Function.ERF),
-    "Gelu": gelu,
-    "Swish": swish,
-    "Softplus": unary(softplus),
-    "Softsign": unary(lambda unit, x: unit.div(x, unit.add(np.ones(()), np.abs(x)))),
-    "HardSigmoid": hard_sigmoid_op,
-    "HardSwish": hard_swish,
-    "LeakyRelu": leaky_relu,
-    "Elu": elu,
 }
-"""Element by element; `emu.vector.reductions` adds those that sum."""
+"""Element by element; `emu.vector.activations`, `emu.vector.reductions` and others add to them."""

@@ -1,18 +1,15 @@
-"""ONNX operators that add up: reductions, softmax, norms, pooling. See `emu.vector.operators` for the rules."""
+"""ONNX operators that add up: reductions, softmax, norms. See `emu.vector.operators` for the rules."""
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from emu.functions import Function
-from emu.layers.conv import AutoPad, resolve_pads
 from emu.vector.arithmetic import Floats
-from emu.vector.operators import Attributes, Operands, Operator
+from emu.vector.operators import Attributes, Operands, Operator, given
 from emu.vector.unit import VectorUnit
 
 
@@ -37,6 +34,28 @@ def reduction(how: Any) -> Operator:
         return (unit.arithmetic.round(made if attributes.get("keepdims", 1) else made.squeeze(axes)),)
 
     return run
+
+
+def log_sum(unit: VectorUnit, x: Floats, axes: tuple[int, ...]) -> Floats:
+    """log Σ x; the sum is rounded into the vector format first."""
+    return unit.function(Function.LOG, unit.arithmetic.round(unit.sum(x, axes)))
+
+
+def log_sum_exp(unit: VectorUnit, x: Floats, axes: tuple[int, ...]) -> Floats:
+    """m + log Σ exp(x − m), m = max x; m = 0 where that is not finite."""
+    top = x.max(axis=axes, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0.0)
+    return unit.add(top, log_sum(unit, unit.function(Function.EXP, unit.sub(x, top)), axes))
+
+
+def product(unit: VectorUnit, x: Floats, axes: tuple[int, ...]) -> Floats:
+    """Π x, one factor after the other in C order, from 1, in the vector format, whatever the order of sums."""
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    factors = x.transpose(*axes, *kept).reshape(-1, *(x.shape[axis] for axis in kept))
+    made = np.ones(factors.shape[1:])
+    for factor in factors:
+        made = unit.mul(made, factor)
+    return np.expand_dims(made, axes)
 
 
 def softmax_axis(x: NDArray[Any], attributes: Attributes) -> tuple[Floats, tuple[int, ...]]:
@@ -98,6 +117,17 @@ def rms_norm(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Flo
     return (_scaled(unit, y, x[1], None),)
 
 
+def mean_variance_norm(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
+    """MeanVarianceNormalization: (x − m) / (√(Σ x² / n − m²) + 1e-9), m = Σ x / n."""
+    assert x[0] is not None
+    value = unit.load(x[0])
+    axes = tuple(sorted(int(axis) % value.ndim for axis in attributes.get("axes", (0, 2, 3))))
+    middle = unit.mean(value, axes)
+    variance = unit.sub(unit.mean(unit.mul(value, value), axes), unit.mul(middle, middle))
+    spread = unit.add(unit.sqrt(variance), unit.constant(1e-9))
+    return (unit.div(unit.sub(value, middle), spread),)
+
+
 def _per_channel(x: NDArray[Any] | None, ndim: int) -> NDArray[Any]:
     assert x is not None
     return x.reshape(1, -1, *(1,) * (ndim - 2))
@@ -124,14 +154,15 @@ def instance_norm(unit: VectorUnit, x: Operands, attributes: Attributes) -> tupl
 
 
 def group_norm(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
-    """GroupNormalization, with scale and bias for each channel (opset 21)."""
+    """GroupNormalization, with scale and bias for each channel (opset 21), or for each group (opset 18)."""
     assert x[0] is not None
     value = unit.load(x[0])
     groups = int(attributes["num_groups"])
     split = value.reshape(value.shape[0], groups, -1)
     d = unit.sub(split, unit.mean(split, (2,)))
     y = _normalised(unit, d, (2,), float(attributes.get("epsilon", 1e-5))).reshape(value.shape)
-    return (_scaled(unit, y, _per_channel(x[1], value.ndim), _per_channel(x[2], value.ndim)),)
+    scale, bias = (np.repeat(given(one), value.shape[1] // given(one).size) for one in x[1:3])
+    return (_scaled(unit, y, _per_channel(scale, value.ndim), _per_channel(bias, value.ndim)),)
 
 
 def lp_norm(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
@@ -143,49 +174,15 @@ def lp_norm(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floa
     return (unit.div(value, unit.sqrt(unit.sum(unit.mul(value, value), (axis,)))),)
 
 
-def global_average(unit: VectorUnit, x: Operands, _: Attributes) -> tuple[Floats]:
-    """GlobalAveragePool."""
-    assert x[0] is not None
-    value = unit.load(x[0])
-    return (unit.mean(value, tuple(range(2, value.ndim))),)
-
-
-def average_pool(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floats]:
-    """AveragePool: the window's sum in C order (padding adds +0), divided by the number of elements that count."""
-    assert x[0] is not None
-    value = unit.load(x[0])
-    kernel = tuple(int(n) for n in attributes["kernel_shape"])
-    rank = len(kernel)
-    strides, dilations = (tuple(attributes.get(key, (1,) * rank)) for key in ("strides", "dilations"))
-    pads = tuple(attributes["pads"]) if "pads" in attributes else None
-    auto = AutoPad(attributes.get("auto_pad", "NOTSET"))
-    margins = resolve_pads(auto, pads, value.shape[2:], kernel, strides, dilations)
-    windows = _windows(value, kernel, strides, dilations, margins)
-    inside = np.ones((1, 1, *value.shape[2:]))
-    counts = _windows(inside, kernel, strides, dilations, margins).sum(axis=-1)
-    if attributes.get("count_include_pad", 0):
-        counts = np.full_like(counts, float(prod(kernel)))
-    total = unit.sum(windows, (windows.ndim - 1,))[..., 0]
-    return (unit.div(total, counts),)
-
-
-def _windows(x: Floats, kernel: Any, strides: Any, dilations: Any, margins: Any) -> Floats:
-    """[N, C, output…, elements of the window]."""
-    rank = len(kernel)
-    padded = np.pad(x, ((0, 0), (0, 0), *margins))
-    extent = tuple((size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True))
-    found = sliding_window_view(padded, extent, axis=tuple(range(2, 2 + rank)))
-    every = tuple(slice(None, None, int(step)) for step in (*strides, *dilations))
-    found = found[(slice(None), slice(None), *every)]
-    return found.reshape(*found.shape[: 2 + rank], -1)
-
-
 REDUCTIONS: dict[str, Operator] = {
     "ReduceSum": reduction(VectorUnit.sum),
     "ReduceMean": reduction(VectorUnit.mean),
     "ReduceL1": reduction(lambda unit, x, axes: unit.sum(np.abs(x), axes)),
     "ReduceL2": reduction(lambda unit, x, axes: unit.sqrt(unit.sum(unit.mul(x, x), axes))),
     "ReduceSumSquare": reduction(lambda unit, x, axes: unit.sum(unit.mul(x, x), axes)),
+    "ReduceLogSum": reduction(log_sum),
+    "ReduceLogSumExp": reduction(log_sum_exp),
+    "ReduceProd": reduction(product),
     "Softmax": softmax,
     "LogSoftmax": log_softmax,
     "LayerNormalization": layer_norm,
@@ -195,6 +192,5 @@ REDUCTIONS: dict[str, Operator] = {
     "InstanceNormalization": instance_norm,
     "GroupNormalization": group_norm,
     "LpNormalization": lp_norm,
-    "GlobalAveragePool": global_average,
-    "AveragePool": average_pool,
+    "MeanVarianceNormalization": mean_variance_norm,
 }

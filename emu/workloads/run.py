@@ -15,7 +15,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +84,11 @@ class Opened:
         self.workload = workload
         self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
         self.sources = build(workload.model.kind, files)
-        fixed = workload.model.fixed
-        self.parts = {part: LoadedModel(source, fixed=_typed(source, fixed)) for part, source in self.sources.items()}
+        self.parts = {part: LoadedModel(source, fixed=self.fixed(part)) for part, source in self.sources.items()}
+
+    def fixed(self, part: str) -> dict[str, NDArray[Any]]:
+        """The inputs of a part that have one value for good."""
+        return _typed(self.sources[part], self.workload.model.fixed)
 
     def sessions(self, accelerator: AcceleratorLike, backend: str | None, events: bool) -> dict[str, ReplaySession]:
         """Every part under an accelerator."""
@@ -93,6 +96,11 @@ class Opened:
             part: ReplaySession(model, accelerator, backend=backend, events=events, keep_weights=self.task.repeats)
             for part, model in self.parts.items()
         }
+
+    @cached_property
+    def ieee(self) -> Any:
+        """What the model answers in the reference engine."""
+        return self.task.answer(lambda part, inputs: self.parts[part].run(inputs), _silent)
 
     def first_inputs(self) -> dict[str, Mapping[str, Any]]:
         """What each part is asked first."""
@@ -145,18 +153,32 @@ def run_propagated(
     rows = [Row(name=IEEE, accelerator_hash=None, scores=task.score(ieee, ieee), seconds=time.perf_counter() - start)]
     for accelerator in chosen:
         start = time.perf_counter()
-        answer = task.answer(
-            _under(opened.sessions(accelerator, backend, events=False)), partial(report, accelerator.name)
-        )
+        found = _scores(opened, accelerator, ieee, backend, partial(report, accelerator.name))
         seconds = time.perf_counter() - start
-        scores = task.score(answer, ieee)
-        rows.append(Row(name=accelerator.name, accelerator_hash=accelerator.spec_hash, scores=scores, seconds=seconds))
+        rows.append(Row(name=accelerator.name, accelerator_hash=accelerator.spec_hash, scores=found, seconds=seconds))
     workload = opened.workload
     return WorkloadResult(
         workload=workload.name, licence=workload.licence, package=workload.package, inputs=task.inputs,
         inputs_sha256=digest.hexdigest(), model_sha256={part: m.graph.sha256 for part, m in opened.parts.items()},
         rows=tuple(rows),
     )  # fmt: skip
+
+
+def scores(opened: Opened, accelerator: AcceleratorLike, *, backend: str | None = None) -> dict[str, float]:
+    """The task's scores under an accelerator, propagated. IEEE's answers are asked for once and kept.
+
+    Raises:
+        SpecError: the accelerator cannot be loaded.
+        ModelError: it cannot run the model.
+    """
+    return _scores(opened, load_accelerator(accelerator), opened.ieee, backend, _silent)
+
+
+def _scores(
+    opened: Opened, accelerator: Accelerator, ieee: Any, backend: str | None, tick: Callable[[int, int], object]
+) -> dict[str, float]:
+    answer = opened.task.answer(_under(opened.sessions(accelerator, backend, events=False)), tick)
+    return opened.task.score(answer, ieee)
 
 
 def run_isolated(

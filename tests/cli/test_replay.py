@@ -295,7 +295,7 @@ def test_from_a_layer(inputs, tmp_path, capsys):
         (["--against", "int8-int32", "--truth", "float64"], 2, "no --truth"),
         (["--against", "int8-int32", "--attribution"], 2, "see `emu diff`"),
         (["--against", "int8-int33"], 1, "int8-int32"),
-        (["--memory-limit", "1GB"], 2, "not a size"),
+        (["--memory-limit", "1GX"], 2, "is no size"),
         (["--memory-limit", "1KiB"], 1, "the smallest limit that would do is"),
     ],
 )

@@ -94,3 +94,19 @@ def test_ulp_percentiles_are_ranks(distances, percent):
 
 def test_ulp_percentile_of_nothing():
     assert ulp.percentile(np.array([], np.uint64), 50) == 0
+
+
+def test_the_magnitude_error_sees_what_the_mean_error_hides():
+    truth = np.array([4.0, -4.0, 2.0, -2.0, 0.0, np.inf])
+    shrunk = np.array([3.0, -3.0, 1.5, -1.5, 9.0, 1.0])
+    p = finite_pairs(truth, shrunk)
+    assert relative.magnitude_error(p) == -3 / 12
+    assert relative.magnitude_error(finite_pairs(truth, truth)) == 0
+    assert relative.magnitude_error(finite_pairs(truth, -truth)) == -2
+    assert math.isnan(relative.magnitude_error(finite_pairs(np.zeros(2), np.ones(2))))
+
+
+@pytest.mark.parametrize("power", [-1070, 0, 1023])
+def test_the_magnitude_error_has_no_range(power):
+    truth = np.ldexp(np.array([1.0, -1.0, 1.0]), power)
+    assert relative.magnitude_error(finite_pairs(truth, truth / 2)) == -0.5

@@ -152,3 +152,28 @@ def test_shapes_that_do_not_fit(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         lower(op, [integers(*shape) for shape in shapes], attributes, constant=(False, True))
+
+
+@pytest.mark.parametrize("k_order", list(KOrder))
+@pytest.mark.parametrize("groups", [2, 6])
+@pytest.mark.parametrize("step", [1, 4, 5, 23, 1000])
+def test_rows_of_groups_are_those_of_single_channels(k_order: KOrder, groups: int, step: int) -> None:
+    """Laid out for long runs, tile by tile, over several images; one group alone is gathered row by row."""
+    r = np.random.default_rng(2)
+    x = r.integers(0, 99, (3, 6, 7, 5)).astype(np.uint8)
+    attributes = {"strides": [2, 1], "dilations": [1, 2], "pads": [1, 2, 0, 1]}
+    size = 6 // groups
+
+    def rows_of(source: np.ndarray, group: int) -> tuple[np.ndarray, Any]:
+        w = np.zeros((2 * group, size, 3, 2), np.float32)
+        lowered = lower("Conv", [source, w], attributes | {"group": group}, constant=(False, True), k_order=k_order)
+        geometry = lowered.geometry
+        rows = geometry.rows(source, 7)
+        parts = [rows(start, min(start + step, geometry.m)) for start in range(0, geometry.m, step)]
+        return np.concatenate(parts, axis=1), geometry
+
+    found, geometry = rows_of(x, groups)
+    assert found.shape == (groups, geometry.m, geometry.k)
+    for group in range(groups):
+        alone, _ = rows_of(x[:, group * size : (group + 1) * size], 1)
+        assert np.array_equal(found[group], alone[0])

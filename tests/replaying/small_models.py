@@ -95,7 +95,7 @@ def with_external_data(proto: ModelProto, tensor: str, location: str, **keys: in
 
 
 def lstm(rng: np.random.Generator) -> ModelProto:
-    """A Gemm behind an LSTM of unknown length, which hides its own multiply-accumulates."""
+    """A Gemm behind an LSTM of unknown length: one that is too long hides its own multiply-accumulates."""
     nodes = [
         helper.make_node("LSTM", ["x", "w", "r"], ["", "h"], "lstm", hidden_size=3),
         helper.make_node("Squeeze", ["h", "axis"], ["s"], "squeeze"),

@@ -14,6 +14,7 @@ import emu.formats.blocks.spec
 import emu.formats.spec
 import emu.functions.keys
 import emu.schemes.load
+import emu.studies.keys
 import emu.units.family
 import emu.units.spec
 import emu.workloads.keys
@@ -32,11 +33,11 @@ from tests.spec.test_readme import ENUMS, MARK, blocks, own
 ROOT = spec_root()
 STRUCTS = (
     emu.formats.spec, emu.formats.blocks.spec, emu.functions.keys, emu.units.spec, emu.units.family, emu.schemes.load,
-    emu.accelerators.keys, emu.workloads.keys,
+    emu.accelerators.keys, emu.workloads.keys, emu.studies.keys,
 )  # fmt: skip
 VALIDATORS = {kind: jsonschema.Draft202012Validator(schema.schema(kind)) for kind in schema.KINDS}
 BUILT_IN = [
-    path for folder in ("formats", "functions", "units", "schemes", "accelerators", "workloads")
+    path for folder in ("formats", "functions", "units", "schemes", "accelerators", "workloads", "studies")
     for path in sorted((ROOT / folder).glob("*.toml"))
 ]  # fmt: skip
 EXAMPLES = [(MARK.match(text.split("\n")[0]), text) for text in blocks("toml")]
@@ -95,7 +96,7 @@ def test_numbers_and_signs_are_set_as_on_the_page():
 def kind_of(path: Path) -> str:
     if path.parent.name == "units":
         return "family" if is_family(tomllib.loads(path.read_text(encoding="utf-8"))) else "unit"
-    return path.parent.name.removesuffix("s")
+    return {"studies": "study"}.get(path.parent.name, path.parent.name.removesuffix("s"))
 
 
 @pytest.mark.parametrize("kind", schema.KINDS)

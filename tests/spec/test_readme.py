@@ -22,6 +22,8 @@ import emu.formats.enums
 import emu.functions.enums
 import emu.schemes.enums
 import emu.schemes.load
+import emu.studies.keys
+import emu.studies.load
 import emu.units.enums
 import emu.workloads.keys
 import emu.workloads.load
@@ -33,7 +35,9 @@ from emu.units import family, load_unit
 
 PAGE = (Path(__file__).parents[2] / "spec" / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
-MARK = re.compile(r"# (?P<kind>format|function|unit|family|scheme|accelerator|workload)(, refused at (?P<key>\S+))?$")
+MARK = re.compile(
+    r"# (?P<kind>format|function|unit|family|scheme|accelerator|workload|study)(, refused at (?P<key>\S+))?$"
+)
 
 ENUMS = {
     emu.formats.enums: "Formats",
@@ -44,6 +48,7 @@ ENUMS = {
     emu.accelerators.keys: "Accelerators",
     emu.accelerators.plan: "Accelerators",
     emu.workloads.keys: "Workloads",
+    emu.studies.keys: "Studies",
 }
 SECTION_OF_ENUM = {
     emu.formats.enums.Rounding: "Rounding and overflow",
@@ -140,6 +145,7 @@ LOADERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "scheme": emu.schemes.load.load_scheme,
     "accelerator": emu.load_accelerator,
     "workload": emu.workloads.load.load_workload,
+    "study": emu.studies.load.load_study,
 }
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from emu.errors import ModelError
+from emu.safetensors import read_safetensors
 from emu.workloads.readers.ctranslate2 import read_ctranslate2
 from emu.workloads.readers.gguf import Gguf
-from emu.workloads.readers.safetensors import read_safetensors
 
 from . import files
 

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.errors import ModelError
+from emu.safetensors import read_safetensors
 from emu.workloads.builders.assembly import Assembly
-from emu.workloads.readers.safetensors import read_safetensors
 
 if TYPE_CHECKING:
     from onnx import ModelProto

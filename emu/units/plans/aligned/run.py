@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,7 +84,9 @@ def padded(plane: Plane, blocks: int) -> Plane:
     """Zeros to the right, up to whole blocks of columns."""
     if plane.shape[1] == blocks * LANES:
         return np.ascontiguousarray(plane)
-    return np.pad(plane, ((0, 0), (0, blocks * LANES - plane.shape[1])))
+    out = np.zeros((plane.shape[0], blocks * LANES), plane.dtype)
+    out[:, : plane.shape[1]] = plane
+    return out
 
 
 def _packed(plane: Plane, blocks: int) -> Plane:
@@ -140,12 +143,11 @@ def _block_of(shape: Shape, scale: PerBlock) -> NDArray[np.int64]:
     return np.zeros_like(at) if scale.block is None else at // scale.block
 
 
-def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: dict[str, Plane | None]) -> None:
-    from cemu import ffi, lib
-
+@lru_cache(maxsize=256)
+def _fixed(shape: Shape) -> dict[str, Any]:
+    """The kernel's fields that are the same for all operands; only ever read."""
     d = shape.form.d.format
     fields: dict[str, Any] = {
-        "m": problem.m, "n": problem.n, "k": problem.k * shape.form.terms_per_k, "blocks": blocks,
         "scale_blocks": len(shape.steps.rows), "step_count": len(shape.steps.rows),
         "align_bits": shape.align_bits, "floor": int(shape.floor), "terms": shape.terms,
         "low": shape.low, "high": shape.high,
@@ -154,7 +156,6 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         "result": cast_fields(shape.result), "outer": cast_fields(shape.outer or shape.result),
         "d_man_bits": d.man_bits, "d_bias": d.bias, "d_field_bits": d.field_bits, "d_ignored": d.ignored_low_bits,
         "d_infinity": d.infinity_magnitude, "d_negative_zero": int(d.negative_zero),
-        "d_bytes": problem.d.dtype.itemsize,
     }  # fmt: skip
     fields |= {"outer_start": shape.outer_start, "joins": int(shape.join is not None)}
     fields["join"] = cast_fields(shape.join or shape.result)
@@ -163,6 +164,16 @@ def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: 
         fields["late"] = late | {"cast": cast_fields(shape.late.cast or shape.result)}
     if shape.quick is not None:
         fields |= {f"quick_{name}": int(value) for name, value in vars(shape.quick).items()} | {"quick": 1}
+    return fields
+
+
+def _call(shape: Shape, problem: Problem, isa: Isa | None, blocks: int, arrays: dict[str, Plane | None]) -> None:
+    from cemu import ffi, lib
+
+    fields = _fixed(shape) | {
+        "m": problem.m, "n": problem.n, "k": problem.k * shape.form.terms_per_k, "blocks": blocks,
+        "d_bytes": problem.d.dtype.itemsize,
+    }  # fmt: skip
     kinds = {"a": "float", "b": "float", "a_scale": "float", "b_scale": "float", "c": "double", "d": "void"}
     kinds |= {"steps": "cemu_aligned_step", "marks": "uint8_t"}
     for name, array in arrays.items():

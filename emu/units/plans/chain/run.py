@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import or_
 from typing import Any
 
@@ -139,9 +139,13 @@ class Chain:
 
         parts, proof = self.parts, self.proof
         base = isa_code(isa) == lib.CEMU_ISA_BASE
-        half = proof.half and not base
-        nothing = 0.0 if proof.mode == DOWN else -0.0
         signs = proof.signs or (c is not None and parts.zero_sign is not ZeroSign.ALWAYS_POSITIVE and c.negative_zero())
+        return dict(_constants_of(self, half=proof.half and not base, signs=signs))
+
+    def constants(self, *, half: bool, signs: bool) -> dict[str, Any]:
+        """The kernel's fields that no operand changes, but for the signs of zeros."""
+        parts, proof = self.parts, self.proof
+        nothing = 0.0 if proof.mode == DOWN else -0.0
 
         def row(how: Any, way: int, *, may_half: bool, signs: bool = signs) -> dict[str, Any]:
             if how is None:
@@ -185,3 +189,9 @@ class Chain:
             raise RuntimeError(f"{self.form.name}: this machine does not run plan kernels for {isa}")
         assert status == lib.CEMU_OK, status
         return int(call.seen)
+
+
+@lru_cache(maxsize=4096)
+def _constants_of(chain: Chain, *, half: bool, signs: bool) -> dict[str, Any]:
+    """`Chain.constants`, made once; only ever read."""
+    return chain.constants(half=half, signs=signs)

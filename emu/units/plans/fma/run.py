@@ -50,6 +50,11 @@ class Job:
     """of the steps' cast: what a NaN that is made becomes, under `nan.rule = "first"`"""
 
     @property
+    def carrier(self) -> str:
+        """The name of the format."""
+        return "float64" if self.double else "float32"
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The carrier."""
         return np.dtype(np.float64 if self.double else np.float32)
@@ -108,7 +113,7 @@ def run(problem: Problem, isa: Isa | None, job: Job) -> None:
     default = problem.form.nan_rule is NanRule.DEFAULT
     if nan.any():
         codes[nan] = problem.form.d.nan_code if default and not job.casts else job.nan_code
-    source = load_format(job.dtype.name)
+    source = load_format(job.carrier)
     for how in job.casts:
         codes, _ = cast_codes(codes.astype(np.uint64), source, how, default_nan=default)
         source = how.format
@@ -153,7 +158,7 @@ def _pack(operand: Operand, codes: Codes, job: Job, order: Order, width: int, ho
     level, workers = how
     panels = -(-codes.shape[0] // width)
     out = np.empty((panels, order.index.size, width), job.dtype)
-    table = None if operand.format.name == job.dtype.name else _table(operand, job.dtype)
+    table = None if operand.format.name == job.carrier else _table(operand, job.dtype)
     stride, stride_k = (step // codes.itemsize for step in codes.strides)
     pad = job.neutral if width == lib.CEMU_FMA_COLUMNS else 0.0
 

@@ -1,0 +1,119 @@
+"""On a Dask cluster: points are tasks, and a worker that dies loses nothing but what it was doing.
+
+* The subject is sent once, as a plugin of the cluster: workers that join later get it too.
+* Answers come back to the client as they are done, which alone writes them: workers need no shared disk.
+* A point at which workers die `MOST_DEATHS` times is an answer that says so. What is not done when the client leaves is
+  cancelled.
+* Workers use the cores that their process may use; with several workers on a machine, give each its own
+  (`--nthreads 1`: a point uses threads of its own).
+
+Extra: `cluster` (dask.distributed).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from emu.errors import EmuError, ModelError
+from emu.studies import table as tables
+from emu.studies.crate import Crate
+from emu.studies.evaluate import Answer, Task, evaluate
+from emu.studies.subject import Subject
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+MOST_DEATHS = 3
+PLUGIN = "emu-subject"
+
+
+class MissingDaskError(EmuError, ImportError):
+    """The extra `cluster` is not installed."""
+
+
+def distributed() -> Any:
+    """The package.
+
+    Raises:
+        MissingDaskError: it is not installed.
+    """
+    try:
+        import distributed
+    except ImportError:
+        raise MissingDaskError("a Dask cluster needs an extra: pip install 'emu-numerics[cluster]'") from None
+    return distributed
+
+
+class Cluster(AbstractContextManager["Cluster"]):
+    """The workers of a Dask scheduler."""
+
+    def __init__(self, client: Client | str, crate: Crate) -> None:
+        """Send the subject to a cluster.
+
+        Args:
+            client: a connected client, or the address of a scheduler.
+            crate: the subject.
+
+        Raises:
+            ModelError: the scheduler does not answer.
+        """
+        package = distributed()
+        self._own = isinstance(client, str)
+        try:
+            self._client = package.Client(client, timeout="30s") if isinstance(client, str) else client
+        except (OSError, ValueError) as error:
+            raise ModelError(f"the Dask scheduler {client} does not answer: {error}") from None
+        self._client.register_plugin(_plugin(crate), name=PLUGIN)
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the cluster as it was."""
+        with contextlib.suppress(Exception):  # a cluster that is gone has nothing to be cleared
+            self._client.unregister_worker_plugin(PLUGIN)
+        if self._own:
+            self._client.close()
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Answer]:
+        """Answers as they are done."""
+        package = distributed()
+        futures = {
+            task.key: self._client.submit(_evaluate, task, key=f"emu-{task.key}", retries=MOST_DEATHS, pure=False)
+            for task in tasks
+        }
+        keys = {future.key: key for key, future in futures.items()}
+        try:
+            for future in package.as_completed(list(futures.values())):
+                key = keys[future.key]
+                yield self._answer(future, key, package)
+                del futures[key]
+                future.release()
+        finally:
+            self._client.cancel(list(futures.values()))
+
+    def _answer(self, future: Any, key: str, package: Any) -> Answer:
+        try:
+            answer: Answer = future.result()
+        except package.scheduler.KilledWorker:
+            reason = "the workers that ran it died (out of memory?)"
+            return Answer(key=key, rows=tables.table(key, [tables.failed(reason)]), failed=True)
+        return answer
+
+
+def _plugin(crate: Crate) -> Any:
+    """What gives a worker its subject."""
+
+    class Plugin(distributed().WorkerPlugin):  # type: ignore[misc]
+        """Opens the subject when a worker starts."""
+
+        def setup(self, worker: Any) -> None:
+            """Open it."""
+            worker.emu_subject = crate.open()
+
+    return Plugin()
+
+
+def _evaluate(task: Task) -> Answer:
+    subject: Subject = distributed().get_worker().emu_subject
+    return evaluate(subject, task)

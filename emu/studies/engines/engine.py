@@ -1,0 +1,21 @@
+"""What an engine is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from emu.studies.evaluate import Answer, Task
+
+
+class Engine(AbstractContextManager["Engine"], Protocol):
+    """Runs points. A context: workers are there inside it."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Answer]:
+        """Answers as they are done, each task's once.
+
+        Raises:
+            ModelError: workers that cannot be kept alive.
+        """
+        ...

@@ -1,0 +1,64 @@
+"""One point: an accelerator's keys in, rows out. What every engine calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emu.accelerators import Accelerator, load_accelerator
+from emu.deviation.run import judged
+from emu.errors import EmuError
+from emu.replaying.session import ReplaySession
+from emu.studies import table as tables
+from emu.studies.question import Question
+from emu.studies.subject import Subject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One point to run: all that goes to a worker, besides the subject."""
+
+    key: str
+    accelerator: Mapping[str, Any]
+    """keys, no names of files in them but absolute ones"""
+    question: Question
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """A point that was run, or could not be."""
+
+    key: str
+    rows: pa.Table
+    failed: bool
+
+
+def evaluate(subject: Subject, task: Task) -> Answer:
+    """Run one point. What emu refuses is an answer too; a defect is raised."""
+    try:
+        rows = _rows(subject, load_accelerator(task.accelerator), task.question)
+    except (EmuError, ValueError, OverflowError, MemoryError) as error:
+        reason = str(error) or type(error).__name__
+        return Answer(key=task.key, rows=tables.table(task.key, [tables.failed(reason)]), failed=True)
+    return Answer(key=task.key, rows=tables.table(task.key, rows), failed=False)
+
+
+def _rows(subject: Subject, accelerator: Accelerator, question: Question) -> list[dict[str, Any]]:
+    out: list[dict[str, Any]] = []
+    for name, part in subject.parts.items() if question.replay else ():
+        session = ReplaySession(
+            part.model, accelerator, layers=question.layers, events=question.events, calibration=subject.calibration
+        )
+        result = judged(session.run(part.inputs, mode=question.mode), accelerator).result
+        out += [tables.layer(row, name) for row in result.rows]
+        out += [tables.output(row, name) for row in result.outputs]
+    if question.task:
+        from emu.workloads.run import scores
+
+        assert subject.opened is not None
+        out += [tables.score(name, value) for name, value in scores(subject.opened, accelerator).items()]
+    return out

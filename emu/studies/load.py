@@ -1,0 +1,131 @@
+"""From a study file to a `Study`: names resolved, rules between keys checked. No point is looked at yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emu.accelerators import load_accelerator
+from emu.errors import SpecError
+from emu.replaying.result import Mode
+from emu.spec import convert, load_mapping
+from emu.spec.locate import is_path
+from emu.studies.axes import Axis
+from emu.studies.build_axes import build_axes
+from emu.studies.keys import ModelKeys, SearchKeys, StudyKeys
+from emu.studies.objectives import COSTS, build_constraints, build_objectives
+from emu.studies.points import OWN, STATES
+from emu.studies.study import Study
+from emu.studies.vocabulary import Method
+from emu.workloads.load import Workload, load_workload
+
+DRAWN = (Method.RANDOM, Method.LATIN_HYPERCUBE, Method.OPTUNA)
+COLUMNS = (*OWN, *COSTS, *STATES)
+"""Names that points have anyway."""
+ALONG = (Method.BISECTION, Method.SENSITIVITY)
+
+
+def load_study(spec: str | Path | Mapping[str, Any] | Study) -> Study:
+    """The study of a built-in name, a path to a .toml, or a mapping.
+
+    Args:
+        spec: what to load; a `Study` is returned as it is.
+
+    Raises:
+        SpecError: unknown names or keys, or keys that contradict each other.
+    """
+    if isinstance(spec, Study):
+        return spec
+    mapping, source = load_mapping("studies", spec)
+    file = source.label
+    keys = convert(mapping, StudyKeys, file=file)
+    base, accelerator_name = _accelerator(keys.accelerator, file)
+    axes = build_axes(keys, file)
+    objectives = build_objectives(keys, file)
+    if keys.mode not in (mode.value for mode in (Mode.ISOLATED, Mode.PROPAGATED)):
+        raise SpecError("unknown mode", file=file, key="mode", value=keys.mode, allowed=("isolated", "propagated"))
+    workload = _workload(keys.workload, source.folder, file)
+    if keys.task and not isinstance(workload, Workload):
+        raise SpecError("only a workload has a task", file=file, key="task", value=True)
+    study = Study(
+        name=keys.name or source.stem, doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
+        label=file, folder=source.folder.absolute(), keys=mapping, workload=workload, accelerator=base,
+        accelerator_name=accelerator_name, axes=axes, objectives=objectives,
+        constraints=build_constraints(keys, objectives, file), search=keys.search, mode=keys.mode, task=keys.task,
+        layers=keys.layers, inputs=keys.inputs, events=keys.events,
+    )  # fmt: skip
+    _check_names(study)
+    _check_search(study, keys.search, axes)
+    return study
+
+
+def _accelerator(spec: Any, file: str) -> tuple[dict[str, Any], str]:
+    """The keys of the accelerator where every point starts, and its name; it must be one by itself."""
+    try:
+        mapping, source = load_mapping("accelerators", spec)
+        loaded = load_accelerator(spec)
+    except SpecError as error:
+        if error.file is not None and error.file != "<mapping>":
+            raise
+        raise SpecError(
+            error.reason, file=file, key=f"accelerator.{error.key}" if error.key else "accelerator",
+            value=error.value, allowed=error.allowed,
+        ) from None  # fmt: skip
+    return mapping, loaded.name if loaded.name != "unnamed" else source.stem
+
+
+def _workload(spec: str | dict[str, Any], folder: Path, file: str) -> Workload | ModelKeys:
+    """A workload, or a model of one's own with absolute paths."""
+    if isinstance(spec, str):
+        return load_workload(str(folder / spec) if is_path(spec) and not Path(spec).is_absolute() else spec)
+    if not isinstance(spec.get("model"), str):
+        return load_workload(spec)
+    keys = convert(spec, ModelKeys, file=file, prefix="workload")
+    paths = {name: getattr(keys, name) for name in ("model", "inputs", "calibration")}
+    for name, path in paths.items():
+        if path is not None:
+            paths[name] = str((folder / path).absolute())
+            if not Path(paths[name]).is_file():
+                raise SpecError("no such file", file=file, key=f"workload.{name}", value=path)
+    captured = keys.model.endswith(".safetensors")
+    if captured == (keys.inputs is not None):
+        reason = "a capture has its inputs with it" if captured else "required key is missing"
+        raise SpecError(reason, file=file, key="workload.inputs", value=keys.inputs)
+    return ModelKeys(**paths)
+
+
+def _check_names(study: Study) -> None:
+    """Refuse axes and objectives that a table could not tell apart."""
+    taken = dict.fromkeys(COLUMNS, "a column of every table")
+    for kind, names in (
+        ("axes", [axis.name for axis in study.axes]),
+        ("objectives", [one.name for one in study.objectives]),
+    ):
+        for name in names:
+            same = kind == "objectives" and name in COSTS and study.objective(name).metric == name
+            if name in taken and not same:
+                raise SpecError(f"is the name of {taken[name]}", file=study.label, key=f"{kind}.{name}")
+            taken[name] = "an axis" if kind == "axes" else "an objective"
+
+
+def _check_search(study: Study, search: SearchKeys, axes: tuple[Axis, ...]) -> None:
+    def error(key: str, reason: str, value: object = None, allowed: tuple[str, ...] = ()) -> SpecError:
+        return SpecError(reason, file=study.label, key=f"search.{key}", value=value, allowed=allowed)
+
+    drawn, along = search.method in DRAWN, search.method in ALONG
+    if drawn != (search.points is not None):
+        reason = f"method {search.method.value!r} {'needs a number of points' if drawn else 'takes none'}"
+        raise error("points", reason, search.points)
+    names = tuple(axis.name for axis in axes)
+    if along != (search.along is not None) or (along and search.along not in names):
+        reason = f"method {search.method.value!r} {'needs an axis to search' if along else 'takes none'}"
+        raise error("along", reason, search.along, names if along else ())
+    if search.method is Method.SENSITIVITY:
+        paths = {path for axis in axes for choice in axis.choices for path in choice.settings}
+        if len(axes) > 1 or not all(path.startswith("matrix.") for path in paths):
+            reason = "maps layers to the values of one axis, whose paths start with matrix: it takes no other axis"
+            raise error("along", reason, search.along)
+    if along and not study.constraints:
+        reason = f"method {search.method.value!r} looks for the first value that keeps the constraints: give one"
+        raise SpecError(reason, file=study.label, key="constraints")

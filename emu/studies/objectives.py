@@ -1,0 +1,178 @@
+"""What a study asks: numbers of a point, made of its rows, its task's scores or its cost.
+
+* A deviation (`sqnr`, `mse`, `mean_error`, `max_ulp`, `saturated`, …) is a column of a replay's rows, one number for
+  each layer; `over` makes one of them: `worst` (the default), `mean`, `median`, `total`. NaN is left out of the last
+  three; for `worst` it is worse than any number. `layers` is a glob over the layers that count.
+* `output.COLUMN` is the same of the model's outputs, of a propagated replay; `output.argmax_agreement` and
+  `output.topk_agreement` are there too. `layers` is then a glob over outputs.
+* `task.NAME` is a score of the workload's task; which way it is better must be said (`goal`).
+* `energy_per_mac`, `area_per_mac`, `register_bits`, `traffic_bits_per_mac` are of the cost model (emu/costs).
+* Larger is better for `sqnr` and `cosine`, smaller for all others. `mean_error` and `magnitude_error` have a sign:
+  what counts is how far they are from 0, and the worst is the one furthest from it.
+* A constraint is `<`, `<=`, `>` or `>=` and a number; a point whose objective is NaN does not keep it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from statistics import fmean, median
+from typing import Any
+
+from emu.deviation.rows import LayerRow, OutputRow
+from emu.errors import SpecError
+from emu.studies.keys import ObjectiveKeys, StudyKeys
+from emu.studies.vocabulary import Goal, Over
+
+SHORT = {"sqnr": "sqnr_db", "kl": "kl_mean"}
+"""Names that users expect, and the columns that they mean."""
+LARGER = frozenset({"sqnr_db", "cosine", "argmax_agreement", "topk_agreement"})
+SIGNED = frozenset({"mean_error", "magnitude_error"})
+TASK, OUTPUT = "task.", "output."
+COSTS = ("energy_per_mac", "area_per_mac", "register_bits", "traffic_bits_per_mac")
+NUMBERS = ("int", "float", "int | None")
+DEVIATIONS = tuple(field.name for field in dataclasses.fields(LayerRow) if str(field.type) in NUMBERS)
+OUTPUTS = tuple(OUTPUT + field.name for field in dataclasses.fields(OutputRow) if str(field.type) in NUMBERS)
+_CONSTRAINT = re.compile(r"^\s*(<=|>=|<|>)\s*(\S+)\s*$")
+_MADE: Mapping[Over, Callable[[Sequence[float]], float]] = {
+    Over.MEAN: fmean, Over.MEDIAN: median, Over.TOTAL: math.fsum,
+}  # fmt: skip
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """One number of a point."""
+
+    name: str
+    metric: str
+    """a column of the rows, `output.COLUMN`, `task.NAME`, or a field of the cost"""
+    over: Over
+    layers: str
+    goal: Goal
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether the cost model says it."""
+        return self.metric in COSTS
+
+    @property
+    def is_task(self) -> bool:
+        """Whether the workload's task says it."""
+        return self.metric.startswith(TASK)
+
+    @property
+    def is_output(self) -> bool:
+        """Whether it is of the model's outputs."""
+        return self.metric.startswith(OUTPUT)
+
+    @property
+    def column(self) -> str:
+        """The column of the rows, of a deviation."""
+        return self.metric.removeprefix(OUTPUT)
+
+    @property
+    def signed(self) -> bool:
+        """Whether it is better the nearer to 0."""
+        return self.column in SIGNED
+
+    def of_rows(self, rows: Sequence[Mapping[str, Any]]) -> float:
+        """The number of some layers; NaN if none counts."""
+        values = [
+            math.nan if row[self.column] is None else float(row[self.column])
+            for row in rows
+            if fnmatchcase(row["layer"], self.layers)
+        ]
+        if self.over is Over.WORST:
+            return max(values, key=self.badness, default=math.nan)
+        known = [value for value in values if not math.isnan(value)]
+        if not known:
+            return math.nan
+        return _MADE[self.over](known)
+
+    def badness(self, value: float) -> float:
+        """A number that is larger the worse the value is; NaN is worst."""
+        if math.isnan(value):
+            return math.inf
+        if self.signed:
+            return abs(value)
+        return value if self.goal is Goal.MINIMISE else -value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """What an objective must keep."""
+
+    objective: str
+    text: str
+    sign: str
+    bound: float
+
+    def kept(self, value: float) -> bool:
+        """Whether a value keeps it; NaN does not."""
+        return _COMPARE[self.sign](value, self.bound)
+
+
+def build_objectives(keys: StudyKeys, file: str) -> tuple[Objective, ...]:
+    """The objectives of a study.
+
+    Raises:
+        SpecError: an unknown metric, or a task's score without a goal.
+    """
+    if not keys.objectives:
+        raise SpecError("a study asks for at least one objective", file=file, key="objectives")
+    return tuple(_objective(name, given, keys, file) for name, given in keys.objectives.items())
+
+
+def _objective(name: str, given: str | ObjectiveKeys, keys: StudyKeys, file: str) -> Objective:
+    full = given if isinstance(given, ObjectiveKeys) else ObjectiveKeys(metric=given)
+    key = f"objectives.{name}"
+    before = OUTPUT if full.metric.startswith(OUTPUT) else ""
+    short = full.metric.removeprefix(before)
+    metric = before + SHORT.get(short, short)
+    goal = full.goal
+    if metric.startswith(TASK):
+        if not keys.task:
+            raise SpecError("the task's scores need task = true", file=file, key=key, value=full.metric)
+        if goal is None:
+            allowed = [one.value for one in Goal]
+            raise SpecError("of a task: say which way is better", file=file, key=f"{key}.goal", allowed=allowed)
+    elif metric not in (*DEVIATIONS, *OUTPUTS, *COSTS):
+        known = sorted({*SHORT, *DEVIATIONS, *OUTPUTS, *COSTS, f"{TASK}NAME"})
+        raise SpecError("no such metric", file=file, key=key, value=full.metric, allowed=known)
+    if goal is None:
+        goal = Goal.MAXIMISE if metric.removeprefix(before) in LARGER else Goal.MINIMISE
+    if before and keys.mode == "isolated":
+        reason = "the model's outputs are compared in a propagated replay only"
+        raise SpecError(reason, file=file, key=key, value=full.metric)
+    return Objective(name=name, metric=metric, over=full.over, layers=full.layers, goal=goal)
+
+
+def build_constraints(keys: StudyKeys, objectives: Sequence[Objective], file: str) -> tuple[Constraint, ...]:
+    """The constraints of a study.
+
+    Raises:
+        SpecError: on what is no objective, or no comparison with a number.
+    """
+    names = [objective.name for objective in objectives]
+    out = []
+    for name, text in keys.constraints.items():
+        key = f"constraints.{name}"
+        if name not in names:
+            raise SpecError("is no objective of this study", file=file, key=key, value=name, allowed=names)
+        found = _CONSTRAINT.match(text)
+        try:
+            bound = float(found[2]) if found else math.nan
+        except ValueError:
+            bound = math.nan
+        if found is None or math.isnan(bound):
+            raise SpecError("is <, <=, > or >= and a number", file=file, key=key, value=text)
+        out.append(Constraint(objective=name, text=text.strip(), sign=found[1], bound=bound))
+    return tuple(out)

@@ -1,0 +1,114 @@
+"""A study's answers, read back: tables that polars and pandas take as they are.
+
+* `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`; a
+  point that was not run keeps none), whether it is on the Pareto front (`pareto`), and why it has no numbers
+  (`failed`), if it has none.
+* `Results.rows()`: one row for each layer (output, score) of each point, with the point's axes before it.
+* A point is on the Pareto front if no other point is as good in every objective and better in one, among the points
+  that keep the constraints and whose objectives all have a value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emu.studies.load import load_study
+from emu.studies.objectives import Objective
+from emu.studies.points import STATES
+from emu.studies.question import Question
+from emu.studies.scores import values_of
+from emu.studies.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from emu.studies.study import Study
+
+
+class Results:
+    """The answers in a folder."""
+
+    def __init__(self, store: Store) -> None:
+        """Read a store."""
+        self.store = store
+
+    @cached_property
+    def study(self) -> Study:
+        """The study as it last ran.
+
+        Raises:
+            SpecError: what it names is there no more.
+        """
+        return load_study(self.store.about()["study"])
+
+    def rows(self) -> pa.Table:
+        """One row for each layer, output and score of each point."""
+        points = self.store.points()
+        keys = points["key"].to_pylist()
+        rows = self.store.read(dict.fromkeys(keys))
+        places: dict[str, list[int]] = {}
+        for place, key in enumerate(rows["key"].to_pylist()):
+            places.setdefault(key, []).append(place)
+        pairs = [(number, place) for number, key in enumerate(keys) for place in places.get(key, ())]
+        out = points.take([number for number, _ in pairs])
+        chosen = rows.drop_columns(["key"]).take([place for _, place in pairs])
+        for field in chosen.schema:
+            out = out.append_column(field, chosen[field.name])
+        return out
+
+    def points(self) -> pa.Table:
+        """One row for each point."""
+        import pyarrow as pa
+
+        table = self.store.points()
+        failures, finished = self.store.failures(), self.store.finished()
+        nothing_to_run = Question.of(self.study).asks_nothing
+        by_key: dict[str, dict[str, float]] = {}
+        records = table.to_pylist()
+        for record in records:
+            key = record["key"]
+            if key not in by_key:
+                by_key[key] = values_of(self.study, self.store.read([key]), record)
+            record |= by_key[key]
+            record["kept"] = (nothing_to_run or key in finished) and self._kept(by_key[key])
+            record["failed"] = None if key in finished else failures.get(key)
+        front = pareto([record for record in records if record["kept"]], self.study.objectives)
+        for record in records:
+            record["pareto"] = record["point"] in front
+        fields = [
+            *table.schema,
+            *(pa.field(objective.name, pa.float64()) for objective in self.study.objectives),
+            *(pa.field(name, pa.string() if name == "failed" else pa.bool_()) for name in STATES),
+        ]
+        unique = {field.name: field for field in fields}
+        return pa.Table.from_pylist(records, schema=pa.schema(list(unique.values())))
+
+    def _kept(self, values: dict[str, float]) -> bool:
+        return all(constraint.kept(values[constraint.objective]) for constraint in self.study.constraints)
+
+
+def load_results(folder: str | Path) -> Results:
+    """The answers of a study, from its folder.
+
+    Raises:
+        ModelError: the folder holds no study.
+    """
+    return Results(Store(folder))
+
+
+def pareto(records: Sequence[dict[str, Any]], objectives: Sequence[Objective]) -> set[int]:
+    """The numbers of the points that no other one beats."""
+    bad = {
+        record["point"]: tuple(objective.badness(record[objective.name]) for objective in objectives)
+        for record in records
+        if not any(math.isnan(record[objective.name]) for objective in objectives)
+    }
+    return {
+        number
+        for number, own in bad.items()
+        if not any(other != own and all(o <= b for o, b in zip(other, own, strict=True)) for other in bad.values())
+    }

@@ -1,0 +1,169 @@
+"""Running a study: points checked, answers kept one by one, nothing done twice.
+
+1. Everything that can be refused is refused before anything runs: the study, its points, the folder, the workload.
+2. The search asks for points; those that have an answer already are not run again. Equal accelerators have one answer.
+3. Each answer is stored when it is there. A run that is interrupted or killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emu.replaying.result import Kind
+from emu.studies.axes import Chosen
+from emu.studies.check import Point, check_points, load_point
+from emu.studies.engines import Engine, Here, Processes
+from emu.studies.evaluate import Task
+from emu.studies.points import Known, points_table
+from emu.studies.question import Question
+from emu.studies.results import Results
+from emu.studies.scores import costs_of, values_of
+from emu.studies.search import Scored, strategy_of
+from emu.studies.store import Store
+from emu.studies.subject import Subject, SubjectKeys
+from emu.studies.vocabulary import Method
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from emu.studies.study import Study
+
+Progress = Callable[[int, int, str], object]
+"""Called with (points done, points in all, what is done now)."""
+CHECKED = (Method.GRID, Method.RANDOM, Method.LATIN_HYPERCUBE)
+"""Methods whose points are known, and checked, before the first one runs."""
+
+
+def run_study(
+    study: Study,
+    out: str | Path,
+    *,
+    workers: int = 0,
+    scheduler: str | Client | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Run a study, or what is left of it.
+
+    Args:
+        study: what to run.
+        out: the folder of its answers; see `emu.studies.store`.
+        workers: processes of this machine; 0: this one.
+        scheduler: a Dask scheduler's address, or a client that is connected; instead of `workers`.
+        progress: called as points are done.
+
+    Raises:
+        SpecError: illegal points, all of them named.
+        EmuError: the workload is not in reach, the folder is not the study's, or an extra is not installed.
+    """
+    if workers and scheduler is not None:
+        raise ValueError("give workers or a scheduler, not both")
+    report = progress or _silent
+    report(0, 0, "checking the points")
+    first = strategy_of(study)
+    if study.search.method in CHECKED:
+        check_points(study, strategy_of(study).ask())
+    else:
+        check_points(study, study.points())
+    store = Store.made(out, study.keys, study.name)
+    report(0, 0, "opening the workload")
+    keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
+    subject = keys.open()
+    with _engine(keys, subject, workers, scheduler, study) as engine:
+        run = _Run(study=study, store=store, subject=subject, engine=engine, report=report)
+        while asked := first.ask():
+            first.tell(run.round(asked, first.most))
+    return Results(store)
+
+
+def _engine(
+    keys: SubjectKeys, subject: Subject, workers: int, scheduler: str | Client | None, study: Study
+) -> Engine:  # fmt: skip
+    if scheduler is not None:
+        from emu.studies.crate import Crate
+        from emu.studies.engines.cluster import Cluster
+
+        return Cluster(scheduler, Crate.of(subject, keys if study.task else None))
+    return Processes(keys, workers) if workers else Here(subject)
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(self, *, study: Study, store: Store, subject: Subject, engine: Engine, report: Progress) -> None:
+        self.study, self.store, self.engine, self.report = study, store, engine, report
+        self.question, self.subject_hash = Question.of(study), subject.sha256
+        self.known: list[Known] = []
+        self.costs: dict[str, Mapping[str, float]] = {}
+        self.failed: set[str] = set()
+        self.wants_costs = any(objective.is_cost for objective in study.objectives)
+
+    def round(self, asked: Sequence[Chosen], most: int) -> list[Scored]:
+        """Points of one round of a search, answered."""
+        points = [self.known_of(chosen, number) for number, chosen in enumerate(asked, len(self.known))]
+        self.known += points
+        self.store.write_points(points_table(self.study.axes, self.known))
+        self.answer({one.key: one for one in points}, most)
+        if self.wants_costs:
+            points = [self.priced(one) for one in points]
+            self.known[-len(points) :] = points
+            self.store.write_points(points_table(self.study.axes, self.known))
+        return [self.scored(one) for one in points]
+
+    def priced(self, one: Known) -> Known:
+        """A point with what the cost model says of it."""
+        if one.key not in self.costs:
+            accelerator = load_point(self.study, one.point.chosen)
+            rows = None if self.question.asks_nothing else self.store.read([one.key])
+            self.costs[one.key] = costs_of(accelerator, rows)
+        return replace(one, costs=self.costs[one.key])
+
+    def known_of(self, chosen: Chosen, number: int) -> Known:
+        """A point with its key and cost."""
+        accelerator = load_point(self.study, chosen)
+        digest = accelerator.spec_hash
+        return Known(
+            number=number,
+            point=Point(chosen=chosen, accelerator_hash=digest),
+            key=self.question.key(digest, self.subject_hash),
+            costs={},
+        )
+
+    def answer(self, wanted: Mapping[str, Known], most: int) -> None:
+        """Run what has no answer yet, and keep what comes."""
+        finished = self.store.finished()
+        if self.question.asks_nothing:
+            return
+        left = {key: one for key, one in wanted.items() if key not in finished and key not in self.failed}
+        before = len({one.key for one in self.known} - left.keys())
+        total = max(most, before + len(left))
+        self.report(before, total, "")
+        for done, answer in enumerate(self.engine.run([self.task(one) for one in left.values()]), 1):
+            self.store.put(answer.key, answer.rows, failed=answer.failed)
+            if answer.failed:
+                self.failed.add(answer.key)
+            self.report(before + done, total, "")
+
+    def task(self, one: Known) -> Task:
+        """What a worker is told of a point."""
+        keys = self.study.accelerator_keys(one.point.chosen)
+        return Task(key=one.key, accelerator=keys, question=self.question)
+
+    def scored(self, one: Known) -> Scored:
+        """A point's numbers."""
+        from pyarrow import compute as pc
+
+        rows = self.store.read([one.key])
+        values = values_of(self.study, rows, one.costs)
+        kept = one.key not in self.failed and all(
+            constraint.kept(values[constraint.objective]) for constraint in self.study.constraints
+        )
+        matrix = rows.filter(pc.field("kind") == Kind.MATRIX.value)
+        layers = tuple(zip(matrix["layer"].to_pylist(), matrix["op"].to_pylist(), strict=True))
+        return Scored(chosen=one.point.chosen, values=values, kept=kept, layers=layers)
+
+
+def _silent(*_: Any) -> None:
+    """No progress is wanted."""

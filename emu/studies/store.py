@@ -1,0 +1,141 @@
+"""Where a study's answers are: a folder that is valid at every moment.
+
+* `results/KEY.parquet`: the rows of one point, written under another name and renamed when they are on disk. All of
+  them together are one Parquet data set. `results/KEY.failed.parquet`: why a point could not be run; it is tried again
+  by the next run.
+* `points.parquet`: the points of the study as it last ran: key, labels and values of the axes, cost. Answers that are
+  no point of it stay, and count again when the study asks for them again.
+* `study.json`: the study's keys, where it is from, and the versions that ran it.
+* Nothing else is written; a folder that holds something else is refused, unless it is empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emu._version import SEMANTICS_VERSION, emu_version
+from emu.atomic import replacing
+from emu.errors import ModelError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RESULTS, POINTS, ABOUT = "results", "points.parquet", "study.json"
+DONE, FAILED = ".parquet", ".failed.parquet"
+LAYOUT = 1
+SMALL: dict[str, Any] = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
+"""Of a file with few rows and many columns: half the size."""
+
+
+class Store:
+    """One folder of answers."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Take a folder for reading.
+
+        Raises:
+            ModelError: it is no study's.
+        """
+        self.folder = Path(folder)
+        self.results = self.folder / RESULTS
+        if not (self.folder / ABOUT).is_file():
+            raise ModelError(f"{folder}: holds no study: there is no {ABOUT}")
+        about = self.about()
+        if about.get("layout") != LAYOUT:
+            raise ModelError(f"{folder}: is of layout {about.get('layout')!r}; this emu reads {LAYOUT}")
+
+    @staticmethod
+    def made(folder: str | Path, keys: Mapping[str, Any], name: str) -> Store:
+        """The store of a study, made if it is not there.
+
+        Raises:
+            ModelError: the folder cannot be written, or holds something else.
+        """
+        path = Path(folder)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()) and not (path / ABOUT).is_file():
+                raise ModelError(f"{folder}: is not empty and holds no study: name another folder")
+            (path / RESULTS).mkdir(exist_ok=True)
+        except OSError as error:
+            raise ModelError(f"{folder}: cannot be written: {error.strerror}") from None
+        about = {
+            "layout": LAYOUT, "name": name, "study": keys, "emu": emu_version(), "semantics": SEMANTICS_VERSION,
+        }  # fmt: skip
+        with replacing(path / ABOUT) as temporary:
+            temporary.write_text(json.dumps(about, indent=1, default=str), encoding="utf-8")
+        return Store(path)
+
+    def about(self) -> dict[str, Any]:
+        """What `study.json` says.
+
+        Raises:
+            ModelError: it cannot be read.
+        """
+        try:
+            found = json.loads((self.folder / ABOUT).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{self.folder / ABOUT}: cannot be read: {error}") from None
+        return found if isinstance(found, dict) else {}
+
+    def finished(self) -> set[str]:
+        """The keys of all answers."""
+        return {path.name.removesuffix(DONE) for path in self.files()}
+
+    def files(self) -> list[Path]:
+        """The files of all answers, in order of their keys."""
+        return sorted(
+            path for path in self.results.glob(f"*{DONE}") if not path.name.endswith(FAILED) and path.name[0] != "."
+        )
+
+    def failures(self) -> dict[str, str]:
+        """Why points could not be run, by key."""
+        from pyarrow import parquet
+
+        out = {}
+        for path in sorted(self.results.glob(f"*{FAILED}")):
+            out[path.name.removesuffix(FAILED)] = str(parquet.read_table(path)["reason"][0])
+        return out
+
+    def put(self, key: str, rows: pa.Table, *, failed: bool) -> None:
+        """Keep one answer; what was kept under the key before is replaced."""
+        from pyarrow import parquet
+
+        with replacing(self.results / f"{key}{FAILED if failed else DONE}") as temporary:
+            parquet.write_table(rows, temporary, **SMALL)
+        if not failed:
+            (self.results / f"{key}{FAILED}").unlink(missing_ok=True)
+
+    def read(self, keys: Iterable[str]) -> pa.Table:
+        """The rows of some answers, those of the first key first."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        from emu.studies.table import schema
+
+        files = [self.results / f"{key}{DONE}" for key in keys]
+        tables = [parquet.read_table(path) for path in files if path.is_file()]
+        return pa.concat_tables(tables, promote_options="default") if tables else schema().empty_table()
+
+    def write_points(self, points: pa.Table) -> None:
+        """Replace the list of points."""
+        from pyarrow import parquet
+
+        with replacing(self.folder / POINTS) as temporary:
+            parquet.write_table(points, temporary)
+
+    def points(self) -> pa.Table:
+        """The list of points.
+
+        Raises:
+            ModelError: there is none: the study never ran.
+        """
+        from pyarrow import parquet
+
+        path = self.folder / POINTS
+        if not path.is_file():
+            raise ModelError(f"{self.folder}: the study has not run yet")
+        return parquet.read_table(path)

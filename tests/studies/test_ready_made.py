@@ -1,0 +1,81 @@
+"""The studies in spec/studies: all of them are legal, and the ones that answer a known question answer it so."""
+
+from __future__ import annotations
+
+import pytest
+
+from emu.errors import EmuError
+from emu.spec import builtin_names
+from emu.studies import load_study
+from emu.studies.check import check_points
+from emu.studies.search import strategy_of
+from emu.studies.vocabulary import Method
+
+
+@pytest.mark.parametrize("name", builtin_names("studies"))
+def test_every_point_of_a_built_in_study_is_legal(name):
+    study = load_study(name)
+    assert check_points(study, study.points())
+    assert study.doc
+    assert study.source
+    assert study.maturity
+    assert study.scope
+    assert strategy_of(study).ask()
+
+
+def ran(name, folder, **changes):
+    """The points of a built-in study; skipped where the workload is not in reach."""
+    study = load_study({"extends": name, **changes})
+    try:
+        study.workload and study.run(folder)
+    except EmuError as error:
+        if "reach" in str(error) or "download" in str(error):
+            pytest.skip(str(error))
+        raise
+    return study.run(folder).points().to_pylist()
+
+
+@pytest.mark.slow
+def test_truncation_shrinks_sums_more_the_fewer_bits_and_promotion_helps(tmp_path):
+    records = ran("fp8-alignment-bits", tmp_path)
+    by = {(r["align bits"], r["promoted every"]): r for r in records}
+    for length in ("32", "64", "128", "256", "all"):
+        shrinkage = [by[bits, length]["shrinkage"] for bits in (5, 6, 7, 8, 9)]
+        assert shrinkage == sorted(shrinkage)
+        assert shrinkage[0] < 10 * shrinkage[-1] < 0 or shrinkage[0] < -0.005
+    for bits in (5, 6, 7, 8, 9):
+        assert by[bits, "128"]["shrinkage"] > by[bits, "all"]["shrinkage"]
+        assert by[bits, "32"]["shrinkage"] > by[bits, "128"]["shrinkage"]
+        assert by[bits, "128"]["error"] > by[bits, "all"]["error"]
+
+
+@pytest.mark.slow
+def test_bisection_finds_the_grids_narrowest_accumulator_with_fewer_points(tmp_path):
+    found = ran("int8-narrowest-accumulator", tmp_path / "bisection")
+    grid = ran("int8-narrowest-accumulator", tmp_path / "grid", search={"method": Method.GRID.value, "along": None})
+    assert len(found) <= 10 < len(grid) == 38
+
+    def narrowest(records, rule):
+        kept = [int(r["accumulator"].removeprefix("int")) for r in records if r["kept"] and r["overflow"] == rule]
+        return min(kept)
+
+    for rule in ("wrap", "saturate"):
+        assert narrowest(found, rule) == narrowest(grid, rule)
+
+
+@pytest.mark.slow
+def test_chunks_are_best_in_between(tmp_path):
+    records = [r for r in ran("chunk-size", tmp_path) if r["rounding"] == "ties_to_away"]
+    errors = {r["chunk"]: r["error"] for r in records}
+    best = max(errors, key=lambda chunk: errors[chunk])
+    assert best in ("8", "16", "32", "64")
+    assert errors[best] > errors["1"] + 1
+    assert errors[best] > errors["all"] + 1
+
+
+@pytest.mark.slow
+def test_the_floor_rule_clips(tmp_path):
+    by = {(r["preset"], r["rule"]): r for r in ran("mx-scale-rule", tmp_path)}
+    for preset in ("MXFP8 E4M3", "MXFP4"):
+        assert by[preset, "rceil"]["error"] > by[preset, "floor"]["error"] + 3
+        assert by[preset, "floor"]["shrinkage"] < 5 * by[preset, "rceil"]["shrinkage"] < 0
