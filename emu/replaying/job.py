@@ -106,7 +106,9 @@ class Job:
         self._hand_on(record if self.spill is None else self.spill.put(record))
 
     def _hand_on(self, record: LayerRun) -> None:
+        self.room.settle()
         self.on_layer(record)
+        self.room.settle()
         if self.keep and self.spill is None:
             self.done.append(record)
         elif self.keep:

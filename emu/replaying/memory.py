@@ -36,12 +36,14 @@ QUANTISED_SOURCE, QUANTISED_B = 40, 48
 """While an operand is quantised and multiplied, on top of that."""
 TILE = 64
 """For each element of a tile: codes, their numbers in the kernel's type, the product, the truth's."""
-JUDGED = 88
-"""For each element of the output while it is judged."""
-VECTOR_READ, VECTOR_MADE = 24, 104
+JUDGED = 104
+"""For each element of the output while it is judged: the metrics' own arrays, and the pages of its files."""
+VECTOR_READ, VECTOR_MADE = 24, 120
 """For each element that a vector operation reads, and that it makes: in double, step by step, then judged."""
 ISLAND = 24
 """For each element that enters or leaves an island: double, and the engine's copies."""
+SLACK = 1.25
+"""What the allocator loses between arrays, and to the borders of pages."""
 LEAST_ROWS = 32
 """Rows of the smallest tile: below that a kernel's own overhead is most of the time."""
 
@@ -59,7 +61,7 @@ class Need:
     @property
     def least(self) -> int:
         """With the smallest tile."""
-        return self.fixed + LEAST_ROWS * self.row * TILE
+        return int((self.fixed + LEAST_ROWS * self.row * TILE) * SLACK)
 
 
 def needs(graph: Graph, types: Mapping[str, int], inputs: Mapping[str, Array], steps: Iterable[Step]) -> list[Need]:

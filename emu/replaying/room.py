@@ -33,7 +33,7 @@ from pathlib import Path
 from emu.errors import ModelError
 from emu.layers.gemm import TILE_ELEMENTS, Array, Lowered
 from emu.replaying.held import Held
-from emu.replaying.memory import LEAST_ROWS, TILE, Need, in_units, need_of
+from emu.replaying.memory import LEAST_ROWS, SLACK, TILE, Need, in_units, need_of
 
 HELD = "held."
 """How the folders of live tensors begin."""
@@ -70,6 +70,9 @@ class Room:
         """A layer, to be run in tiles that fit."""
         return lowered
 
+    def settle(self) -> None:
+        """Between two things to do."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bounded(Room):
@@ -99,17 +102,16 @@ class Bounded(Room):
         Raises:
             ModelError: a layer whose shapes were not known before is larger than the limit.
         """
-        give_back()
+        self.settle()
         need = need_of(lowered.op, lowered)
         _refuse(need, self.limit, f"a {lowered.op} of output shape {list(lowered.output_shape)}")
-        left = (self.limit - self.live - need.fixed) // TILE
+        left = (int(self.limit / SLACK) - self.live - need.fixed) // TILE
         return replace(lowered, tile_elements=min(TILE_ELEMENTS, max(LEAST_ROWS * need.row, left)))
 
-
-def give_back() -> None:
-    """Have the C library return what the last step left it with: freed pages count as the process's until then."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library than glibc has its own ways
-        ctypes.CDLL(None).malloc_trim(0)
+    def settle(self) -> None:
+        """Have the C library return what is free: its pages count as the process's until then."""
+        with contextlib.suppress(OSError, AttributeError, TypeError):  # another library than glibc has its own ways
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def bounded(limit: int, needs: Sequence[Need], folder: Path, what: str) -> Bounded:

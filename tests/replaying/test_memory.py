@@ -112,7 +112,7 @@ def test_the_bits_are_those_of_a_run_without_a_limit(model, inputs, temporary, h
 
 
 def test_the_least_limit_that_is_named_does(tmp_path, temporary):
-    path = save(deep_model.deep(np.random.default_rng(0)), tmp_path)
+    path = save(deep_model.deep(np.random.default_rng(0), 2), tmp_path)
     x = {"x": np.random.default_rng(1).standard_normal((300, deep_model.WIDTH), dtype=np.float32)}
     with pytest.raises(
         ModelError, match=r"'down0' needs (\d+)MiB by itself, more than the memory limit of 1MiB"
@@ -165,9 +165,9 @@ def test_tiles_are_as_small_as_the_limit_asks_for(tmp_path, monkeypatch):
         return made
 
     monkeypatch.setattr(module.Bounded, "in_tiles", spy)
-    path = save(deep_model.deep(np.random.default_rng(0)), tmp_path)
+    path = save(deep_model.deep(np.random.default_rng(0), 2), tmp_path)
     x = {"x": np.random.default_rng(1).standard_normal((512, deep_model.WIDTH), dtype=np.float32)}
-    run(path, x, OTHER, memory_limit=20 * MIB)
+    run(path, x, OTHER, memory_limit=24 * MIB)
     assert all(elements < TILE_ELEMENTS and tiles > 1 for elements, tiles in seen)
     seen.clear()
     run(path, x, OTHER, memory_limit=2000 * MIB)
@@ -203,14 +203,13 @@ def in_process(path, limit, mode, truth, rows):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize(
-    ("mode", "truth"), [("isolated", "float64"), ("propagated", "float64"), ("propagated", "float32")]
-)
-def test_the_process_keeps_to_it(tmp_path, mode, truth):
-    """15 layers of 2 MiB: 120 MiB of activations, truths and results, of which 64 MiB may be there at a time."""
+@pytest.mark.parametrize("mode", ["isolated", "propagated"])
+def test_the_process_keeps_to_it(tmp_path, mode):
+    """31 layers of 1 MiB: 124 MiB of activations, truths and results, of which 40 MiB may be there at a time."""
     path = save(deep_model.deep(np.random.default_rng(0)), tmp_path)
-    limit, rows = 64, 2048
-    base = in_process(path, 0, mode, truth, 16)
-    free, found = (in_process(path, limit_, mode, truth, rows) for limit_ in (0, limit))
+    limit, rows = 40, 1024
+    base = in_process(path, 0, mode, "float64", 16)
+    free, found = (in_process(path, limit_, mode, "float64", rows) for limit_ in (0, limit))
     assert found["bits"] == free["bits"]
-    assert found["peak"] - base["peak"] < limit * MIB < free["peak"] - base["peak"]
+    assert found["peak"] - base["peak"] < limit * MIB
+    assert free["peak"] - base["peak"] > 2 * limit * MIB
