@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         sub,
         total_order,
     )
+    from emu.studies import Study, load_results, load_study
     from emu.units import Events, Unit, load_unit
 
 _WHERE = {
@@ -80,6 +81,9 @@ _WHERE = {
     "matmul": "emu.layers.matrix",
     "Replay": "emu.deviation.run",
     "replay": "emu.deviation.run",
+    "Study": "emu.studies",
+    "load_study": "emu.studies",
+    "load_results": "emu.studies",
     "Events": "emu.units",
     "Unit": "emu.units",
     "load_unit": "emu.units",
@@ -124,7 +128,7 @@ _WHERE = {
 __all__ = [  # noqa: RUF022 (in the order of _WHERE)
     "Accelerator", "load_accelerator", "Cost", "cost", "EmuError", "FormatError", "ModelError", "OverflowRaised",
     "SpecError", "BlockFormat", "Blocked", "Format", "NanTo", "Overflow", "Rounding", "load_format", "as_dtype",
-    "matmul", "Replay", "replay",
+    "matmul", "Replay", "replay", "Study", "load_study", "load_results",
     "Events", "Unit", "load_unit", "FunctionUnit", "load_function",
     "cos", "erf", "exp", "exp2", "gelu", "log", "log2", "recip", "rsqrt", "sigmoid", "silu", "sin", "tanh",
     "Lfsr", "Philox",

@@ -61,7 +61,7 @@ def capture(
             these before a tensor is kept.
     """
     out = out_file(out)
-    loaded = LoadedModel(model, limits=limits)
+    loaded = LoadedModel(model, limits=limits, like=[inputs])  # the layers of a replay of these inputs
     graph, types = loaded.graph, loaded.reference.types
     given = read_inputs(inputs, graph, loaded.limits)
     chosen = select_layers(graph, types, layers)

@@ -8,10 +8,15 @@ import click
 
 
 @click.command(name="list")
-@click.argument("kind", type=click.Choice(["formats", "functions", "units", "schemes", "accelerators"]))
+@click.argument("kind", type=click.Choice(["formats", "functions", "units", "schemes", "accelerators", "studies"]))
 @click.option("--instructions", is_flag=True, help="Units only: every instruction of every family.")
 def command(kind: str, instructions: bool) -> None:
     """List what is built in, with what each one is and where it comes from."""
+    print_list(kind, instructions=instructions)
+
+
+def print_list(kind: str, *, instructions: bool = False) -> None:
+    """Print one kind of built-ins."""
     from rich.table import Table
 
     from emu.cli.consoles import output
@@ -86,6 +91,10 @@ def _accelerators(_: bool) -> Rows:
     return _simple("accelerators")
 
 
+def _studies(_: bool) -> Rows:
+    return _simple("studies")
+
+
 def _simple(kind: str) -> Rows:
     from emu.spec import builtin_names, load_mapping
 
@@ -99,5 +108,5 @@ def _simple(kind: str) -> Rows:
 
 _TABLES = {
     "formats": _formats, "functions": _functions, "units": _units, "schemes": _schemes,
-    "accelerators": _accelerators,
+    "accelerators": _accelerators, "studies": _studies,
 }  # fmt: skip

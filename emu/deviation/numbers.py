@@ -98,10 +98,12 @@ def agreement(x: float, rows: int) -> str:
 
 
 def seconds(x: float) -> str:
-    """A duration: milliseconds below one second, then seconds, then minutes."""
+    """A duration: milliseconds below one second, then seconds, minutes, hours."""
     if x < 1:
         return f"{1000 * x:.0f} ms"
-    return f"{x:.1f} s" if x < 120 else f"{x / 60:.1f} min"
+    if x < 7200:
+        return f"{x:.1f} s" if x < 120 else f"{x / 60:.1f} min"
+    return f"{x / 3600:.1f} h"
 
 
 def shape(dims: tuple[int, ...]) -> str:

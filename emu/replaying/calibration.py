@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from emu.errors import ModelError
 from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Array
+from emu.layers.static import static_scales
 from emu.replaying.layers import PlannedLayer
-from emu.schemes import Target
 
 if TYPE_CHECKING:
-    from emu.formats import Format
     from emu.replaying.graph import Graph
     from emu.replaying.reference import Reference
 
@@ -51,16 +48,7 @@ def calibrate(
 
 
 def _scales(entry: PlannedLayer, values: Mapping[str, Array], graph: Graph) -> StaticScales:
-    lowered = entry.layer.lower(values, graph, entry.plan.k_order)
-    unit = entry.plan.unit
-    return (
-        _scale(entry, lowered.source, unit.a),
-        None if lowered.b_is_weights else _scale(entry, lowered.b, unit.b),
-    )
-
-
-def _scale(entry: PlannedLayer, values: Array, fmt: Format) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
-    return entry.plan.activations.scheme.choose_scale(values.astype(np.float32), Target(format=fmt))
+    return static_scales(entry.layer.lower(values, graph, entry.plan.k_order), entry.plan)
 
 
 def as_record(scales: Mapping[str, StaticScales]) -> dict[str, float]:

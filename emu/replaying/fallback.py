@@ -1,7 +1,7 @@
 """What is not run as the accelerator would run it: found before work starts, listed in every run, or refused.
 
-* Operators that multiply and accumulate inside (a list, and every operator outside ONNX's own domains), and loops and
-  branches that hold a layer.
+* Operators that multiply and accumulate inside (a list, and every operator outside ONNX's own domains that no vector
+  unit runs), and loops and branches that hold a layer.
 * What the model states in integers (`emu.replaying.integers`).
 * Quantising and dequantising nodes: in a model in integers as such (its own scales make its integers); elsewhere as
   vector operations, of which the vector unit runs DequantizeLinear.

@@ -6,9 +6,10 @@ take the ready layers and vector nodes; and again. An island is one session of t
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
 
 from emu.layers.gemm import Array
@@ -47,18 +48,58 @@ def schedule(graph: Graph, layers: Iterable[Layer | VectorNode], *, first: int =
         first: what comes before this place in the graph has run already.
     """
     of_node = {layer.index: layer for layer in layers}
-    ready = {value.name for value in graph.inputs} | set(graph.constants)
-    ready.update(name for node in graph.nodes[:first] for name in node.output)
-    pending = list(enumerate(graph.nodes))[first:]
+    ready = _Ready(graph, of_node.keys(), first)
     groups: list[list[NodeProto] | Layer | VectorNode] = []
-    while pending:
-        island, rest = _take(pending, ready, lambda index: index not in of_node)
-        boundary, rest = _take(rest, ready, lambda index: index in of_node, chained=False)
+    while ready.others or ready.boundary:
+        island = [graph.nodes[index] for index in ready.take_others()]
         if island:
-            groups.append([node for _, node in island])
-        groups += [of_node[index] for index, _ in boundary]
-        pending = rest
+            groups.append(island)
+        groups += [of_node[index] for index in ready.take_boundary()]
     return tuple(_outlined(graph, groups))
+
+
+class _Ready:
+    """The nodes whose inputs are there, layers and vector nodes apart; lowest places first."""
+
+    def __init__(self, graph: Graph, boundary: Collection[int], first: int) -> None:
+        self._nodes, self._boundary = graph.nodes, boundary
+        given = {value.name for value in graph.inputs} | set(graph.constants)
+        given.update(name for node in graph.nodes[:first] for name in node.output)
+        self._readers: defaultdict[str, list[int]] = defaultdict(list)
+        self._missing: dict[int, int] = {}
+        self.others: list[int] = []
+        self.boundary: list[int] = []
+        for index, node in list(enumerate(graph.nodes))[first:]:
+            needed = [name for name in reads(node) if name not in given]
+            self._missing[index] = len(needed)
+            for name in needed:
+                self._readers[name].append(index)
+            if not needed:
+                self._add(index)
+
+    def take_others(self) -> Iterator[int]:
+        """Nodes that are no layers; what one makes is there for the next."""
+        while self.others:
+            index = heappop(self.others)
+            yield index
+            self._made(index)
+
+    def take_boundary(self) -> list[int]:
+        """Layers and vector nodes; what they make is there for what comes after all of them."""
+        taken, self.boundary = sorted(self.boundary), []
+        for index in taken:
+            self._made(index)
+        return taken
+
+    def _made(self, index: int) -> None:
+        for name in self._nodes[index].output:
+            for reader in self._readers.pop(name, ()):
+                self._missing[reader] -= 1
+                if not self._missing[reader]:
+                    self._add(reader)
+
+    def _add(self, index: int) -> None:
+        heappush(self.boundary if index in self._boundary else self.others, index)
 
 
 def island_of(graph: Graph, which: Layer | VectorNode) -> Island:
@@ -70,23 +111,6 @@ def island_of(graph: Graph, which: Layer | VectorNode) -> Island:
 def islands_of(steps: Iterable[Step]) -> tuple[Island, ...]:
     """The islands among some steps."""
     return tuple(step for step in steps if isinstance(step, Island))
-
-
-def _take(
-    pending: list[tuple[int, NodeProto]], ready: set[str], wanted: Callable[[int], bool], *, chained: bool = True
-) -> tuple[list[tuple[int, NodeProto]], list[tuple[int, NodeProto]]]:
-    """Split off the wanted nodes whose inputs are ready; their outputs become ready (at once, if chained)."""
-    taken: list[tuple[int, NodeProto]] = []
-    rest: list[tuple[int, NodeProto]] = []
-    made: set[str] = set()
-    for index, node in pending:
-        if wanted(index) and ready.issuperset(reads(node)):
-            taken.append((index, node))
-            (ready if chained else made).update(node.output)
-        else:
-            rest.append((index, node))
-    ready |= made
-    return taken, rest
 
 
 def _outlined(graph: Graph, groups: list[list[NodeProto] | Layer | VectorNode]) -> Iterator[Step]:

@@ -60,6 +60,7 @@ class ReplaySession:
         shapley: bool = False,
         calibration: Inputs | None = None,
         keep_weights: bool = True,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """Plan every layer.
 
@@ -73,6 +74,8 @@ class ReplaySession:
             shapley: charge it over all orders of the stages, too.
             calibration: inputs from which static activation scales are chosen.
             keep_weights: quantise each layer's weights once; costs the memory of their codes.
+            share: (n, of): of the layers and vector operations in graph order, every of-th one from the n-th on; the
+                others run in reference arithmetic. For isolated replays that several processes share.
 
         Raises:
             SpecError: the accelerator or the backend.
@@ -90,6 +93,11 @@ class ReplaySession:
         names = frozenset(entry.layer.name for entry in self._planned)
         self.fallback = find_fallbacks(graph, reference.types, names, frozenset(one.index for one in self._vectors))
         refuse(graph, self.accelerator, self.fallback)
+        if share != (0, 1):
+            places = sorted([*(entry.layer.index for entry in self._planned), *(one.index for one in self._vectors)])
+            own = set(places[share[0] :: share[1]])
+            self._planned = tuple(entry for entry in self._planned if entry.layer.index in own)
+            self._vectors = tuple(one for one in self._vectors if one.index in own)
         samples = None if calibration is None else read_inputs(calibration, graph, model.limits)
         self._scales = calibrate(graph, reference, self._planned, samples)
 

@@ -59,10 +59,11 @@ def _counted(row: LayerRow) -> bool:
 
 
 def _real(show: Callable[[LayerRow], float], spell: Callable[[float], str]) -> Callable[[LayerRow], Cell]:
-    return lambda row: Cell(text=spell(show(row)), sort=_javascript(show(row)))
+    return lambda row: Cell(text=spell(show(row)), sort=javascript(show(row)))
 
 
-def _javascript(x: float) -> str:
+def javascript(x: float) -> str:
+    """What a cell with a number is sorted by."""
     return "-Infinity" if math.isnan(x) else str(x).replace("inf", "Infinity")
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from emu.atomic import replacing
@@ -31,6 +29,7 @@ from emu.report import plots
 from emu.report.columns import columns_of
 from emu.report.curves import depth_plot, magnitude_plot
 from emu.report.heat import heat_map
+from emu.report.page import Card, fill
 
 NAME_WIDTH = 40
 """Characters of a layer's name in the table; the whole name is shown where the mouse rests on it."""
@@ -70,16 +69,6 @@ SHORT = 12
 """Digits of a hash in a sentence."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """One figure of the summary."""
-
-    label: str
-    value: str
-    note: str
-    alert: bool = False
-
-
 def write_report(path: Path, result: Result, beside: Result | None = None) -> None:
     """Write the report; the file is there whole or not at all.
 
@@ -104,15 +93,10 @@ def render(result: Result, beside: Result | None = None) -> str:
     """
     if beside is not None and beside.model_sha256 != result.model_sha256:
         raise ModelError(f"{beside.model}: another model than {result.model}, their layers cannot stand side by side")
-    import jinja2
-
-    source = resources.files("emu.report").joinpath("template.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     worst, columns = result.worst, columns_of(result.rows)
     names = fit([row.layer for row in result.rows], NAME_WIDTH)
-    return environment.from_string(source).render(
+    return fill(
+        "emu.report",
         result=result,
         worst=worst if len(result.rows) > 1 else None,
         mode_words=_mode_words(result),

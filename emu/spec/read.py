@@ -88,12 +88,14 @@ def anchored(mapping: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The mapping with every path to a .toml file made absolute, from the folder of its own file."""
 
     def anchor(value: Any) -> Any:
-        if isinstance(value, Mapping):
+        if isinstance(value, str):
+            is_file = ".toml" in value and value.partition(":")[0].endswith(".toml")
+            return str((folder / value).absolute()) if is_file else value
+        if isinstance(value, dict) or isinstance(value, Mapping):  # noqa: SIM101 (a question to an ABC is slow)
             return anchored(value, folder)
         if isinstance(value, list):
             return [anchor(item) for item in value]
-        is_file = isinstance(value, str) and value.partition(":")[0].endswith(".toml")
-        return str((folder / value).absolute()) if is_file else value
+        return value
 
     return {key: value if key in PROSE else anchor(value) for key, value in mapping.items()}
 

@@ -58,6 +58,15 @@ Chosen = Mapping[str, Choice]
 """A point of the space: a choice for each axis that applies, in the order of the axes."""
 
 
+Named = tuple[tuple[str, str], ...]
+"""A point by its labels."""
+
+
+def name_of(chosen: Chosen) -> Named:
+    """A point by its labels."""
+    return tuple((name, choice.label) for name, choice in chosen.items())
+
+
 def grid(axes: Sequence[Axis]) -> Iterator[dict[str, Choice]]:
     """Every point of the space."""
     yield from _extended({}, tuple(axes))

@@ -26,37 +26,56 @@ class Task:
     accelerator: Mapping[str, Any]
     """keys, no names of files in them but absolute ones"""
     question: Question
+    share: tuple[int, int] = (0, 1)
+    """(n, of): the n-th of so many parts of the point's layers"""
+
+    @property
+    def name(self) -> str:
+        """Of this task, and no other."""
+        return f"{self.key}-{self.share[0]}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """A point that was run, or could not be."""
 
-    key: str
+    task: Task
     rows: pa.Table
     failed: bool
+
+    @property
+    def key(self) -> str:
+        """The point's."""
+        return self.task.key
+
+    @staticmethod
+    def failure(task: Task, reason: str) -> Answer:
+        """The answer of a task that could not be run."""
+        return Answer(task=task, rows=tables.table(task.key, [tables.failed(reason)]), failed=True)
 
 
 def evaluate(subject: Subject, task: Task) -> Answer:
     """Run one point. What emu refuses is an answer too; a defect is raised."""
     try:
-        rows = _rows(subject, load_accelerator(task.accelerator), task.question)
+        rows = _rows(subject, load_accelerator(task.accelerator), task.question, task.share)
     except (EmuError, ValueError, OverflowError, MemoryError) as error:
-        reason = str(error) or type(error).__name__
-        return Answer(key=task.key, rows=tables.table(task.key, [tables.failed(reason)]), failed=True)
-    return Answer(key=task.key, rows=tables.table(task.key, rows), failed=False)
+        return Answer.failure(task, str(error) or type(error).__name__)
+    return Answer(task=task, rows=tables.table(task.key, rows), failed=False)
 
 
-def _rows(subject: Subject, accelerator: Accelerator, question: Question) -> list[dict[str, Any]]:
+def _rows(
+    subject: Subject, accelerator: Accelerator, question: Question, share: tuple[int, int]
+) -> list[dict[str, Any]]:  # fmt: skip
     out: list[dict[str, Any]] = []
     for name, part in subject.parts.items() if question.replay else ():
         session = ReplaySession(
-            part.model, accelerator, layers=question.layers, events=question.events, calibration=subject.calibration
-        )
+            part.model, accelerator, layers=question.layers, events=question.events, calibration=subject.calibration,
+            share=share,
+        )  # fmt: skip
         result = judged(session.run(part.inputs, mode=question.mode), accelerator).result
         out += [tables.layer(row, name) for row in result.rows]
         out += [tables.output(row, name) for row in result.outputs]
-    if question.task:
+    if question.task and share[0] == 0:
         from emu.workloads.run import scores
 
         assert subject.opened is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from emu.errors import SpecError
 from emu.replaying.result import Mode
 from emu.spec import convert, load_mapping
 from emu.spec.locate import is_path
+from emu.studies.asked import Asked
 from emu.studies.axes import Axis
 from emu.studies.build_axes import build_axes
 from emu.studies.keys import ModelKeys, SearchKeys, StudyKeys
@@ -41,23 +43,43 @@ def load_study(spec: str | Path | Mapping[str, Any] | Study) -> Study:
     file = source.label
     keys = convert(mapping, StudyKeys, file=file)
     base, accelerator_name = _accelerator(keys.accelerator, file)
+    asked = _asked(mapping, keys, file, source.stem)
+    workload = _workload(keys.workload, source.folder, file)
+    if keys.task and not isinstance(workload, Workload):
+        raise SpecError("only a workload has a task", file=file, key="task", value=True)
+    return Study(
+        **{field.name: getattr(asked, field.name) for field in fields(asked)},
+        folder=source.folder.absolute(), workload=workload, accelerator=base, accelerator_name=accelerator_name,
+    )  # fmt: skip
+
+
+def load_asked(mapping: Mapping[str, Any], label: str) -> Asked:
+    """What a study asks, from its keys alone: no file that it names is opened.
+
+    Args:
+        mapping: the keys, `extends` merged.
+        label: what errors call where they are from.
+
+    Raises:
+        SpecError: unknown keys, or keys that contradict each other.
+    """
+    return _asked(mapping, convert(dict(mapping), StudyKeys, file=label), label, "unnamed")
+
+
+def _asked(mapping: Mapping[str, Any], keys: StudyKeys, file: str, stem: str) -> Asked:
     axes = build_axes(keys, file)
     objectives = build_objectives(keys, file)
     if keys.mode not in (mode.value for mode in (Mode.ISOLATED, Mode.PROPAGATED)):
         raise SpecError("unknown mode", file=file, key="mode", value=keys.mode, allowed=("isolated", "propagated"))
-    workload = _workload(keys.workload, source.folder, file)
-    if keys.task and not isinstance(workload, Workload):
-        raise SpecError("only a workload has a task", file=file, key="task", value=True)
-    study = Study(
-        name=keys.name or source.stem, doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
-        label=file, folder=source.folder.absolute(), keys=mapping, workload=workload, accelerator=base,
-        accelerator_name=accelerator_name, axes=axes, objectives=objectives,
+    asked = Asked(
+        name=keys.name or stem, doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
+        label=file, keys=mapping, axes=axes, objectives=objectives,
         constraints=build_constraints(keys, objectives, file), search=keys.search, mode=keys.mode, task=keys.task,
         layers=keys.layers, inputs=keys.inputs, events=keys.events,
     )  # fmt: skip
-    _check_names(study)
-    _check_search(study, keys.search, axes)
-    return study
+    _check_names(asked)
+    _check_search(asked, keys.search, axes)
+    return asked
 
 
 def _accelerator(spec: Any, file: str) -> tuple[dict[str, Any], str]:
@@ -95,7 +117,7 @@ def _workload(spec: str | dict[str, Any], folder: Path, file: str) -> Workload |
     return ModelKeys(**paths)
 
 
-def _check_names(study: Study) -> None:
+def _check_names(study: Asked) -> None:
     """Refuse axes and objectives that a table could not tell apart."""
     taken = dict.fromkeys(COLUMNS, "a column of every table")
     for kind, names in (
@@ -109,7 +131,7 @@ def _check_names(study: Study) -> None:
             taken[name] = "an axis" if kind == "axes" else "an objective"
 
 
-def _check_search(study: Study, search: SearchKeys, axes: tuple[Axis, ...]) -> None:
+def _check_search(study: Asked, search: SearchKeys, axes: tuple[Axis, ...]) -> None:
     def error(key: str, reason: str, value: object = None, allowed: tuple[str, ...] = ()) -> SpecError:
         return SpecError(reason, file=study.label, key=f"search.{key}", value=value, allowed=allowed)
 

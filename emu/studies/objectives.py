@@ -83,12 +83,16 @@ class Objective:
         """Whether it is better the nearer to 0."""
         return self.column in SIGNED
 
+    def counts(self, layer: str) -> bool:
+        """Whether a layer (or output) counts."""
+        return fnmatchcase(layer, self.layers)
+
     def of_rows(self, rows: Sequence[Mapping[str, Any]]) -> float:
         """The number of some layers; NaN if none counts."""
         values = [
             math.nan if row[self.column] is None else float(row[self.column])
             for row in rows
-            if fnmatchcase(row["layer"], self.layers)
+            if self.counts(row["layer"])
         ]
         if self.over is Over.WORST:
             return max(values, key=self.badness, default=math.nan)

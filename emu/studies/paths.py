@@ -38,6 +38,7 @@ INHERITED = ("operands", "product", "nan")
 """Keys that a unit takes from its base."""
 
 
+@lru_cache(maxsize=4096)
 def parse_path(text: str) -> tuple[str, ...]:
     """The parts of a path.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from emu._version import SEMANTICS_VERSION, emu_version
 
 if TYPE_CHECKING:
-    from emu.studies.study import Study
+    from emu.studies.asked import Asked
 
 DIGITS = 24
 """Hex digits of a key: 96 bits."""
@@ -33,7 +33,7 @@ class Question:
     """whether layers are replayed at all; a study of task scores and cost alone needs none"""
 
     @staticmethod
-    def of(study: Study) -> Question:
+    def of(study: Asked) -> Question:
         """A study's question."""
         replay = any(not objective.is_cost and not objective.is_task for objective in study.objectives)
         return Question(mode=study.mode, layers=study.layers, events=study.events, task=study.task, replay=replay)

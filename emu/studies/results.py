@@ -1,5 +1,7 @@
 """A study's answers, read back: tables that polars and pandas take as they are.
 
+`polars.from_arrow(emu.load_results(DIR).points())`, `emu.load_results(DIR).rows().to_pandas()`.
+
 * `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`; a
   point that was not run keeps none), whether it is on the Pareto front (`pareto`), and why it has no numbers
   (`failed`), if it has none.
@@ -11,22 +13,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emu.studies.load import load_study
+import numpy as np
+
+from emu.errors import ModelError
+from emu.studies.load import load_asked
 from emu.studies.objectives import Objective
 from emu.studies.points import STATES
 from emu.studies.question import Question
 from emu.studies.scores import values_of
-from emu.studies.store import Store
+from emu.studies.store import ABOUT, Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from emu.studies.study import Study
+    from emu.studies.asked import Asked
 
 
 class Results:
@@ -37,13 +43,24 @@ class Results:
         self.store = store
 
     @cached_property
-    def study(self) -> Study:
-        """The study as it last ran.
+    def study(self) -> Asked:
+        """The study as it last ran; what it names need not be there any more.
 
         Raises:
-            SpecError: what it names is there no more.
+            ModelError: `study.json` is damaged.
+            SpecError: its keys are no study for this emu.
         """
-        return load_study(self.store.about()["study"])
+        about = self.store.about()
+        file = str(self.store.folder / ABOUT)
+        if not isinstance(about.get("study"), dict):
+            raise ModelError(f"{file}: cannot be read: it has no study")
+        return replace(load_asked(about["study"], file), name=str(about.get("name", "unnamed")))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the rows that the objectives are made of."""
+        own = (one.column for one in self.study.objectives if not one.is_cost and not one.is_task)
+        return tuple(dict.fromkeys(("kind", "layer", "score", *own)))
 
     def rows(self) -> pa.Table:
         """One row for each layer, output and score of each point."""
@@ -72,7 +89,7 @@ class Results:
         for record in records:
             key = record["key"]
             if key not in by_key:
-                by_key[key] = values_of(self.study, self.store.read([key]), record)
+                by_key[key] = values_of(self.study, self.store.read([key], self.columns), record)
             record |= by_key[key]
             record["kept"] = (nothing_to_run or key in finished) and self._kept(by_key[key])
             record["failed"] = None if key in finished else failures.get(key)
@@ -100,15 +117,16 @@ def load_results(folder: str | Path) -> Results:
     return Results(Store(folder))
 
 
-def pareto(records: Sequence[dict[str, Any]], objectives: Sequence[Objective]) -> set[int]:
+def pareto(records: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]) -> set[int]:
     """The numbers of the points that no other one beats."""
-    bad = {
-        record["point"]: tuple(objective.badness(record[objective.name]) for objective in objectives)
+    rows = [
+        (record["point"], [objective.badness(record[objective.name]) for objective in objectives])
         for record in records
         if not any(math.isnan(record[objective.name]) for objective in objectives)
-    }
+    ]
+    bad = np.array([own for _, own in rows], np.float64).reshape(len(rows), len(objectives))
     return {
         number
-        for number, own in bad.items()
-        if not any(other != own and all(o <= b for o, b in zip(other, own, strict=True)) for other in bad.values())
+        for (number, _), own in zip(rows, bad, strict=True)
+        if not ((bad <= own).all(axis=1) & (bad < own).any(axis=1)).any()
     }

@@ -8,12 +8,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emu.replaying.result import Kind
-from emu.studies.axes import Chosen
+from emu._version import SEMANTICS_VERSION, emu_version
+from emu.replaying.result import Kind, Mode
+from emu.studies.axes import Chosen, Named, name_of
 from emu.studies.check import Point, check_points, load_point
 from emu.studies.engines import Engine, Here, Processes
 from emu.studies.evaluate import Task
@@ -22,6 +24,7 @@ from emu.studies.question import Question
 from emu.studies.results import Results
 from emu.studies.scores import costs_of, values_of
 from emu.studies.search import Scored, strategy_of
+from emu.studies.shares import whole
 from emu.studies.store import Store
 from emu.studies.subject import Subject, SubjectKeys
 from emu.studies.vocabulary import Method
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], object]
 """Called with (points done, points in all, what is done now)."""
+ROUNDS, MOST_SHARES = 4, 64
+"""Tasks that each worker should have, and parts that a point is cut into at most."""
 CHECKED = (Method.GRID, Method.RANDOM, Method.LATIN_HYPERCUBE)
 """Methods whose points are known, and checked, before the first one runs."""
 
@@ -63,16 +68,16 @@ def run_study(
     report = progress or _silent
     report(0, 0, "checking the points")
     first = strategy_of(study)
-    if study.search.method in CHECKED:
-        check_points(study, strategy_of(study).ask())
-    else:
-        check_points(study, study.points())
+    listed = study.search.method in CHECKED
+    ready = check_points(study, strategy_of(study).ask() if listed else study.points())
     store = Store.made(out, study.keys, study.name)
     report(0, 0, "opening the workload")
     keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
     subject = keys.open()
+    store.note(accelerator=study.accelerator_name, subject_sha256=subject.sha256, environment=_environment())
     with _engine(keys, subject, workers, scheduler, study) as engine:
         run = _Run(study=study, store=store, subject=subject, engine=engine, report=report)
+        run.hashes = {name_of(point.chosen): point.accelerator_hash for point in ready}
         while asked := first.ask():
             first.tell(run.round(asked, first.most))
     return Results(store)
@@ -89,6 +94,14 @@ def _engine(
     return Processes(keys, workers) if workers else Here(subject)
 
 
+def _environment() -> dict[str, Any]:
+    """The versions and the machine of a run; on a cluster, those of the client."""
+    from emu.deviation.provenance import here
+
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return asdict(here(emu_version=emu_version(), semantics_version=SEMANTICS_VERSION, created=created))
+
+
 class _Run:
     """One run under way."""
 
@@ -98,6 +111,8 @@ class _Run:
         self.known: list[Known] = []
         self.costs: dict[str, Mapping[str, float]] = {}
         self.failed: set[str] = set()
+        self.hashes: dict[Named, str] = {}
+        """accelerators of points that are known already"""
         self.wants_costs = any(objective.is_cost for objective in study.objectives)
 
     def round(self, asked: Sequence[Chosen], most: int) -> list[Scored]:
@@ -122,8 +137,7 @@ class _Run:
 
     def known_of(self, chosen: Chosen, number: int) -> Known:
         """A point with its key and cost."""
-        accelerator = load_point(self.study, chosen)
-        digest = accelerator.spec_hash
+        digest = self.hashes.get(name_of(chosen)) or load_point(self.study, chosen).spec_hash
         return Known(
             number=number,
             point=Point(chosen=chosen, accelerator_hash=digest),
@@ -138,18 +152,28 @@ class _Run:
             return
         left = {key: one for key, one in wanted.items() if key not in finished and key not in self.failed}
         before = len({one.key for one in self.known} - left.keys())
-        total = max(most, before + len(left))
+        twice = len(self.known) - len({one.key for one in self.known})
+        total = max(most - twice, before + len(left))
         self.report(before, total, "")
-        for done, answer in enumerate(self.engine.run([self.task(one) for one in left.values()]), 1):
-            self.store.put(answer.key, answer.rows, failed=answer.failed)
+        shares = self.shares(len(left))
+        tasks = [task for one in left.values() for task in self.tasks(one, shares)]
+        for done, (rows, answer) in enumerate(whole(self.engine.run(tasks), shares), 1):
+            self.store.put(answer.key, rows, failed=answer.failed)
             if answer.failed:
                 self.failed.add(answer.key)
             self.report(before + done, total, "")
 
-    def task(self, one: Known) -> Task:
-        """What a worker is told of a point."""
+    def shares(self, points: int) -> int:
+        """Into how many tasks a point is cut, so that all workers have work: by layers, if these are independent."""
+        alone = self.question.replay and self.question.mode == Mode.ISOLATED.value and self.engine.width > 1
+        return max(1, min(MOST_SHARES, ROUNDS * self.engine.width // max(1, points))) if alone else 1
+
+    def tasks(self, one: Known, shares: int) -> list[Task]:
+        """What workers are told of a point."""
         keys = self.study.accelerator_keys(one.point.chosen)
-        return Task(key=one.key, accelerator=keys, question=self.question)
+        return [
+            Task(key=one.key, accelerator=keys, question=self.question, share=(n, shares)) for n in range(shares)
+        ]  # fmt: skip
 
     def scored(self, one: Known) -> Scored:
         """A point's numbers."""

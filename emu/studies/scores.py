@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from emu.costs import Cost
-    from emu.studies.study import Study
+    from emu.studies.asked import Asked
 
 REGISTERS = "register_bits"
 
 
-def values_of(study: Study, rows: pa.Table, costs: Mapping[str, float]) -> dict[str, float]:
+def values_of(study: Asked, rows: pa.Table, costs: Mapping[str, float]) -> dict[str, float]:
     """Every objective of a point.
 
     Args:

@@ -5,14 +5,14 @@
   by the next run.
 * `points.parquet`: the points of the study as it last ran: key, labels and values of the axes, cost. Answers that are
   no point of it stay, and count again when the study asks for them again.
-* `study.json`: the study's keys, where it is from, and the versions that ran it.
+* `study.json`: the study's keys, the versions and the machine that ran it last, and the hash of what it ran on.
 * Nothing else is written; a folder that holds something else is refused, unless it is empty.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,17 +57,33 @@ class Store:
         path = Path(folder)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()) and not (path / ABOUT).is_file():
-                raise ModelError(f"{folder}: is not empty and holds no study: name another folder")
+            Store.there(path)
             (path / RESULTS).mkdir(exist_ok=True)
         except OSError as error:
             raise ModelError(f"{folder}: cannot be written: {error.strerror}") from None
         about = {
             "layout": LAYOUT, "name": name, "study": keys, "emu": emu_version(), "semantics": SEMANTICS_VERSION,
         }  # fmt: skip
-        with replacing(path / ABOUT) as temporary:
-            temporary.write_text(json.dumps(about, indent=1, default=str), encoding="utf-8")
+        _write(path / ABOUT, about)
         return Store(path)
+
+    @staticmethod
+    def there(folder: str | Path) -> Store | None:
+        """The store in a folder; None where `made` would make one.
+
+        Raises:
+            ModelError: the folder holds something else.
+        """
+        path = Path(folder)
+        if (path / ABOUT).is_file():
+            return Store(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ModelError(f"{folder}: is not empty and holds no study: name another folder")
+        return None
+
+    def note(self, **facts: Any) -> None:
+        """Add to what `study.json` says."""
+        _write(self.folder / ABOUT, {**self.about(), **facts})
 
     def about(self) -> dict[str, Any]:
         """What `study.json` says.
@@ -109,16 +125,28 @@ class Store:
         if not failed:
             (self.results / f"{key}{FAILED}").unlink(missing_ok=True)
 
-    def read(self, keys: Iterable[str]) -> pa.Table:
-        """The rows of some answers, those of the first key first."""
+    def read(self, keys: Iterable[str], columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of some answers, those of the first key first.
+
+        Args:
+            keys: whose; those without an answer are left out.
+            columns: what to read of them (default: everything).
+        """
         import pyarrow as pa
         from pyarrow import parquet
 
         from emu.studies.table import schema
 
-        files = [self.results / f"{key}{DONE}" for key in keys]
-        tables = [parquet.read_table(path) for path in files if path.is_file()]
-        return pa.concat_tables(tables, promote_options="default") if tables else schema().empty_table()
+        tables = []
+        for key in keys:
+            path = self.results / f"{key}{DONE}"
+            if path.is_file():
+                with parquet.ParquetFile(path) as file:  # one small file: quicker than as a data set
+                    tables.append(file.read(columns=None if columns is None else list(columns)))
+        if tables:
+            return pa.concat_tables(tables, promote_options="default")
+        empty = schema().empty_table()
+        return empty if columns is None else empty.select(list(columns))
 
     def write_points(self, points: pa.Table) -> None:
         """Replace the list of points."""
@@ -139,3 +167,8 @@ class Store:
         if not path.is_file():
             raise ModelError(f"{self.folder}: the study has not run yet")
         return parquet.read_table(path)
+
+
+def _write(path: Path, about: Mapping[str, Any]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(about, indent=1, default=str), encoding="utf-8")

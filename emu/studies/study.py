@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emu.studies.axes import Axis, Chosen, grid, settings_of
-from emu.studies.keys import ModelKeys, SearchKeys
-from emu.studies.objectives import Constraint, Objective
+from emu.studies.asked import Asked
+from emu.studies.axes import Chosen, grid, settings_of
+from emu.studies.keys import ModelKeys
 from emu.studies.paths import with_settings
 
 if TYPE_CHECKING:
@@ -23,33 +23,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
-    """One study."""
+class Study(Asked):
+    """One study, ready to run."""
 
-    name: str
-    doc: str
-    source: str
-    maturity: str
-    scope: str
-    label: str
-    """what errors call its file"""
     folder: Path
     """what relative paths in it start from"""
-    keys: Mapping[str, Any]
-    """as in the file"""
     workload: Workload | ModelKeys
     accelerator: Mapping[str, Any]
     """the keys where every point starts, `extends` merged"""
     accelerator_name: str
-    axes: tuple[Axis, ...]
-    objectives: tuple[Objective, ...]
-    constraints: tuple[Constraint, ...]
-    search: SearchKeys
-    mode: str
-    task: bool
-    layers: str
-    inputs: int | None
-    events: bool
 
     def points(self) -> Iterator[dict[str, Any]]:
         """Every point of the grid: a choice for each axis that applies."""
@@ -71,11 +53,3 @@ class Study:
         from emu.studies.run import run_study
 
         return run_study(self, out, workers=workers, scheduler=scheduler, progress=progress)
-
-    def axis(self, name: str) -> Axis:
-        """An axis by its name."""
-        return next(axis for axis in self.axes if axis.name == name)
-
-    def objective(self, name: str) -> Objective:
-        """An objective by its name."""
-        return next(objective for objective in self.objectives if objective.name == name)

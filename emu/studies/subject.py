@@ -67,8 +67,11 @@ class SubjectKeys:
     inputs: int | None
     """how many inputs a task takes; None: the workload's own number"""
 
-    def open(self) -> Subject:
+    def open(self, *, download: bool = True) -> Subject:
         """The subject.
+
+        Args:
+            download: if False, a workload's files that are not here are an error.
 
         Raises:
             EmuError: the workload's files are not in reach, or a model or its inputs that cannot be taken.
@@ -77,7 +80,7 @@ class SubjectKeys:
             return _of_model(self.workload)
         from emu.workloads.run import Opened
 
-        opened = Opened(self.workload, limit=self.inputs)
+        opened = Opened(self.workload, limit=self.inputs, download=download)
         inputs = opened.first_inputs()
         parts = {
             name: Part(

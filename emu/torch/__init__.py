@@ -2,7 +2,9 @@
 
 * `emulate` gives a copy of the model whose products (Linear, Conv, ConvTranspose, attention, matmul, einsum, …) run
   bit-exactly in the accelerator's units, and whose vector operations run in its vector unit where it has one.
-* `capture` stores the operands and outputs of products, for replay without PyTorch.
+__all__ = [
+    "Clipping", "Emulation", "Fallback", "LayerUse", "calibration", "capture", "emulate", "emulation", "restore",
+]  # fmt: skip
 * `emulation` says what ran where; `restore` gives the model back its own arithmetic.
 
 PyTorch is an extra: `pip install 'emu-numerics[torch]'`. Inside this package `import torch` is PyTorch itself.
@@ -20,7 +22,10 @@ except ModuleNotFoundError as _error:
 from emu.torch.capture import capture
 from emu.torch.emulation import Clipping, Emulation, Fallback, LayerUse
 from emu.torch.model import emulate, emulation, restore
+from emu.torch.static import calibration
 
-__all__ = ["Clipping", "Emulation", "Fallback", "LayerUse", "capture", "emulate", "emulation", "restore"]
+__all__ = [
+    "Clipping", "Emulation", "Fallback", "LayerUse", "calibration", "capture", "emulate", "emulation", "restore",
+]  # fmt: skip
 
 del _torch

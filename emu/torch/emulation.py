@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 
 from emu.accelerators import Accelerator, FallbackOps, LayerPlan, Pass
 from emu.errors import ModelError
+from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Lowered
 from emu.replaying.result import FallbackReason
 from emu.schemes import Quantised
@@ -140,6 +141,8 @@ class Emulation:
         self.fallbacks: dict[tuple[str, str], Fallback] = {}
         self.steps: Counter[str] = Counter()
         """forward calls of each layer so far"""
+        self.scales: dict[str, StaticScales] = {}
+        """of activations with a static range, by layer: operands a and b of the unit (`emu.torch.calibration`)"""
         self.frames: list[Frame] = []
         self._owned: dict[int, list[Owned]] = {}
         self._kept: dict[str, _Kept] = {}
@@ -153,7 +156,7 @@ class Emulation:
             deepcopy(self.root, memo), self.accelerator, layers=self.glob, backend=self.backend, seed=self.seed,
             clipping=self.clipping,
         )  # fmt: skip
-        other.steps = Counter(self.steps)
+        other.steps, other.scales = Counter(self.steps), dict(self.scales)
         return other
 
     # where in the model
@@ -249,7 +252,8 @@ class Emulation:
 
     def begin(self, name: str, op: str) -> int:
         """A product is to run: its call's number."""
-        self.accelerator.require_dynamic(name, op)
+        if name not in self.scales:
+            self.accelerator.require_dynamic(name, op)
         step = self.steps[name]
         self.steps[name] += 1
         self.layers.setdefault(name, LayerUse(name=name, op=op, unit=self.accelerator.plan(name, op).unit.name))

@@ -70,11 +70,11 @@ def emulate(
     Returns:
         The model: same class, same parameters, same state_dict. An emulated model is emulated anew.
 
-    Not modelled: autocast (the products see the types that the model gives them), torch.compile, other devices, static
-    activation ranges, arithmetic of the optimiser. Activation checkpointing runs a forward twice, and so draws twice.
+    Not modelled: autocast (the products see the types that the model gives them), torch.compile, other devices,
+    arithmetic of the optimiser. Activation checkpointing runs a forward twice, and so draws twice.
 
     Raises:
-        SpecError: the accelerator cannot be loaded; in a forward: a static activation range.
+        SpecError: the accelerator cannot be loaded; in a forward: a static activation range without `calibration`.
         ModelError: a scripted module; in a forward: types and devices that are not emulated, shapes that no unit takes,
             NaN in a format without NaN.
     """

@@ -66,7 +66,8 @@ class Call:
         )
         keeps = lowered.b_is_weights and not self.differentiated
         kept = self.emulation.kept(self.name, lowered) if keeps else None
-        made = emulate(lowered, plan, backend=self.emulation.backend, events=False, columns=kept)
+        static = self.emulation.scales.get(self.name, (None, None)) if plan.static else (None, None)
+        made = emulate(lowered, plan, static=static, backend=self.emulation.backend, events=False, columns=kept)
         if keeps and kept is None:
             self.emulation.keep(self.name, lowered, made.columns)
         return to_tensor(made.y, torch.result_type(first, second))

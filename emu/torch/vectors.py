@@ -3,7 +3,8 @@
 * A function is emulated if one of its operands is a tensor of floats, its result is float32, float16 or bfloat16, and
   its arguments say nothing that ONNX's operator cannot (`alpha`, `dtype`, `out`, …); else it runs in PyTorch, and is
   listed.
-* A number among the operands is first rounded to float32, as PyTorch and ONNX do, then into the vector format.
+* A number, an integer or a double among the operands is first rounded to float32, as PyTorch does it, then into the
+  vector format.
 * `rsqrt` is a root and a quotient, `x²` a product, a mean a sum and a quotient: see `emu.vector.operators`.
 * An operation in place writes the emulated values into its first operand.
 * Its derivative is that of PyTorch's own function at the same inputs.
@@ -147,7 +148,7 @@ def _array(x: Any) -> NDArray[Any] | None:
     if x is None:
         return None
     if isinstance(x, Tensor):
-        return to_array(x) if x.dtype in FORMATS else x.detach().numpy()
+        return to_array(x.to(torch.float32))
     return np.asarray(x, np.float32)
 
 

@@ -5,7 +5,12 @@
 * x + y, x / y and √x are first rounded to odd in float64: the error of the float64 operation is found exactly (TwoSum;
   the remainder x − q y and x − q², by Dekker's product), and a result that is not exact and even moves to its odd
   neighbour on the side of the error. Rounded to odd at 53 bits and then once more, in any direction, to at most 51 bits
-  is as good as rounding once (Boldo and Melquiond, 2008). x y is exact in float64.
+  is as good as rounding once (Boldo and Melquiond, 2008). x y is exact in float64. So is x + y as a rule: then there is
+  nothing to make odd.
+* Into formats of at most SHORT bits, x / y and √x need no odd rounding. Operands have at most 26 bits (counts are at
+  most 2^26), so a quotient that is not a number g of 25 bits (a value of the format, or half way between two) is
+  |x − g y| / |x| ≥ 2^-51 away from it, and a root |x − g²| / 2x ≥ 2^-51; float64's own rounding, 2^-53, neither reaches
+  g nor crosses it. That holds in any direction, and for subnormal results, which have fewer bits.
 * Functions (exp, tanh, …) are correctly rounded: see `emu.vector.functions`.
 * NaN and infinities are IEEE 754's; what is beyond the format's range follows its overflow rule.
 
@@ -25,6 +30,8 @@ from emu.formats.cast import Cast, check_cast
 
 Floats = NDArray[np.float64]
 SPLIT = float((1 << 27) + 1)
+SHORT = 24
+"""Significand bits of results that float64 quotients and roots are rounded to at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +74,12 @@ class Arithmetic:
     def div(self, x: Floats, y: Floats) -> Floats:
         """x / y."""
         with np.errstate(all="ignore"):
-            return self.round(divide_to_odd(x, y))
+            return self.round(np.divide(x, y) if self.format.precision <= SHORT else divide_to_odd(x, y))
 
     def sqrt(self, x: Floats) -> Floats:
         """√x."""
         with np.errstate(all="ignore"):
-            return self.round(root_to_odd(x))
+            return self.round(np.sqrt(x) if self.format.precision <= SHORT else root_to_odd(x))
 
 
 def add_to_odd(x: Floats, y: Floats) -> Floats:
@@ -80,7 +87,7 @@ def add_to_odd(x: Floats, y: Floats) -> Floats:
     total = np.add(x, y)
     part = total - x
     error = (x - (total - part)) + (y - part)
-    return to_odd(total, error)
+    return to_odd(total, error) if np.any(error) else total
 
 
 def divide_to_odd(x: Floats, y: Floats) -> Floats:

@@ -15,6 +15,9 @@ from emu.vector.arithmetic import Arithmetic, Floats
 from emu.vector.functions import Functions
 from emu.vector.sums import Adder
 
+MOST = 1 << 26
+"""Elements of a mean; see `emu.vector.arithmetic`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class VectorUnit:
@@ -65,8 +68,14 @@ class VectorUnit:
         return self.adder.total(moved).reshape(shape)
 
     def mean(self, x: Floats, axes: tuple[int, ...]) -> Floats:
-        """The sum over some axes, divided by the number of elements; rounded into the vector format."""
+        """The sum over some axes, divided by the number of elements; rounded into the vector format.
+
+        Raises:
+            ValueError: more elements than an operand of a division may be.
+        """
         count = float(np.prod([x.shape[axis] for axis in axes], dtype=np.int64))
+        if count > MOST:
+            raise ValueError(f"a mean of {int(count)} elements: at most {MOST} are divided exactly")
         return self.div(self.sum(x, axes), np.asarray(count))
 
     def constant(self, x: float) -> Floats:

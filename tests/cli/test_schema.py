@@ -24,5 +24,5 @@ def test_the_command_takes_every_kind_that_has_a_schema():
 
 
 def test_another_kind_is_refused_with_those_there_are(capsys):
-    assert run(["schema", "study"]) == 2
+    assert run(["schema", "studies"]) == 2
     assert "accelerator" in capsys.readouterr().err

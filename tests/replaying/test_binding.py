@@ -116,3 +116,11 @@ def test_a_length_that_follows_from_sizes(rng: np.random.Generator) -> None:
     assert sum(node.op_type == "Gemm" for node in bound.nodes) == STEPS + 1
     want = LoadedModel(proto).run(image)["y"]
     assert np.abs(LoadedModel(proto, like=[image]).run(image)["y"] - want).max() < 1e-6
+
+
+def test_a_capture_has_the_layers_of_a_replay(dynamic: tuple[Path, Case, Case], tmp_path: Path) -> None:
+    from emu.captures.record import capture
+
+    path, given, _ = dynamic
+    stored = capture(path, given, tmp_path / "out.safetensors")
+    assert "cell/step3/state" in [layer.name for layer in stored.layers]

@@ -13,8 +13,9 @@ import emu
 from emu import ModelError
 from emu.studies import load_results, load_study
 from emu.studies.engines import processes
-from emu.studies.evaluate import Task, evaluate
+from emu.studies.evaluate import Answer, Task, evaluate
 from emu.studies.question import Question
+from emu.studies.shares import whole
 from emu.studies.store import Store
 from emu.studies.subject import SubjectKeys
 from emu.studies.table import TIMES
@@ -85,6 +86,31 @@ def test_processes_give_the_same_rows(keys, tmp_path):
     here = load_study(keys).run(tmp_path / "here")
     there = load_study(keys).run(tmp_path / "there", workers=2)
     assert rows(here) == rows(there)
+
+
+@pytest.mark.slow
+def test_a_point_is_cut_by_layers_where_there_are_more_workers_than_points(keys, tmp_path):
+    keys["axes"] = {ALIGN: [9]}
+    here = load_study(keys).run(tmp_path / "here")
+    there = load_study(keys).run(tmp_path / "there", workers=2)
+    assert rows(here) == rows(there)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_the_parts_of_a_point_make_the_whole(keys, count):
+    keys["accelerator"] = "blackwell-mxfp8"
+    study = load_study({**keys, "axes": {"matrix.output": ["float32"]}})
+    subject = SubjectKeys(workload=study.workload, inputs=None).open()
+    point = study.accelerator_keys(next(study.points()))
+    tasks = [
+        Task(key="k", accelerator=point, question=Question.of(study), share=(n, count)) for n in reversed(range(count))
+    ]
+    one = evaluate(subject, Task(key="k", accelerator=point, question=Question.of(study)))
+    answers = [evaluate(subject, task) for task in tasks]
+    ((together, _),) = whole(answers, count)
+    assert plain(together) == plain(one.rows)
+    failed = Answer.failure(tasks[0], "no")
+    assert [answer.failed for _, answer in whole([answers[1], failed, *answers[2:]], count)] == [True]
 
 
 @pytest.mark.slow

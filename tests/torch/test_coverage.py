@@ -96,10 +96,13 @@ def test_what_a_forward_switches_stays_switched() -> None:
     assert emulated.a.weight.grad is None and emulated.b.weight.grad is not None
 
 
-def test_numbers_are_float32_first() -> None:
+NUMBER = 1 + 2.0**-8 + 2.0**-30
+
+
+@pytest.mark.parametrize("number", [NUMBER, torch.tensor(NUMBER, dtype=torch.float64)])
+def test_numbers_are_float32_first(number: Any) -> None:
     """A number just above a tie of bfloat16 that float32 rounds onto the tie."""
     machine = {**WIDE, "vector": {"format": "bfloat16"}}
-    number = 1 + 2.0**-8 + 2.0**-30
 
     class Scaled(nn.Module):
         def forward(self, x: Any) -> Any:
@@ -107,5 +110,5 @@ def test_numbers_are_float32_first() -> None:
 
     emulated = et.emulate(Scaled(), machine)
     unit = vector_unit(et.emulation(emulated).accelerator.vector)
-    assert float(unit.constant(number)) == 1 + 2.0**-7 and float(np.float32(number)) == 1 + 2.0**-8
+    assert float(unit.constant(NUMBER)) == 1 + 2.0**-7 and float(np.float32(NUMBER)) == 1 + 2.0**-8
     assert emulated(torch.ones(1)).item() == 1.0

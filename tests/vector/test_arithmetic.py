@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import isqrt
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,19 @@ import emu
 from emu.formats import Rounding, load_format
 from emu.vector.arithmetic import Arithmetic
 
-FORMATS = ("bfloat16", "float16", "float32", "float8_e5m2", "float8_e4m3fn", "e8m13", "e5m20", "tf32", "dlfloat16")
+FORMATS = (
+    "bfloat16",
+    "float16",
+    "float32",
+    "float8_e5m2",
+    "float8_e4m3fn",
+    "e8m13",
+    "e5m20",
+    "tf32",
+    "dlfloat16",
+    "e8m24",
+    "e8m25",
+)
 ROUNDINGS = [mode for mode in Rounding if mode not in (Rounding.STOCHASTIC, Rounding.EXACT, Rounding.JAMMING)]
 PAIRS = ("add", "sub", "mul", "div")
 
@@ -70,8 +85,6 @@ def test_a_tiny_addend_beside_a_midpoint(direction):
 
 def test_wider_operands_are_divided_right():
     """Quotients of float32 sums by counts, rounded to 8 bits: every one against exact fractions."""
-    from fractions import Fraction
-
     fmt = load_format("bfloat16")
     rng = np.random.default_rng(5)
     x = rng.standard_normal(300).astype(np.float32).astype(np.float64)
@@ -79,3 +92,25 @@ def test_wider_operands_are_divided_right():
     found = Arithmetic(format=fmt).div(x, y)
     exact = [Fraction(a) / Fraction(b) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
     assert np.array_equal(found, fmt.decode(fmt.encode(exact)))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS, ids=lambda mode: mode.value)
+def test_quotients_and_roots_next_to_a_boundary(rounding):
+    """x of 26 bits next to g y, or to g², for g a float32 or half way between two: against exact fractions."""
+    fmt = load_format("float32")
+    rng = np.random.default_rng(7)
+    g = rng.integers(1 << 24, 1 << 25, 400).tolist()
+    y = (2 * rng.integers(1 << 24, 1 << 25, 400) + 1).tolist()  # 26 bits, odd
+    arithmetic = Arithmetic(format=fmt, rounding=rounding)
+    for step in (-1, 0, 1):
+        x = [((a * b) >> ((a * b).bit_length() - 26)) + step for a, b in zip(g, y, strict=True)]
+        found = arithmetic.div(np.array(x, np.float64), np.array(y, np.float64))
+        exact = [Fraction(a, b) for a, b in zip(x, y, strict=True)]
+        assert np.array_equal(found, fmt.decode(fmt.encode(exact, rounding=rounding.value)))
+        shift = [(a * a).bit_length() - 26 for a in g]
+        shift = [one + one % 2 for one in shift]
+        square = [((a * a) >> by) + step for a, by in zip(g, shift, strict=True)]
+        found = arithmetic.sqrt(np.array(square, np.float64))
+        digits = [isqrt(one << 60) for one in square]  # 2^30 √x, and whether that is all
+        roots = [Fraction(2 * d + (d * d != one << 60), 1 << 31) for d, one in zip(digits, square, strict=True)]
+        assert np.array_equal(found, fmt.decode(fmt.encode(roots, rounding=rounding.value)))

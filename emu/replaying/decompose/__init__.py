@@ -2,7 +2,8 @@
 
 * `emu.replaying.decompose.recurrent`: RNN, GRU, LSTM.
 * `emu.replaying.decompose.attention`: Attention.
-* `emu.replaying.decompose.contrib`, `contrib_attention`, `norms`: what optimised exports have of onnxruntime's own.
+* `emu.replaying.decompose.contrib`, `contrib_attention`, `grouped`, `rotary`, `norms`: what optimised exports have of
+  onnxruntime's own domain.
 * `emu.replaying.decompose.functions`: what ONNX defines by other operators, where the vector unit does not take it.
 * What cannot be taken apart exactly stays whole, and is a fallback.
 * The parts of NODE are called NODE/part; the last ones make the tensors that the node made.
@@ -14,7 +15,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emu.replaying.decompose import attention, contrib, contrib_attention, functions, norms, recurrent
+from emu.replaying.decompose import (
+    attention,
+    contrib,
+    contrib_attention,
+    functions,
+    grouped,
+    norms,
+    recurrent,
+    rotary,
+)
 from emu.replaying.decompose.builder import Builder
 from emu.replaying.sizes import inferred_tensors
 
@@ -40,6 +50,8 @@ OPERATORS: dict[tuple[str, str], TakeApart] = {
     (CONTRIB, "QuickGelu"): contrib.quick_gelu,
     (CONTRIB, "MultiHeadAttention"): contrib_attention.multi_head_attention,
     (CONTRIB, "Attention"): contrib_attention.attention,
+    (CONTRIB, "GroupQueryAttention"): grouped.take_apart,
+    (CONTRIB, "RotaryEmbedding"): rotary.rotary_embedding,
 }
 """By domain and operator: builds the parts, or says that it cannot (and what it has built is dropped)."""
 

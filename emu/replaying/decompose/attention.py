@@ -21,7 +21,7 @@ Source: ONNX operator Attention, opsets 23 to 25.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def take_apart(b: Builder) -> bool:
         v = b.op("Concat", [b.given(PAST_V), v], "present_v", axis=2)
     b.same(k, "key_output", b.wanted(PRESENT_K))
     b.same(v, "value_output", b.wanted(PRESENT_V))
-    k, v = (_repeated(b, x, facts.repeat, letter) for x, letter in ((k, "k"), (v, "v")))
+    k, v = (repeated(b, x, facts.repeat, letter) for x, letter in ((k, "k"), (v, "v")))
     s = float(np.sqrt(np.float32(facts.scale)))
     if s != 1:
         q, k = (b.op("Mul", [x, b.number(s, facts.dtype)], f"{letter}_scaled") for x, letter in ((q, "q"), (k, "k")))
@@ -128,9 +128,12 @@ def join_heads(b: Builder, x: str, joins: bool, output: str) -> None:
     b.reshape(b.op("Transpose", [x], "rows", perm=[0, 2, 1, 3]), [0, 0, -1], "output", output)
 
 
-def _repeated(b: Builder, x: str, repeat: Iterable[int], name: str) -> str:
+def repeated(b: Builder, x: str, repeat: Sequence[int], name: str) -> str:
+    """Copies of heads that are shared; x, if none is."""
     indices = np.array(tuple(repeat), np.int64)
-    return b.op("Gather", [x, b.constant("groups", indices)], f"{name}_shared", axis=1) if len(indices) else x
+    if len(set(repeat)) == len(indices):
+        return x
+    return b.op("Gather", [x, b.constant("groups", indices)], f"{name}_shared", axis=1)
 
 
 def _masks(b: Builder, facts: _Facts, q: str, k: str) -> Masks:

@@ -1,8 +1,7 @@
 """Operators that ONNX itself defines by others: the nodes of the definition take the place of the node.
 
 * Meant is every operator of ONNX's own domain that has a function body, makes floats, and is neither a layer nor one
-  that the vector unit takes whole: RotaryEmbedding, MeanVarianceNormalization, Mish, Selu, Celu, ReduceLogSumExp,
-  LayerNormalization with more than one output, …
+  that the vector unit takes whole: SoftmaxCrossEntropyLoss, NegativeLogLikelihoodLoss, and what later opsets define.
 * The body is the one of the highest opset that is not above the model's. Its operators are read at the model's opset:
   the node stays whole if one of them has other operands or attributes there, or a body of its own (Loop, Scan).
 * Constants of the body become constants, cast to the types that the body asks for; a Cast to the type that a tensor has

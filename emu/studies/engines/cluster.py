@@ -18,7 +18,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from emu.errors import EmuError, ModelError
-from emu.studies import table as tables
 from emu.studies.crate import Crate
 from emu.studies.evaluate import Answer, Task, evaluate
 from emu.studies.subject import Subject
@@ -68,6 +67,11 @@ class Cluster(AbstractContextManager["Cluster"]):
             raise ModelError(f"the Dask scheduler {client} does not answer: {error}") from None
         self._client.register_plugin(_plugin(crate), name=PLUGIN)
 
+    @property
+    def width(self) -> int:
+        """Workers that are there now, at least one."""
+        return max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+
     def __exit__(self, *_: object) -> None:
         """Leave the cluster as it was."""
         with contextlib.suppress(Exception):  # a cluster that is gone has nothing to be cleared
@@ -79,25 +83,24 @@ class Cluster(AbstractContextManager["Cluster"]):
         """Answers as they are done."""
         package = distributed()
         futures = {
-            task.key: self._client.submit(_evaluate, task, key=f"emu-{task.key}", retries=MOST_DEATHS, pure=False)
+            task.name: self._client.submit(_evaluate, task, key=f"emu-{task.name}", retries=MOST_DEATHS, pure=False)
             for task in tasks
         }
-        keys = {future.key: key for key, future in futures.items()}
+        of_future = {futures[task.name].key: task for task in tasks}
         try:
             for future in package.as_completed(list(futures.values())):
-                key = keys[future.key]
-                yield self._answer(future, key, package)
-                del futures[key]
+                task = of_future[future.key]
+                yield self._answer(future, task, package)
+                del futures[task.name]
                 future.release()
         finally:
             self._client.cancel(list(futures.values()))
 
-    def _answer(self, future: Any, key: str, package: Any) -> Answer:
+    def _answer(self, future: Any, task: Task, package: Any) -> Answer:
         try:
             answer: Answer = future.result()
         except package.scheduler.KilledWorker:
-            reason = "the workers that ran it died (out of memory?)"
-            return Answer(key=key, rows=tables.table(key, [tables.failed(reason)]), failed=True)
+            return Answer.failure(task, "the workers that ran it died (out of memory?)")
         return answer
 
 

@@ -12,6 +12,11 @@ from emu.studies.evaluate import Answer, Task
 class Engine(AbstractContextManager["Engine"], Protocol):
     """Runs points. A context: workers are there inside it."""
 
+    @property
+    def width(self) -> int:
+        """How many tasks run at a time, as far as is known."""
+        ...
+
     def run(self, tasks: Sequence[Task]) -> Iterator[Answer]:
         """Answers as they are done, each task's once.
 

@@ -16,6 +16,11 @@ class Here(AbstractContextManager["Here"]):
         """Run on this subject."""
         self._subject = subject
 
+    @property
+    def width(self) -> int:
+        """One."""
+        return 1
+
     def __exit__(self, *_: object) -> None:
         """Nothing to close."""
 

@@ -17,7 +17,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from typing import Any
 
-from emu.studies import table as tables
 from emu.studies.evaluate import Answer, Task, evaluate
 from emu.studies.subject import Subject, SubjectKeys
 
@@ -39,6 +38,11 @@ class Processes(AbstractContextManager["Processes"]):
         self._keys, self._workers = keys, workers
         self._pool: ProcessPoolExecutor | None = None
 
+    @property
+    def width(self) -> int:
+        """Processes."""
+        return self._workers
+
     def __exit__(self, *_: object) -> None:
         """Let the points under way end; drop the others."""
         if self._pool is not None:
@@ -46,7 +50,7 @@ class Processes(AbstractContextManager["Processes"]):
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Answer]:
         """Answers as they are done."""
-        left = {task.key: task for task in tasks}
+        left = {task.name: task for task in tasks}
         deaths = dict.fromkeys(left, 0)
         while left:
             pool = self._started()
@@ -54,7 +58,7 @@ class Processes(AbstractContextManager["Processes"]):
             queue = iter(list(left.values()))
             try:
                 for task in queue:
-                    futures[pool.submit(_evaluate, task)] = task.key
+                    futures[pool.submit(_evaluate, task)] = task.name
                     if len(futures) >= 2 * self._workers:  # so that few are lost with a pool, and few are blamed
                         yield from self._collected(futures, left)
                 while futures:
@@ -73,12 +77,12 @@ class Processes(AbstractContextManager["Processes"]):
 
     def _blamed(self, under_way: list[str], deaths: dict[str, int], left: dict[str, Task]) -> Iterator[Answer]:
         """Answers for points at which a process died too often."""
-        for key in under_way:
-            deaths[key] += 1
-            if deaths[key] >= MOST_DEATHS:
-                del left[key]
-                reason = f"the process that ran it died {MOST_DEATHS} times (out of memory?)"
-                yield Answer(key=key, rows=tables.table(key, [tables.failed(reason)]), failed=True)
+        for name in under_way:
+            deaths[name] += 1
+            if deaths[name] >= MOST_DEATHS:
+                yield Answer.failure(
+                    left.pop(name), f"the process that ran it died {MOST_DEATHS} times (out of memory?)"
+                )
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:

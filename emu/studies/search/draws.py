@@ -17,7 +17,7 @@ from itertools import islice
 
 import numpy as np
 
-from emu.studies.axes import Axis, Choice, grid
+from emu.studies.axes import Axis, Choice, Named, grid, name_of
 
 MOST_TRIES = 100
 """Draws for each point that is wanted, before a space counts as used up."""
@@ -49,7 +49,7 @@ def random_points(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str,
     if len(whole) <= count:
         return whole
     draws = Draws(seed)
-    found: dict[tuple[tuple[str, str], ...], dict[str, Choice]] = {}
+    found: dict[Named, dict[str, Choice]] = {}
     for _ in range(MOST_TRIES * count):
         if len(found) == count:
             break
@@ -68,7 +68,7 @@ def latin_points(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str, 
         return whole
     draws = Draws(seed)
     places = {axis.name: draws.shuffled([n * len(axis.choices) // count for n in range(count)]) for axis in axes}
-    found: dict[tuple[tuple[str, str], ...], dict[str, Choice]] = {}
+    found: dict[Named, dict[str, Choice]] = {}
     for n in range(count):
         chosen: dict[str, Choice] = {}
         for axis in axes:
@@ -76,8 +76,3 @@ def latin_points(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str, 
                 chosen[axis.name] = axis.choices[places[axis.name][n]]
         found.setdefault(name_of(chosen), chosen)
     return list(found.values())
-
-
-def name_of(chosen: dict[str, Choice]) -> tuple[tuple[str, str], ...]:
-    """A point by its labels."""
-    return tuple((name, choice.label) for name, choice in chosen.items())

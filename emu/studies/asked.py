@@ -1,0 +1,46 @@
+"""What a study says without its files: enough to read answers where the model, the inputs or the accelerator are not.
+
+Build it with `emu.studies.load.load_asked`; a `Study` is one that can run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emu.studies.axes import Axis
+from emu.studies.keys import SearchKeys
+from emu.studies.objectives import Constraint, Objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is varied and what is asked."""
+
+    name: str
+    doc: str
+    source: str
+    maturity: str
+    scope: str
+    label: str
+    """what errors call its file"""
+    keys: Mapping[str, Any]
+    """as in the file"""
+    axes: tuple[Axis, ...]
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    search: SearchKeys
+    mode: str
+    task: bool
+    layers: str
+    inputs: int | None
+    events: bool
+
+    def axis(self, name: str) -> Axis:
+        """An axis by its name."""
+        return next(axis for axis in self.axes if axis.name == name)
+
+    def objective(self, name: str) -> Objective:
+        """An objective by its name."""
+        return next(objective for objective in self.objectives if objective.name == name)

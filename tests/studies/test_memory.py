@@ -1,0 +1,49 @@
+"""Memory that stays flat as points grow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+KEYS = {
+    "workload": "minilm",
+    "accelerator": "hopper-fp8-promoted",
+    "layers": "encoder.layer.0.*",
+    "objectives": {"error": "sqnr"},
+}
+ALIGN, LENGTH, SUM = "matrix.unit.level.0.align_bits", "matrix.unit.base.length", "vector.sum.width"
+
+CHECK = """
+import json, resource, sys
+from emu.studies import load_study
+from emu.studies.check import check_points
+study = load_study(json.loads(sys.argv[1]))
+points = check_points(study, study.points())
+print(len(points), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def axes(aligns, lengths, sums):
+    return {
+        ALIGN: {"values": {"first": 5, "last": 4 + aligns}},
+        LENGTH: {"values": {"first": 32, "last": 32 * lengths, "step": 32}},
+        SUM: {"values": {"first": 1, "last": sums}},
+    }
+
+
+@pytest.mark.slow
+def test_memory_is_flat_as_points_grow():
+    """Ten times the points: less than 4 KiB more for each."""
+    peaks = {}
+    for points, sizes in ((1000, (10, 10, 10)), (10_000, (20, 20, 25))):
+        keys = {**KEYS, "axes": axes(*sizes)}
+        done = subprocess.run(
+            [sys.executable, "-c", CHECK, json.dumps(keys)], capture_output=True, text=True, check=True
+        )  # fmt: skip
+        count, peak = map(int, done.stdout.split())
+        assert count == points
+        peaks[points] = peak
+    assert peaks[10_000] - peaks[1000] < 9000 * 4
