@@ -12,7 +12,8 @@ Bounded by `memory_limit`, together:
 
 Not bounded, and not counted: the interpreter and its libraries, the model itself (its constants are in memory, once
 here and once in each of the engine's sessions that read them), the inputs as they were given, what the engine needs
-inside an island or for calibration, metrics of the user's own, and what the allocator keeps for later. Files are in
+inside an island or for calibration, metrics of the user's own, and a stored run that `--expect` reads. What the
+allocator loses is an allowance in what a step needs, and free memory is handed back between steps. Files are in
 `unfinished`, or in the system's folder for temporary files: where that is in memory itself, nothing is won.
 
 The emulated bits do not depend on the limit. The truth in double may, in its last bits, as it does from machine to

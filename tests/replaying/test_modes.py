@@ -121,6 +121,13 @@ def test_from_a_layer_in_the_middle(branched, rows, accelerator):
     assert bits(found["last"])[0] not in (bits(alone["last"])[0], bits(flowing["last"])[0])
 
 
+def test_what_comes_before_the_first_layer_is_float32_either_way(branched, rows):
+    """`scale` is no layer here: the bits are those of a propagated run, whose truth alone is in double there."""
+    whole, found = (run(branched, rows, VECTORLESS, mode=mode) for mode in ("propagated", "from=left"))
+    assert [bits(x)[0] for x in whole.layers] == [bits(x)[0] for x in found.layers]
+    assert bits(found.layers[0]) == bits(run(branched, rows, VECTORLESS).layers[0])
+
+
 def test_from_a_vector_operation(branched, rows):
     found = run(branched, rows, ONE, mode="from=sum")
     assert [layer.name for layer in found.layers] == ["sum", "last", "softmax"]
