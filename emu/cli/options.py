@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emu.cli.sizes import ByteSize
+
 if TYPE_CHECKING:
     from emu.replaying.course import Course
 
@@ -51,21 +53,10 @@ def _course(ctx: click.Context, parameter: click.Parameter, value: str) -> Cours
         raise click.BadParameter(str(error), ctx, parameter) from None
 
 
-def _size(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
-    """A size with its unit in bytes."""
-    from emu.errors import SpecError
-    from emu.replaying.memory import parse_size
-
-    try:
-        return None if value is None else parse_size(value)
-    except SpecError as error:
-        raise click.BadParameter(str(error), ctx, parameter) from None
-
-
 MEMORY_LIMIT = click.option(
     "--memory-limit",
+    type=ByteSize(),
     metavar="SIZE",
-    callback=_size,
     help="Most memory for tensors, such as 512MiB or 2GiB, besides the model itself: others wait on disk, in --out or "
     "among the temporary files. A layer that is larger by itself is refused before work starts.",
 )

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from emu.deviation.store import StoredRun, Tensors
 from emu.errors import ModelError
 from emu.replaying.result import Kind
 
-Named = tuple[tuple[str, NDArray[Any]], ...]
+Named = Iterable[tuple[str, NDArray[Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +65,7 @@ def first_difference(expected: StoredRun, result: Result, tensors: Tensors) -> D
         ("layer", expected.tensors.layers, tensors.layers),
         ("output", expected.tensors.outputs, tensors.outputs),
     ):
-        stored, made = _comparable(stored, made, vector)
-        for left, right in itertools.zip_longest(stored, made):
+        for left, right in itertools.zip_longest(*_comparable(stored, made, vector)):
             if left is None or right is None or left[0] != right[0]:
                 there, here = ("none" if x is None else repr(x[0]) for x in (left, right))
                 raise ModelError(f"{expected.folder}: not comparable, its {word} is {there}, this run's {here}")
@@ -84,8 +83,8 @@ def _comparable(stored: Named, made: Named, vector: Collection[str]) -> tuple[Na
     """Without the vector operations that only one of the runs emulated: the other's machine has no vector unit."""
     there, here = ({name for name, _ in tensors} for tensors in (stored, made))
     alone = (there ^ here) & set(vector)
-    kept = [tuple(pair for pair in tensors if pair[0] not in alone) for tensors in (stored, made)]
-    return kept[0], kept[1]
+    # one at a time: they may be on disk, and too many for memory
+    return (pair for pair in stored if pair[0] not in alone), (pair for pair in made if pair[0] not in alone)
 
 
 def tensor_difference(where: str, expected: NDArray[Any], got: NDArray[Any]) -> Difference | None:

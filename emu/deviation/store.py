@@ -25,10 +25,10 @@ import json
 import math
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
 import numpy as np
@@ -40,7 +40,7 @@ from emu.deviation.result import Result, Sample
 from emu.errors import ModelError
 
 if TYPE_CHECKING:
-    from emu.replaying.result import ReplayRun
+    from emu.replaying.result import LayerRun, ReplayRun
 
 SCHEMA = 4
 """Version of the folder's layout; a reader takes its own and says so otherwise."""
@@ -51,9 +51,9 @@ LAYERS, TENSORS, RUN = "layers.parquet", "tensors.npz", "run.json"
 class Tensors:
     """The bits of a run."""
 
-    layers: tuple[tuple[str, NDArray[np.float32]], ...]
+    layers: Sequence[tuple[str, NDArray[np.float32]]]
     """emulated output of each layer, in graph order"""
-    outputs: tuple[tuple[str, NDArray[Any]], ...]
+    outputs: Sequence[tuple[str, NDArray[Any]]]
     """emulated outputs of the model, strings left out; empty in isolated mode"""
 
 
@@ -66,10 +66,32 @@ class StoredRun:
     tensors: Tensors
 
 
+class _Emulated(Sequence[tuple[str, NDArray[np.float32]]]):
+    """The layers' outputs, each looked up when it is asked for: they may be on disk, and too many for memory."""
+
+    def __init__(self, layers: Sequence[LayerRun]) -> None:
+        self._layers = layers
+
+    @overload
+    def __getitem__(self, which: int) -> tuple[str, NDArray[np.float32]]: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> _Emulated: ...
+
+    def __getitem__(self, which: int | slice) -> tuple[str, NDArray[np.float32]] | _Emulated:
+        if isinstance(which, slice):
+            return _Emulated(self._layers[which])
+        layer = self._layers[which]
+        return layer.name, layer.emulated
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+
 def tensors_of(run: ReplayRun) -> Tensors:
-    """The bits of a replay that is still in memory."""
+    """The bits of a replay that is still at hand."""
     return Tensors(
-        layers=tuple((layer.name, layer.emulated) for layer in run.layers),
+        layers=_Emulated(run.layers),
         outputs=tuple((n, pair.emulated) for n, pair in run.outputs.items() if pair.emulated.dtype.kind != "O"),
     )
 
@@ -177,17 +199,20 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 
 def _write_tensors(path: Path, result: Result, tensors: Tensors) -> None:
-    arrays: dict[str, NDArray[Any]] = {}
-    arrays |= {f"layer_{i:04d}": x for i, (_, x) in enumerate(tensors.layers)}
-    arrays |= {f"output_{i:04d}": x for i, (_, x) in enumerate(tensors.outputs)}
-    if result.sample is not None:
-        arrays |= {"sample_truth": result.sample.truth, "sample_emulated": result.sample.emulated}
     with path.open("wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
+        for name, array in _named(result, tensors):
             # ZipInfo's own time stamp is fixed: no clock in the bytes
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 # not ascontiguousarray, which gives a scalar an axis
                 np.lib.format.write_array(member, np.asarray(array, order="C"), allow_pickle=False)
+
+
+def _named(result: Result, tensors: Tensors) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The arrays of tensors.npz, one at a time."""
+    yield from ((f"layer_{i:04d}", x) for i, (_, x) in enumerate(tensors.layers))
+    yield from ((f"output_{i:04d}", x) for i, (_, x) in enumerate(tensors.outputs))
+    if result.sample is not None:
+        yield from (("sample_truth", result.sample.truth), ("sample_emulated", result.sample.emulated))
 
 
 def _jsonable(x: Any) -> Any:

@@ -1,7 +1,8 @@
 """A graph for inputs of given shapes: what was symbolic is a number, and what follows from it is a constant.
 
 * An axis is bound if all the given inputs (those of a run, and of its calibration) agree on its size.
-* A Shape of a tensor whose axes are all known by then is a constant, and what is computed from it is folded.
+* A Shape of a tensor whose axes are all known by then is a constant, and what is computed from it is folded: lengths of
+  loops, and conditions of branches.
 """
 
 from __future__ import annotations

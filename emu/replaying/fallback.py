@@ -1,7 +1,7 @@
 """What is not run as the accelerator would run it: found before work starts, listed in every run, or refused.
 
-* Operators that multiply and accumulate inside (a list, and every operator outside ONNX's own domains that no vector
-  unit runs), and loops and branches that hold a layer.
+* Operators that multiply and accumulate inside (a list, and every operator outside ONNX's own domains), and loops and
+  branches that hold a layer.
 * What the model states in integers (`emu.replaying.integers`).
 * Quantising and dequantising nodes: in a model in integers as such (its own scales make its integers); elsewhere as
   vector operations, of which the vector unit runs DequantizeLinear.
@@ -13,8 +13,7 @@
   Resize with `antialias`, `tf_crop_and_resize` or a kept aspect ratio); no stated order of operations (Det, Col2Im);
   results that are integers (QuantizeLinear, DynamicQuantizeLinear, TfIdfVectorizer's counts); tables made of sizes,
   which are constants by now if the sizes are (the windows, MelWeightMatrix); random draws (Bernoulli, Dropout in
-  training, Random…); losses (NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss); norms that also give statistics
-  (LayerNormalization with several outputs, BatchNormalization in training); types other than float32 and float16.
+  training, Random…); BatchNormalization in training; types other than float32 and float16.
 * `fallback.ops = "error"` refuses hidden layers, integers and types, and vector operations if the accelerator states
   their formats; what the user deselected is no fallback of the accelerator's.
 """

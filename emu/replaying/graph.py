@@ -33,7 +33,7 @@ from emu.replaying.fallback import NO_ROUNDING
 from emu.replaying.integers import dequantised
 from emu.replaying.limits import Limits
 from emu.replaying.loading import accept_model, load_model
-from emu.replaying.loops import loops, unrolled
+from emu.replaying.loops import computing_bodies, unrolled
 from emu.replaying.walk import all_nodes, node_label, reads, sparse_tensors
 
 if TYPE_CHECKING:
@@ -158,8 +158,8 @@ def bind(graph: Graph, read: Callable[[], Sequence[Mapping[str, Array]]], limits
 
 
 def _left(graph: Graph) -> int:
-    """Operators that known shapes might let be taken apart."""
-    return whole(graph) + loops(graph)
+    """Operators that known shapes might let be taken apart, unrolled or taken the branch of."""
+    return whole(graph) + computing_bodies(graph)
 
 
 def _sized(graph: Graph, limits: Limits) -> Graph:

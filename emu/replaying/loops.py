@@ -41,7 +41,7 @@ LOOPS = ("Loop", "Scan")
 
 def unrolled(graph: Graph) -> Graph | None:
     """The graph with every loop unrolled that can be; None if there is none at its top level."""
-    if graph.opsets.get("", 1) < OLDEST or not loops(graph):
+    if graph.opsets.get("", 1) < OLDEST or not any(_is_loop(node) for node in graph.nodes):
         return None
     tensors = inferred_tensors(graph, graph.nodes, graph.inputs)
     nodes: list[NodeProto] = []
@@ -59,15 +59,16 @@ def unrolled(graph: Graph) -> Graph | None:
     return replace(graph, nodes=tuple(nodes), constants=graph.constants | constants) if found else None
 
 
-def loops(graph: Graph) -> int:
-    """How many loops a graph has at its top level."""
-    return sum(_is_loop(node) for node in graph.nodes)
+def computing_bodies(graph: Graph) -> int:
+    """How many loops and branches a graph has at its top level that compute something."""
+    return sum(_computes(node) for node in graph.nodes)
 
 
 def _is_loop(node: NodeProto) -> bool:
-    """Whether a node is a loop that computes something."""
-    if node.op_type not in LOOPS or node.domain not in ("", "ai.onnx"):
-        return False
+    return node.op_type in LOOPS and node.domain in ("", "ai.onnx") and _computes(node)
+
+
+def _computes(node: NodeProto) -> bool:
     return any(inner.op_type not in NO_ROUNDING for body in bodies(node) for inner in all_nodes(body))
 
 

@@ -11,14 +11,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emu.errors import SpecError
 from emu.layers.gemm import Array, Lowered
 from emu.replaying.layers import Layer
 from emu.replaying.schedule import Island, Step
@@ -38,12 +36,14 @@ QUANTISED_SOURCE, QUANTISED_B = 40, 48
 """While an operand is quantised and multiplied, on top of that."""
 TILE = 64
 """For each element of a tile: codes, their numbers in the kernel's type, the product, the truth's."""
-JUDGED = 88
-"""For each element of the output while it is judged."""
-VECTOR = 72
-"""For each element that a vector operation reads or makes."""
+JUDGED = 104
+"""For each element of the output while it is judged: the metrics' own arrays, and the pages of its files."""
+VECTOR_READ, VECTOR_MADE = 24, 120
+"""For each element that a vector operation reads, and that it makes: in double, step by step, then judged."""
 ISLAND = 24
 """For each element that enters or leaves an island: double, and the engine's copies."""
+SLACK = 1.25
+"""What the allocator loses between arrays, and to the borders of pages."""
 LEAST_ROWS = 32
 """Rows of the smallest tile: below that a kernel's own overhead is most of the time."""
 
@@ -61,7 +61,7 @@ class Need:
     @property
     def least(self) -> int:
         """With the smallest tile."""
-        return self.fixed + LEAST_ROWS * self.row * TILE
+        return int((self.fixed + LEAST_ROWS * self.row * TILE) * SLACK)
 
 
 def needs(graph: Graph, types: Mapping[str, int], inputs: Mapping[str, Array], steps: Iterable[Step]) -> list[Need]:
@@ -86,7 +86,7 @@ def _need(graph: Graph, step: Step, shape: Shapes) -> Need | None:
         return _plain(node_label(step.nodes[0]), [*step.inputs, *step.outputs], shape, ISLAND)
     if not isinstance(step, Layer):
         read = [name for name in step.node.input if name]
-        return _plain(step.name, [*read, step.output], shape, VECTOR, judged=step.output)
+        return _plain(step.name, read, shape, VECTOR_READ, made=step.output)
     ghosts: dict[str, Array] = {}
     for name in filter(None, step.node.input):
         known = shape(name)
@@ -96,13 +96,13 @@ def _need(graph: Graph, step: Step, shape: Shapes) -> Need | None:
     return need_of(step.name, step.lower(ghosts, graph))
 
 
-def _plain(name: str, tensors: Sequence[str], shape: Shapes, each: int, judged: str | None = None) -> Need | None:
+def _plain(name: str, tensors: Sequence[str], shape: Shapes, each: int, made: str | None = None) -> Need | None:
     total = 0
-    for tensor in tensors:
+    for tensor, weight in [*((tensor, each) for tensor in tensors), *([(made, VECTOR_MADE)] if made else [])]:
         known = shape(tensor)
         if known is None:
             return None
-        total += math.prod(known) * (each + (JUDGED if tensor == judged else 0))
+        total += math.prod(known) * weight
     return Need(name=name, fixed=total, row=0)
 
 
@@ -114,22 +114,9 @@ def need_of(name: str, lowered: Lowered) -> Need:
     return Need(name=name, fixed=held + while_running, row=g.groups * max(g.k, g.n))
 
 
-UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
-
-
-def parse_size(text: str) -> int:
-    """Bytes of a size with its unit: `512MiB`, `1.5GiB`; powers of 1024.
-
-    Raises:
-        SpecError: no number, or no unit of these.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None or (match[2] or "B") not in UNITS:
-        raise SpecError("not a size", value=text, allowed=[f"a number and one of {', '.join(UNITS)}"])
-    return int(float(match[1]) * UNITS[match[2] or "B"])
+MIB = 1 << 20
 
 
 def in_units(size: int) -> str:
     """A size as a limit is written: whole MiB, rounded up."""
-    return f"{-(-size // UNITS['MiB'])}MiB"
+    return f"{-(-size // MIB)}MiB"

@@ -12,7 +12,8 @@ Bounded by `memory_limit`, together:
 
 Not bounded, and not counted: the interpreter and its libraries, the model itself (its constants are in memory, once
 here and once in each of the engine's sessions that read them), the inputs as they were given, what the engine needs
-inside an island or for calibration, metrics of the user's own, and what the allocator keeps for later. Files are in
+inside an island or for calibration, metrics of the user's own, and a stored run that `--expect` reads. What the
+allocator loses is an allowance in what a step needs, and free memory is handed back between steps. Files are in
 `unfinished`, or in the system's folder for temporary files: where that is in memory itself, nothing is won.
 
 The emulated bits do not depend on the limit. The truth in double may, in its last bits, as it does from machine to
@@ -21,6 +22,8 @@ machine: the BLAS library's sums may depend on the height of a tile.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import shutil
 import tempfile
 import weakref
@@ -31,7 +34,7 @@ from pathlib import Path
 from emu.errors import ModelError
 from emu.layers.gemm import TILE_ELEMENTS, Array, Lowered
 from emu.replaying.held import Held
-from emu.replaying.memory import LEAST_ROWS, TILE, Need, in_units, need_of
+from emu.replaying.memory import LEAST_ROWS, SLACK, TILE, Need, in_units, need_of
 
 HELD = "held."
 """How the folders of live tensors begin."""
@@ -43,7 +46,8 @@ class Scratch:
     def __init__(self) -> None:
         """Make it."""
         self.folder = Path(tempfile.mkdtemp(prefix="emu."))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self.remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        """remove it now"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +70,9 @@ class Room:
     def in_tiles(self, lowered: Lowered) -> Lowered:
         """A layer, to be run in tiles that fit."""
         return lowered
+
+    def settle(self) -> None:
+        """Between two things to do."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,10 +103,16 @@ class Bounded(Room):
         Raises:
             ModelError: a layer whose shapes were not known before is larger than the limit.
         """
+        self.settle()
         need = need_of(lowered.op, lowered)
         _refuse(need, self.limit, f"a {lowered.op} of output shape {list(lowered.output_shape)}")
-        left = (self.limit - self.live - need.fixed) // TILE
+        left = (int(self.limit / SLACK) - self.live - need.fixed) // TILE
         return replace(lowered, tile_elements=min(TILE_ELEMENTS, max(LEAST_ROWS * need.row, left)))
+
+    def settle(self) -> None:
+        """Have the C library return what is free: its pages count as the process's until then."""
+        with contextlib.suppress(OSError, AttributeError, TypeError):  # another library than glibc has its own ways
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def bounded(limit: int, needs: Sequence[Need], folder: Path, what: str) -> Bounded:

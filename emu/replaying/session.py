@@ -1,6 +1,6 @@
 """A model under an accelerator, made ready once and run on many inputs.
 
-* `LoadedModel`: the file is read, checked, folded and tried in the reference engine. Several sessions may share it.
+* `emu.replaying.loaded.LoadedModel`: the model without an accelerator. Several sessions may share it.
 * `ReplaySession`: the accelerator's plan for every layer, static scales, the steps of a propagated run and, if asked
   for, the quantised weights are made once. A run gives the same bits as `emu.replaying.driver.run` does.
 
@@ -9,13 +9,11 @@ Everything that can be refused is refused when a session is made, but for what d
 
 from __future__ import annotations
 
-import contextlib
 import enum
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,71 +21,28 @@ from emu.accelerators import Accelerator, load_accelerator
 from emu.errors import SpecError
 from emu.formats.backend import backend_of
 from emu.layers.gemm import Array
+from emu.replaying.bounds import room_of
 from emu.replaying.calibration import as_record, calibrate
 from emu.replaying.course import Course, course
 from emu.replaying.fallback import find_fallbacks, refuse
-from emu.replaying.graph import Graph, bind, load_graph
 from emu.replaying.inputs import inputs_hash, read_inputs
 from emu.replaying.isolated import run_isolated
 from emu.replaying.job import Job, OnLayer, Progress
-from emu.replaying.layers import find_layers, is_float, plan_layers
-from emu.replaying.limits import Limits
+from emu.replaying.layers import plan_layers
+from emu.replaying.loaded import Inputs, LoadedModel
 from emu.replaying.machine import Machine
-from emu.replaying.memory import needs
 from emu.replaying.propagated import run_alone, run_propagated
-from emu.replaying.reference import Reference
 from emu.replaying.result import Fallback, FallbackReason, Mode, ReplayRun, Truth
-from emu.replaying.room import Room, Scratch, bounded, drop_held
+from emu.replaying.room import Scratch
 from emu.replaying.route import Route
 from emu.replaying.spill import Spill
 from emu.replaying.vectors import find_vector_nodes
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
     from emu.schemes import Quantised
 
 E = TypeVar("E", bound=enum.Enum)
-Inputs = str | Path | Mapping[str, Any]
-
-
-class LoadedModel:
-    """A model, ready for any accelerator."""
-
-    def __init__(
-        self,
-        model: str | Path | ModelProto,
-        *,
-        fixed: Mapping[str, Array] | None = None,
-        limits: Limits | None = None,
-        like: Sequence[Inputs] = (),
-    ) -> None:
-        """Load, check and fold a model, and try it in the reference engine.
-
-        Args:
-            model: an ONNX file, or a model built in memory.
-            fixed: inputs that have one value for good; branches on them are taken.
-            limits: bounds on what is read.
-            like: inputs whose shapes all runs have. A cell whose number of steps only they tell is taken apart then,
-                and inputs of other shapes are refused; without such a cell, or without `like`, any shape goes.
-
-        Raises:
-            ModelError: anything that is wrong with the model, or with those inputs.
-        """
-        self.limits = limits or Limits()
-        loaded = load_graph(model, self.limits, fixed)
-        self.graph: Graph = loaded
-        if like:
-            self.graph = bind(loaded, lambda: [read_inputs(one, loaded, self.limits) for one in like], self.limits)
-        self.reference = Reference(self.graph)
-
-    def run(self, inputs: Inputs) -> dict[str, Array]:
-        """The outputs in float32 by the reference engine: what IEEE hardware makes of the model.
-
-        Raises:
-            ModelError: inputs that do not fit, or the engine fails.
-        """
-        return self.reference.run(read_inputs(inputs, self.graph, self.limits), self.graph.outputs)
+__all__ = ["LoadedModel", "ReplaySession", "member"]
 
 
 class ReplaySession:
@@ -211,17 +166,25 @@ class ReplaySession:
         others = () if against is None else (against._machine(events=False).starting(first),)
         given = read_inputs(inputs, graph, self._model.limits)
         machine = machine.starting(first)
+        if memory_limit is not None:
+            self._weights.clear()
+            machine = replace(machine, keep_weights=False)
         owner = Scratch() if memory_limit is not None and unfinished is None else None
         folder = unfinished if owner is None else owner.folder
         job = Job(
             graph=graph, reference=reference, machine=machine, inputs=given, truth=measure, others=others,
-            route=lambda: Route.of(graph, reference, machine.nodes, first=first) if first else self._route,
+            route=cache(lambda: Route.of(graph, reference, machine.nodes, first=first) if first else self._route),
             first=first, flows=asked.flows, attribution=self._attribution, shapley=self._shapley,
             progress=progress or _silent, on_layer=on_layer or _silent, keep=keep,
             spill=None if folder is None else Spill(folder, self._question(given, asked, measure, against)),
         )  # fmt: skip
-        with self._room(job, memory_limit, folder) as job.room:
-            outputs, widened = run_propagated(job) if asked.flows else ({}, run_isolated(job))
+        try:
+            with room_of(job, memory_limit, folder) as job.room:
+                outputs, widened = run_propagated(job) if asked.flows else ({}, run_isolated(job))
+        except BaseException:
+            if owner is not None:
+                owner.remove()  # the exception's traceback would keep it
+            raise
         job.progress(job.total, job.total, "")
         before = (Fallback(node=node.name, op=node.op, reason=FallbackReason.BEFORE) for node in skipped)
         return ReplayRun(
@@ -233,25 +196,6 @@ class ReplaySession:
             truth_float32=tuple(widened), calibration=as_record(self._scales),
             elapsed=time.perf_counter() - started,
         )  # fmt: skip
-
-    @contextlib.contextmanager
-    def _room(self, job: Job, limit: int | None, folder: Path | None) -> Iterator[Room]:
-        """What a run may hold; tensors that it left on disk are gone in the end."""
-        if folder is not None:
-            drop_held(folder)
-        if limit is None or folder is None:
-            yield Room()
-            return
-        self._weights.clear()
-        job.machine = replace(job.machine, keep_weights=False)
-        own = {node.index for node in job.machine.nodes}
-        truths = [layer for layer in find_layers(job.graph) if layer.index not in own and layer.index >= job.first]
-        steps = [*job.route().steps, *(layer for layer in truths if is_float(layer, job.reference.types))]
-        room = bounded(limit, needs(job.graph, job.reference.types, job.inputs, steps), folder, str(job.graph.path))
-        try:
-            yield room
-        finally:
-            shutil.rmtree(room.folder, ignore_errors=True)
 
     def _measure(self, truth: str | Truth, against: ReplaySession | None) -> Truth:
         """What deviations are measured against.

@@ -1,6 +1,6 @@
 """Which nodes the accelerator's vector unit runs, and running one.
 
-* With `[vector]`, every node whose operator `emu.vector` takes and whose output is a float tensor;
+* With `[vector]`, every node of ONNX's own domain whose operator `emu.vector` takes and whose output is a float tensor;
   of those, the ones whose names the `layers` glob matches. Nodes inside loops and branches fall back, and what
   dequantises in a model in integers.
 * A node reads the tensors that the model has there, and makes a tensor of the model's type: values of the vector
@@ -47,7 +47,7 @@ class VectorNode(NamedNode):
         operands = [
             (values[name] if name in values else graph.array(name)) if name else None for name in self.node.input
         ]
-        return run_node(self.unit, self.op, operands, self.attributes, graph.opsets.get("", 1), _domain_of(self.node))
+        return run_node(self.unit, self.op, operands, self.attributes, graph.opsets.get("", 1))
 
     def softmax_axes(self, rank: int, graph: Graph) -> tuple[int, ...]:
         """The axes that a softmax of a tensor of so many axes normalises over; none for any other operator."""
@@ -71,7 +71,7 @@ def find_vector_nodes(
 def _takes(graph: Graph, types: Mapping[str, int], node: NodeProto) -> bool:
     from onnx import TensorProto
 
-    if any(True for _ in bodies(node)):
+    if node.domain not in ("", "ai.onnx") or any(True for _ in bodies(node)):
         return False
     used = [name for name in node.output if name]
     floats = (TensorProto.FLOAT, TensorProto.FLOAT16)
@@ -79,9 +79,4 @@ def _takes(graph: Graph, types: Mapping[str, int], node: NodeProto) -> bool:
         return False
     if node.op_type in QUANTISERS and has_integers(graph):
         return False
-    return takes(node.op_type, attributes_of(node), len(used), graph.opsets.get("", 1), _domain_of(node))
-
-
-def _domain_of(node: NodeProto) -> str:
-    """The domain of a node's operator; empty: ONNX's own, however it is written."""
-    return "" if node.domain == "ai.onnx" else str(node.domain)
+    return takes(node.op_type, attributes_of(node), len(used), graph.opsets.get("", 1))

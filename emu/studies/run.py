@@ -109,7 +109,7 @@ class _Run:
         self.study, self.store, self.engine, self.report = study, store, engine, report
         self.question, self.subject_hash = Question.of(study), subject.sha256
         self.known: list[Known] = []
-        self.costs: dict[str, Mapping[str, float]] = {}
+        self.costs: dict[str, Mapping[str, float]] = store.costs()
         self.failed: set[str] = set()
         self.hashes: dict[Named, str] = {}
         """accelerators of points that are known already"""
@@ -120,20 +120,20 @@ class _Run:
         points = [self.known_of(chosen, number) for number, chosen in enumerate(asked, len(self.known))]
         self.known += points
         self.store.write_points(points_table(self.study.axes, self.known))
-        self.answer({one.key: one for one in points}, most)
-        if self.wants_costs:
-            points = [self.priced(one) for one in points]
-            self.known[-len(points) :] = points
-            self.store.write_points(points_table(self.study.axes, self.known))
-        return [self.scored(one) for one in points]
+        try:
+            self.answer({one.key: one for one in points}, most)
+        finally:  # interrupted or not, what is done has its cost
+            if self.wants_costs:
+                self.known = [replace(one, costs=self.costs.get(one.key, {})) for one in self.known]
+                self.store.write_points(points_table(self.study.axes, self.known))
+        return [self.scored(one) for one in self.known[-len(points) :]]
 
-    def priced(self, one: Known) -> Known:
-        """A point with what the cost model says of it."""
+    def price(self, one: Known) -> None:
+        """Ask the cost model about a point that has an answer, once."""
         if one.key not in self.costs:
             accelerator = load_point(self.study, one.point.chosen)
             rows = None if self.question.asks_nothing else self.store.read([one.key])
             self.costs[one.key] = costs_of(accelerator, rows)
-        return replace(one, costs=self.costs[one.key])
 
     def known_of(self, chosen: Chosen, number: int) -> Known:
         """A point with its key and cost."""
@@ -148,6 +148,10 @@ class _Run:
     def answer(self, wanted: Mapping[str, Known], most: int) -> None:
         """Run what has no answer yet, and keep what comes."""
         finished = self.store.finished()
+        if self.wants_costs:
+            for one in wanted.values():
+                if one.key in finished or self.question.asks_nothing:
+                    self.price(one)
         if self.question.asks_nothing:
             return
         left = {key: one for key, one in wanted.items() if key not in finished and key not in self.failed}
@@ -156,11 +160,13 @@ class _Run:
         total = max(most - twice, before + len(left))
         self.report(before, total, "")
         shares = self.shares(len(left))
-        tasks = [task for one in left.values() for task in self.tasks(one, shares)]
+        tasks = (task for one in left.values() for task in self.tasks(one, shares))
         for done, (rows, answer) in enumerate(whole(self.engine.run(tasks), shares), 1):
             self.store.put(answer.key, rows, failed=answer.failed)
             if answer.failed:
                 self.failed.add(answer.key)
+            elif self.wants_costs:
+                self.price(wanted[answer.key])
             self.report(before + done, total, "")
 
     def shares(self, points: int) -> int:

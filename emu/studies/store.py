@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from emu._version import SEMANTICS_VERSION, emu_version
 from emu.atomic import replacing
 from emu.errors import ModelError
+from emu.studies.objectives import COSTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,6 +168,17 @@ class Store:
         if not path.is_file():
             raise ModelError(f"{self.folder}: the study has not run yet")
         return parquet.read_table(path)
+
+    def costs(self) -> dict[str, Mapping[str, float]]:
+        """What the cost model said of points when the study last ran, by key, if it said anything."""
+        if not (self.folder / POINTS).is_file():
+            return {}
+        records = self.points().select(["key", *COSTS]).to_pylist()
+        return {
+            record["key"]: {name: record[name] for name in COSTS}
+            for record in records
+            if None not in (record[name] for name in COSTS)
+        }
 
 
 def _write(path: Path, about: Mapping[str, Any]) -> None:

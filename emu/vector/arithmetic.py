@@ -25,7 +25,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.formats import Format, Overflow, Rounding
+from emu.formats import Format, Overflow, Rounding, load_format
 from emu.formats.cast import Cast, check_cast
 
 Floats = NDArray[np.float64]
@@ -48,9 +48,18 @@ class Arithmetic:
         """The rounding of every operation."""
         return check_cast(self.format, rounding=self.rounding, overflow=self.overflow)
 
+    @cached_property
+    def _machines(self) -> bool:
+        """Whether the machine's own conversion to float32 is this rounding."""
+        return self.cast == check_cast(load_format("float32"))
+
     def round(self, x: Floats) -> Floats:
         """Float64 values, exact or rounded to odd, as values of the format."""
         how = self.cast
+        if self._machines:
+            with np.errstate(all="ignore"):
+                made = np.asarray(x, np.float64).astype(np.float32).astype(np.float64)
+            return np.where(np.isnan(made), np.nan, made) if np.isnan(made).any() else made
         return self.format.decode(self.format.encode(x, how.rounding, how.overflow, nan_to=self.format.nan_to))
 
     def add(self, x: Floats, y: Floats) -> Floats:

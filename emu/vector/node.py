@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from emu.vector.activations import ACTIVATIONS
 from emu.vector.arithmetic import Floats
-from emu.vector.contrib import CONTRIB
-from emu.vector.contrib import DOMAIN as CONTRIB_DOMAIN
 from emu.vector.operators import OPERATORS, Attributes, Operands
 from emu.vector.pooling import POOLS
 from emu.vector.reductions import REDUCTIONS, axes_of_softmax
@@ -22,7 +20,7 @@ RESIZE_WITH_ROI = 11
 """Resize of the opset before has the operands and coordinates of Upsample."""
 
 
-def takes(op: str, attributes: Attributes, outputs: int, opset: int, domain: str = "") -> bool:
+def takes(op: str, attributes: Attributes, outputs: int, opset: int) -> bool:
     """Whether a vector unit runs a node.
 
     Args:
@@ -30,10 +28,9 @@ def takes(op: str, attributes: Attributes, outputs: int, opset: int, domain: str
         attributes: of the node.
         outputs: how many outputs of the node are used.
         opset: of ONNX's own domain.
-        domain: of the operator; empty: ONNX's own.
     """
-    if domain or op not in KNOWN or outputs != 1:
-        return domain == CONTRIB_DOMAIN and op in CONTRIB and outputs == 1
+    if op not in KNOWN or outputs != 1:
+        return False
     if op == "BatchNormalization":
         return not attributes.get("training_mode", 0)
     if op in RESIZES:
@@ -43,9 +40,7 @@ def takes(op: str, attributes: Attributes, outputs: int, opset: int, domain: str
     return op != "GroupNormalization" or "num_groups" in attributes
 
 
-def run_node(
-    unit: VectorUnit, op: str, operands: Operands, attributes: Attributes, opset: int, domain: str = ""
-) -> Floats:
+def run_node(unit: VectorUnit, op: str, operands: Operands, attributes: Attributes, opset: int) -> Floats:
     """The output of a node: values of the vector format.
 
     Args:
@@ -54,9 +49,8 @@ def run_node(
         operands: None where an optional one is left out.
         attributes: of the node.
         opset: of ONNX's own domain.
-        domain: of the operator; empty: ONNX's own.
     """
-    (made,) = (CONTRIB if domain else KNOWN)[op](unit, operands, _read(op, attributes, opset))
+    (made,) = KNOWN[op](unit, operands, _read(op, attributes, opset))
     return made
 
 

@@ -28,25 +28,42 @@ class Adder:
 
     def total(self, x: Floats) -> Floats:
         """The sum over the last axis."""
-        start = np.zeros(x.shape[:-1])
+        first = np.ascontiguousarray(np.moveaxis(x, -1, 0))
         match self.order:
             case SumOrder.CHAIN:
-                return self._chain(start, x)
+                return self._chain(first)
             case SumOrder.TREE:
-                blocks = [self._pairwise(x[..., at : at + self.width]) for at in range(0, x.shape[-1], self.width)]
-                return self._chain(start, np.stack(blocks, axis=-1)) if blocks else start
+                return self._chain(self._blocks(first))
             case SumOrder.LANES:
-                lanes = [self._chain(start, x[..., lane :: self.width]) for lane in range(min(self.width, x.shape[-1]))]
-                return self._pairwise(np.stack(lanes, axis=-1)) if lanes else start
+                return self._pairwise(self._lanes(first))[0] if len(first) else self._chain(first)
 
-    def _chain(self, start: Floats, x: Floats) -> Floats:
-        for i in range(x.shape[-1]):
-            start = self.arithmetic.add(start, x[..., i])
-        return start
+    def _chain(self, x: Floats) -> Floats:
+        """Over the first axis, as everything below."""
+        total: Floats = np.zeros(x.shape[1:])
+        for element in x:
+            total = self.arithmetic.add(total, element)
+        return total
+
+    def _blocks(self, x: Floats) -> Floats:
+        """The sums of blocks: all whole ones together, then the short one."""
+        whole = len(x) // self.width
+        blocks = x[: whole * self.width].reshape(whole, self.width, *x.shape[1:])
+        sums = self._pairwise(np.moveaxis(blocks, 1, 0))[0]
+        rest = x[whole * self.width :]
+        return np.concatenate([sums, self._pairwise(rest)]) if len(rest) else sums
+
+    def _lanes(self, x: Floats) -> Floats:
+        """The sums of lanes, a step of all lanes at a time; the last step may have fewer."""
+        lanes = np.zeros((min(self.width, len(x)), *x.shape[1:]))
+        for at in range(0, len(x), self.width):
+            step = x[at : at + self.width]
+            lanes[: len(step)] = self.arithmetic.add(lanes[: len(step)], step)
+        return lanes
 
     def _pairwise(self, x: Floats) -> Floats:
-        while x.shape[-1] > 1:
-            even = x.shape[-1] // 2 * 2
-            added = self.arithmetic.add(x[..., 0:even:2], x[..., 1:even:2])
-            x = np.concatenate([added, x[..., even:]], axis=-1)
-        return x[..., 0]
+        """[1, …]: neighbours, then neighbouring sums, …"""
+        while len(x) > 1:
+            even = len(x) // 2 * 2
+            added = self.arithmetic.add(x[0:even:2], x[1:even:2])
+            x = np.concatenate([added, x[even:]]) if even < len(x) else added
+        return x

@@ -266,3 +266,63 @@ def test_an_interrupted_run_is_resumed(inputs, tmp_path, monkeypatch):
 def test_resume_needs_a_folder(inputs, capsys):
     assert replay(inputs, "--resume") == 2
     assert "--resume needs --out" in capsys.readouterr().err
+
+
+def test_from_a_layer(inputs, tmp_path, capsys):
+    out, page = tmp_path / "run", tmp_path / "report.html"
+    assert replay(inputs, "--mode", "from=hidden", "--out", str(out), "--report", str(page)) == 0
+    printed = capsys.readouterr()
+    assert "conv1" not in printed.out and "hidden" in printed.out
+    assert "before hidden ran in float32 and made no error" in printed.err
+    stored = json.loads((out / "run.json").read_text())["result"]
+    assert stored["mode"] == "from=hidden"
+    assert [row["layer"] for row in stored["rows"]] == ["hidden", "scores", "logits"]
+    assert "What comes before hidden in graph order runs in float32" in page.read_text()
+    assert "Comes before the layer that the replay starts from" in page.read_text()
+    again = tmp_path / "again.html"
+    assert run(["report", str(out), "-o", str(again)]) == 0
+    assert again.read_bytes() == page.read_bytes()
+    assert replay(inputs, "--mode", "from=hidden", "--expect", str(out)) == 0
+    assert replay(inputs, "--expect", str(out)) == 1
+    assert "its mode was from=hidden, this run's is isolated" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "says"),
+    [
+        (["--mode", "from=hiden"], 1, "did you mean 'hidden'"),
+        (["--mode", "form=hidden"], 2, "Allowed: isolated, propagated, from=LAYER"),
+        (["--against", "int8-int32", "--truth", "float64"], 2, "no --truth"),
+        (["--against", "int8-int32", "--attribution"], 2, "see `emu diff`"),
+        (["--against", "int8-int33"], 1, "int8-int32"),
+        (["--memory-limit", "1GX"], 2, "is no size"),
+        (["--memory-limit", "1KiB"], 1, "the smallest limit that would do is"),
+    ],
+)
+def test_what_cannot_be_asked(inputs, capsys, more, code, says):
+    assert replay(inputs, *more) == code
+    assert says in " ".join(capsys.readouterr().err.split())
+
+
+def test_against_another_accelerator(inputs, tmp_path, capsys):
+    out, page = tmp_path / "run", tmp_path / "report.html"
+    assert replay(inputs, "--against", "int8-int32", "--out", str(out), "--report", str(page)) == 0
+    assert "the truth is accelerator int8-int32, not IEEE arithmetic" in capsys.readouterr().err
+    stored = json.loads((out / "run.json").read_text())["result"]
+    assert (stored["truth"], stored["against"]) == ("accelerator", "int8-int32")
+    metadata = parquet.read_schema(out / "layers.parquet").metadata
+    assert metadata[b"emu.against"] == b"int8-int32"
+    assert metadata[b"emu.against_hash"] == stored["against_hash"].encode()
+    assert "another accelerator, int8-int32" in page.read_text()
+    again = tmp_path / "again.html"
+    assert run(["report", str(out), "-o", str(again)]) == 0
+    assert again.read_bytes() == page.read_bytes()
+    assert replay(inputs, "--expect", str(out)) == 0  # the emulated bits do not depend on the truth
+
+
+def test_a_memory_limit_changes_no_file(inputs, tmp_path):
+    plain, out = tmp_path / "plain", tmp_path / "run"
+    assert replay(inputs, "--mode", "propagated", "--out", str(plain)) == 0
+    assert replay(inputs, "--mode", "propagated", "--memory-limit", "64MiB", "--out", str(out)) == 0
+    assert (out / "tensors.npz").read_bytes() == (plain / "tensors.npz").read_bytes()
+    assert sorted(path.name for path in out.iterdir()) == ["layers.parquet", "run.json", "tensors.npz"]

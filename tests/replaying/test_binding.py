@@ -124,3 +124,37 @@ def test_a_capture_has_the_layers_of_a_replay(dynamic: tuple[Path, Case, Case], 
     path, given, _ = dynamic
     stored = capture(path, given, tmp_path / "out.safetensors")
     assert "cell/step3/state" in [layer.name for layer in stored.layers]
+
+
+def test_a_branch_on_a_size_is_taken(rng: np.random.Generator) -> None:
+    """An If that asks how many axes or rows there are, around a cell: as exporters write them."""
+    proto, tensors = cell(rng, "LSTM", steps="steps")
+    (lstm_node,) = proto.graph.node
+    inside = helper.make_graph(
+        [lstm_node], "cell", [], [helper.make_tensor_value_info(n, FLOAT, None) for n in lstm_node.output]
+    )
+    twice = [helper.make_node("Add", [name, name], [f"{name}2"]) for name in ("h", "h", "c")]
+    for at, (node, name) in enumerate(zip(twice, ("a", "b", "d"), strict=True)):
+        node.output[0] = f"{name}{at}"
+    other = helper.make_graph(
+        twice, "other", [], [helper.make_tensor_value_info(node.output[0], FLOAT, None) for node in twice]
+    )
+    del proto.graph.node[:]
+    proto.graph.node.extend(
+        [
+            helper.make_node("Shape", ["x"], ["sizes"]),
+            helper.make_node("Gather", ["sizes", "zero"], ["count"]),
+            helper.make_node("Equal", ["count", "four"], ["is_four"]),
+            helper.make_node("If", ["is_four"], ["y", "yh", "yc"], "if", then_branch=inside, else_branch=other),
+        ]
+    )
+    for name, value in (("zero", 0), ("four", STEPS)):
+        proto.graph.initializer.append(helper.make_tensor(name, INT64, [], [value]))
+    given = inputs_of(proto, tensors)
+    graph = load_graph(proto)
+    assert "If" in [node.op_type for node in graph.nodes]
+    bound = bind(graph, lambda: [given])
+    assert not {"If", "LSTM"}.intersection(node.op_type for node in bound.nodes)
+    found = LoadedModel(proto, like=[given]).run(given)
+    for made, want in zip(found.values(), loop("LSTM", tensors, np.float64, {}), strict=True):
+        np.testing.assert_allclose(made, want, rtol=0, atol=1e-6)

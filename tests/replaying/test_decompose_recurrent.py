@@ -15,7 +15,7 @@ from emu.replaying import FallbackReason
 from emu.replaying.driver import run
 from emu.replaying.graph import load_graph
 from emu.replaying.reference import Reference
-from emu.replaying.session import LoadedModel
+from emu.replaying.session import LoadedModel, ReplaySession
 
 from . import small_models
 from .node_cases import cases
@@ -134,7 +134,7 @@ def test_names_and_steps(rng: np.random.Generator, tmp_path: Path, lengths: list
     result = run(save(proto, tmp_path), inputs_of(proto, tensors), EXACT)
     assert [layer.name for layer in result.layers] == ["cell/inputs", *(f"cell/step{t}/state" for t in range(STEPS))]
     assert [layer.k for layer in result.layers] == [INPUTS, *[HIDDEN] * STEPS]
-    assert not any("within" in node.name for node in load_graph(proto).nodes), "whole sequences need no masks"
+    assert not any("chosen" in node.name for node in load_graph(proto).nodes), "whole sequences need no masks"
 
 
 @pytest.mark.parametrize(
@@ -176,6 +176,19 @@ def test_a_constant_state_is_not_folded(rng: np.random.Generator, tmp_path: Path
     want = loop("GRU", tensors, np.float32, {})
     for pair, bits in zip(result.outputs.values(), want, strict=True):
         assert np.array_equal(pair.emulated.view(np.uint32), np.asarray(bits).view(np.uint32))
+
+
+def test_a_negative_zero_stays(rng: np.random.Generator) -> None:
+    """A state of −0 passes a step that its sequence does not have: y is zeros there, the last state is the first."""
+    attributes: Case = {"activations": ["Affine"], "activation_alpha": [-1.0], "activation_beta": [-0.0]}
+    proto, tensors = cell(rng, "RNN", lengths=[1, 3], dynamic=True, bias=False, **attributes)
+    tensors["x"][:], tensors["h"][:] = 0, 0
+    session = ReplaySession(LoadedModel(proto), FLOAT32_VECTOR)
+    found = session.outputs(inputs_of(proto, tensors))
+    assert np.signbit(found["yh"]).any()
+    ends = np.stack([found["y"][0, 0, 0], found["y"][2, 0, 1]])
+    assert np.array_equal(found["yh"][0].view(np.uint32), ends.view(np.uint32))
+    assert not found["y"][1:, 0, 0].view(np.uint32).any(), "+0 past the end"
 
 
 def test_weights_that_do_not_fit_are_the_engines_to_refuse(rng: np.random.Generator, tmp_path: Path) -> None:

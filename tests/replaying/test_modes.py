@@ -121,6 +121,13 @@ def test_from_a_layer_in_the_middle(branched, rows, accelerator):
     assert bits(found["last"])[0] not in (bits(alone["last"])[0], bits(flowing["last"])[0])
 
 
+def test_what_comes_before_the_first_layer_is_float32_either_way(branched, rows):
+    """`scale` is no layer here: the bits are those of a propagated run, whose truth alone is in double there."""
+    whole, found = (run(branched, rows, VECTORLESS, mode=mode) for mode in ("propagated", "from=left"))
+    assert [bits(x)[0] for x in whole.layers] == [bits(x)[0] for x in found.layers]
+    assert bits(found.layers[0]) == bits(run(branched, rows, VECTORLESS).layers[0])
+
+
 def test_from_a_vector_operation(branched, rows):
     found = run(branched, rows, ONE, mode="from=sum")
     assert [layer.name for layer in found.layers] == ["sum", "last", "softmax"]
@@ -232,11 +239,15 @@ def test_a_resumed_run_has_the_same_bits(model, inputs, tmp_path, how):
     begun = []
     resumed = run(model, inputs, ONE, **how, unfinished=tmp_path / "left", progress=lambda *at: begun.append(at))
     same(whole, resumed)
-    assert [done for done, _, _ in begun] == list(range(len(begun)))
-    assert {total for _, total, _ in begun} == {len(begun) - 1}
     flows = how["mode"] != "isolated"
     others = len(of(run(model, inputs, OTHER, mode=how["mode"]))) if "against" in how and flows else 0
-    assert len(begun) - 1 == len(whole.layers) + others
+    total = len(whole.layers) + others
+    assert {at[1] for at in begun} == {total}
+    done = [at[0] for at in begun]
+    known = {*range(total + 1)} - {*done}
+    assert done == sorted(done)
+    assert begun[-1] == (total, total, "")
+    assert len(known) == 2 * (2 if others else 1)  # what was there is passed over without a word
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emu.deviation.run import replay
 from emu.errors import ModelError
 from emu.replaying.driver import run
-from tests.replaying import small_models
+from tests.replaying import deep_model, small_models
 from tests.replaying.small_models import save
 from tests.replaying.test_attribution import softmax_model
 
@@ -138,6 +140,22 @@ def test_killed_in_the_middle(model, inputs, tmp_path):
     left = len(list(Path(tmp_path / "left").glob("*.json"))) - 1
     assert 2 <= left < len(whole.layers)
     same(whole, run(model, inputs, ACCELERATOR, mode="propagated", unfinished=tmp_path / "left"))
+
+
+def test_files_are_not_all_open_at_a_time(tmp_path):
+    """31 layers of two files each, where 24 more files may be open than are: run, judged, stored and compared."""
+    path = save(deep_model.deep(np.random.default_rng(0)), tmp_path)
+    x = {"x": np.random.default_rng(1).standard_normal((4, deep_model.WIDTH), dtype=np.float32)}
+    whole = run(path, x, "int8-int32")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 24, hard))
+        found = replay(path, x, accelerator="int8-int32", unfinished=tmp_path / "left")
+        found.write(tmp_path / "stored")
+        assert found.difference(tmp_path / "stored") is None
+        same(whole, found.run)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_the_axes_of_a_softmax_are_kept(tmp_path):

@@ -15,6 +15,7 @@ from emu.studies import load_results, load_study
 from emu.studies.engines import processes
 from emu.studies.evaluate import Answer, Task, evaluate
 from emu.studies.question import Question
+from emu.studies.scores import costs_of
 from emu.studies.shares import whole
 from emu.studies.store import Store
 from emu.studies.subject import SubjectKeys
@@ -258,3 +259,30 @@ def test_evaluate_needs_nothing_but_the_subject_and_the_task(keys):
     first, second = evaluate(subject, task), evaluate(subject, task)
     assert plain(first.rows) == plain(second.rows)
     assert not first.failed
+
+
+def test_what_is_done_has_its_cost_even_if_the_run_is_interrupted(keys, tmp_path, monkeypatch):
+    keys["objectives"]["energy"] = "energy_per_mac"
+
+    def progress(done, *_):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_study(keys).run(tmp_path / "out", progress=progress)
+    energies = [record["energy"] for record in load_results(tmp_path / "out").points().to_pylist()]
+    assert [energy is not None and energy > 0 for energy in energies] == [True] * 3 + [False] * 3
+    asked = []
+    real = costs_of
+    monkeypatch.setattr("emu.studies.run.costs_of", lambda *given: asked.append(1) or real(*given))
+    whole = load_study(keys).run(tmp_path / "out").points().to_pylist()
+    assert len(asked) == 3
+    assert all(record["energy"] > 0 for record in whole)
+
+
+def test_a_study_of_costs_alone_runs_nothing(keys, tmp_path):
+    keys["objectives"] = {"energy": "energy_per_mac", "area": "area_per_mac"}
+    results = load_study(keys).run(tmp_path / "out")
+    assert Store(tmp_path / "out").files() == []
+    records = results.points().to_pylist()
+    assert all(record["kept"] and record["energy"] > 0 for record in records)

@@ -52,8 +52,9 @@ class Activation:
             case "ScaledTanh":
                 inner = b.op("Tanh", [b.op("Mul", [beta, x], f"{name}_scaled")], f"{name}_tanh")
                 return b.op("Mul", [alpha, inner], name)
-            case "ThresholdedRelu":
-                return b.op("Where", [b.op("Greater", [x, alpha], f"{name}_above"), x, b.number(0.0, dtype)], name)
+            case "ThresholdedRelu":  # x last: the engine's Where makes +0 of a -0 that it is given first
+                below = b.op("Not", [b.op("Greater", [x, alpha], f"{name}_above")], f"{name}_below")
+                return b.op("Where", [below, b.number(0.0, dtype), x], name)
             case _:
                 return b.op(self.name, [x], name, "", **self.parameters)
 

@@ -37,6 +37,7 @@ class Builder:
         self.attributes = attributes_of(self.node)
         self.label = node_label(self.node)
         self.unique = next(name for name in self.node.output if name)
+        self._outputs: set[str] = set()
 
     def given(self, position: int) -> str:
         """The name of an input; empty if it is left out."""
@@ -55,8 +56,13 @@ class Builder:
         from onnx import helper
 
         output = output or f"{self.unique}/{name}"
+        self._outputs.add(output)
         self.nodes.append(helper.make_node(op, list(inputs), [output], f"{self.label}/{name}", **attributes))
         return output
+
+    def made(self, name: str) -> bool:
+        """Whether there is a tensor of this name already."""
+        return f"{self.unique}/{name}" in self._outputs
 
     def constant(self, name: str, value: Array) -> str:
         """Store a constant and return its name; equal names have equal values."""

@@ -51,9 +51,10 @@ def is_defined(graph: Graph, node: NodeProto) -> bool:
 
 
 def taken_whole(graph: Graph, node: NodeProto) -> bool:
-    """Whether the vector unit takes a node of ONNX's own domain as it is."""
+    """Whether the vector unit takes a node as it is."""
     used = sum(bool(name) for name in node.output)
-    return takes(node.op_type, attributes_of(node), used, graph.opsets.get("", 1))
+    domain = "" if node.domain == "ai.onnx" else str(node.domain)
+    return takes(node.op_type, attributes_of(node), used, graph.opsets.get("", 1), domain)
 
 
 def take_apart(b: Builder) -> bool:

@@ -148,16 +148,28 @@ class _Lengths:
         shortest = int(known.min())
         return cls(name="" if shortest == steps else name, shortest=shortest)
 
-    def within(self, b: Builder, step: int) -> str:
-        """[batch, 1]: whether the sequences have this step; empty if all have."""
-        if not self.name or step < self.shortest:
-            return ""
-        output = f"{b.unique}/step{step}/within"
-        if not any(output in node.output for node in b.nodes):  # once for both directions
+    def ends_by(self, step: int) -> bool:
+        """Whether a sequence may end before this step."""
+        return bool(self.name) and step >= self.shortest
+
+    def chosen(self, b: Builder, step: int, batch: str) -> str:
+        """[batch]: the rows of two tensors in one: of the second for sequences that have this step, else the first."""
+        name = f"step{step}/chosen"
+        if not b.made(name):  # once for both directions
             at = b.constant(f"step{step}", np.array(step, np.int32))
             inside = b.op("Less", [at, self.name], f"step{step}/inside")
-            b.reshape(inside, [-1, 1], f"step{step}/within", output)
-        return output
+            second = b.op("Add", [_rows(b, batch), batch], f"step{step}/second")
+            b.op("Where", [inside, second, _rows(b, batch)], name)
+        return f"{b.unique}/{name}"
+
+
+def _rows(b: Builder, batch: str) -> str:
+    """0, 1, … for a batch."""
+    if not b.made("batch_rows"):
+        zero, one = (b.constant(f"int{at}", np.array(at, np.int64)) for at in (0, 1))
+        count = b.op("Gather", [batch, zero], "batch_count", axis=0)
+        b.op("Range", [zero, count, one], "batch_rows")
+    return f"{b.unique}/batch_rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,26 +229,41 @@ class _Unrolled:
         self, d: cells.Direction, t: int, step: str, before: tuple[str, ...], after: tuple[str, ...]
     ) -> tuple[str, tuple[str, ...]]:
         """The output of a step and the state behind it, for sequences of any length."""
-        b, within = self.b, self.lengths.within(self.b, t)
-        if not within:
+        if not self.lengths.ends_by(t):
             return after[0], after
-        y = b.op("Where", [within, after[0], b.number(0.0, d.dtype)], f"{step}/y")
         pairs = zip("hc", before, after, strict=False)
-        return y, tuple(b.op("Where", [within, new, old], f"{step}/{letter}_now") for letter, old, new in pairs)
+        state = tuple(self._chosen(t, old, new, f"{step}/{letter}_now") for letter, old, new in pairs)
+        return self._chosen(t, self._zeros(d), after[0], f"{step}/y"), state
+
+    def _chosen(self, t: int, old: str, new: str, name: str) -> str:
+        """The new rows of sequences that have a step, the old ones of others.
+
+        By Gather: the reference engine's Where makes +0 of -0.
+        """
+        b = self.b
+        both = b.op("Concat", [old, new], f"{name}_both", axis=0)
+        return b.op("Gather", [both, self.lengths.chosen(b, t, self._batch())], name, axis=0)
 
     def _ended(self, state: str, d: cells.Direction, name: str) -> str:
         """The last state; zeros for a sequence without steps."""
-        b, within = self.b, self.lengths.within(self.b, 0)
-        return b.op("Where", [within, state, b.number(0.0, d.dtype)], f"ended_{name}") if within else state
+        return self._chosen(0, self._zeros(d), state, f"ended_{name}") if self.lengths.ends_by(0) else state
+
+    def _batch(self) -> str:
+        """The size of the batch, a list of one integer."""
+        if not self.b.made("batch"):
+            self.b.size(self.b.given(X), 0 if _batch_first(self.b) else 1, "batch")
+        return f"{self.b.unique}/batch"
+
+    def _zeros(self, d: cells.Direction) -> str:
+        """[batch, hidden] of zeros."""
+        if not self.b.made("zeros"):
+            size = self.b.op("Concat", [self._batch(), self.b.integers(d.hidden)], "zeros_size", axis=0)
+            self.b.op("Expand", [self.b.constant("zero", np.zeros((), d.dtype)), size], "zeros")
+        return f"{self.b.unique}/zeros"
 
     def _initial(self, number: int, d: cells.Direction) -> Iterator[str]:
         """The state before the first step, [batch, hidden] each."""
         b = self.b
         for letter, which in zip("hc", self.kind.states, strict=False):
             name, given = f"{d.prefix}{letter}", b.given(which)
-            if given:
-                yield b.pick(given, number, 1 if _batch_first(b) else 0, f"{name}_first")
-                continue
-            batch = b.size(b.given(X), 0 if _batch_first(b) else 1, f"{name}_batch")
-            size = b.op("Concat", [batch, b.integers(d.hidden)], f"{name}_size", axis=0)
-            yield b.op("Expand", [b.constant("zero", np.zeros((), d.dtype)), size], f"{name}_first")
+            yield b.pick(given, number, 1 if _batch_first(b) else 0, f"{name}_first") if given else self._zeros(d)

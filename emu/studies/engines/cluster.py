@@ -13,8 +13,9 @@ Extra: `cluster` (dask.distributed).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from emu.errors import EmuError, ModelError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 MOST_DEATHS = 3
+WINDOW = 8
+"""Tasks that are with the cluster at a time, for each worker."""
 PLUGIN = "emu-subject"
 
 
@@ -79,22 +82,24 @@ class Cluster(AbstractContextManager["Cluster"]):
         if self._own:
             self._client.close()
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Answer]:
-        """Answers as they are done."""
-        package = distributed()
-        futures = {
-            task.name: self._client.submit(_evaluate, task, key=f"emu-{task.name}", retries=MOST_DEATHS, pure=False)
-            for task in tasks
-        }
-        of_future = {futures[task.name].key: task for task in tasks}
+    def run(self, tasks: Iterable[Task]) -> Iterator[Answer]:
+        """Answers as they are done; few tasks are held at a time."""
+        package, queue = distributed(), iter(tasks)
+        flying = {self._sent(task): task for task in islice(queue, WINDOW * self.width)}
+        done = package.as_completed(list(flying))
         try:
-            for future in package.as_completed(list(futures.values())):
-                task = of_future[future.key]
-                yield self._answer(future, task, package)
-                del futures[task.name]
-                future.release()
+            for future in done:
+                yield self._answer(future, flying[future], package)
+                del flying[future]
+                for task in islice(queue, max(0, WINDOW * self.width - len(flying))):
+                    sent = self._sent(task)
+                    flying[sent] = task
+                    done.add(sent)
         finally:
-            self._client.cancel(list(futures.values()))
+            self._client.cancel(list(flying))
+
+    def _sent(self, task: Task) -> Any:
+        return self._client.submit(_evaluate, task, key=f"emu-{task.name}", retries=MOST_DEATHS, pure=False)
 
     def _answer(self, future: Any, task: Task, package: Any) -> Answer:
         try:

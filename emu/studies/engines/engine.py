@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -17,7 +17,7 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         """How many tasks run at a time, as far as is known."""
         ...
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Answer]:
+    def run(self, tasks: Iterable[Task]) -> Iterator[Answer]:
         """Answers as they are done, each task's once.
 
         Raises:

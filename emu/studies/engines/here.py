@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 
 from emu.studies.evaluate import Answer, Task, evaluate
@@ -24,7 +24,7 @@ class Here(AbstractContextManager["Here"]):
     def __exit__(self, *_: object) -> None:
         """Nothing to close."""
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Answer]:
+    def run(self, tasks: Iterable[Task]) -> Iterator[Answer]:
         """Answers in the order of the tasks."""
         for task in tasks:
             yield evaluate(self._subject, task)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
@@ -48,41 +49,30 @@ class Processes(AbstractContextManager["Processes"]):
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Answer]:
-        """Answers as they are done."""
-        left = {task.name: task for task in tasks}
-        deaths = dict.fromkeys(left, 0)
-        while left:
-            pool = self._started()
-            futures: dict[Future[Answer], str] = {}
-            queue = iter(list(left.values()))
+    def run(self, tasks: Iterable[Task]) -> Iterator[Answer]:
+        """Answers as they are done; few tasks are held at a time."""
+        queue, again = iter(tasks), deque[Task]()
+        deaths: Counter[str] = Counter()
+        flying: dict[Future[Answer], Task] = {}
+        while True:
             try:
-                for task in queue:
-                    futures[pool.submit(_evaluate, task)] = task.name
-                    if len(futures) >= 2 * self._workers:  # so that few are lost with a pool, and few are blamed
-                        yield from self._collected(futures, left)
-                while futures:
-                    yield from self._collected(futures, left)
+                while len(flying) < 2 * self._workers and (task := again.popleft() if again else next(queue, None)):
+                    again.appendleft(task)  # a pool that is broken takes no task
+                    flying[self._started().submit(_evaluate, task)] = again.popleft()
+                if not flying:
+                    return
+                for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    answer = future.result()
+                    del flying[future]
+                    yield answer
             except BrokenProcessPool:
                 self._pool = None
-                yield from self._blamed(list(futures.values()), deaths, left)
-
-    def _collected(self, futures: dict[Future[Answer], str], left: dict[str, Task]) -> Iterator[Answer]:
-        """What is done, at least one."""
-        done, _ = wait(futures, return_when=FIRST_COMPLETED)
-        for future in done:
-            answer = future.result()
-            del left[futures.pop(future)]
-            yield answer
-
-    def _blamed(self, under_way: list[str], deaths: dict[str, int], left: dict[str, Task]) -> Iterator[Answer]:
-        """Answers for points at which a process died too often."""
-        for name in under_way:
-            deaths[name] += 1
-            if deaths[name] >= MOST_DEATHS:
-                yield Answer.failure(
-                    left.pop(name), f"the process that ran it died {MOST_DEATHS} times (out of memory?)"
-                )
+                deaths.update(task.name for task in flying.values())
+                lost, flying = list(flying.values()), {}
+                again.extend(task for task in lost if deaths[task.name] < MOST_DEATHS)
+                dead = [task for task in lost if deaths[task.name] >= MOST_DEATHS]
+                reason = f"the process that ran it died {MOST_DEATHS} times (out of memory?)"
+                yield from (Answer.failure(task, reason) for task in dead)
 
     def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
