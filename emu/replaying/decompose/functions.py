@@ -52,9 +52,10 @@ def is_defined(graph: Graph, node: NodeProto) -> bool:
 
 def taken_whole(graph: Graph, node: NodeProto) -> bool:
     """Whether the vector unit takes a node as it is."""
+    if node.domain not in ("", "ai.onnx"):
+        return False
     used = sum(bool(name) for name in node.output)
-    domain = "" if node.domain == "ai.onnx" else str(node.domain)
-    return takes(node.op_type, attributes_of(node), used, graph.opsets.get("", 1), domain)
+    return takes(node.op_type, attributes_of(node), used, graph.opsets.get("", 1))
 
 
 def take_apart(b: Builder) -> bool:
