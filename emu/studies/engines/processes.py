@@ -58,7 +58,8 @@ class Processes(AbstractContextManager["Processes"]):
             try:
                 while len(flying) < 2 * self._workers and (task := again.popleft() if again else next(queue, None)):
                     again.appendleft(task)  # a pool that is broken takes no task
-                    flying[self._started().submit(_evaluate, task)] = again.popleft()
+                    future = self._started().submit(_evaluate, task)
+                    flying[future] = again.popleft()
                 if not flying:
                     return
                 for future in wait(flying, return_when=FIRST_COMPLETED).done:
