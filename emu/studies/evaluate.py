@@ -13,6 +13,7 @@ from emu.replaying.session import ReplaySession
 from emu.studies import table as tables
 from emu.studies.question import Question
 from emu.studies.subject import Subject
+from emu.units.blas import blas_threads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +58,8 @@ class Answer:
 def evaluate(subject: Subject, task: Task) -> Answer:
     """Run one point. What emu refuses is an answer too; a defect is raised."""
     try:
-        rows = _rows(subject, load_accelerator(task.accelerator), task.question, task.share)
+        with blas_threads(1):  # a float64 truth has the bits of one thread, whoever runs it
+            rows = _rows(subject, load_accelerator(task.accelerator), task.question, task.share)
     except (EmuError, ValueError, OverflowError, MemoryError) as error:
         return Answer.failure(task, str(error) or type(error).__name__)
     return Answer(task=task, rows=tables.table(task.key, rows), failed=False)

@@ -4,7 +4,9 @@
   the model (the columns that it has), `task` for a score of the workload's task (`layer` is its name, `score` its
   value), `failed` for a point that could not be run (`reason` says why).
 * `key` is the point's, `part` the model's part. What a kind does not have is null.
-* `seconds` is wall time; every other column is the same wherever the point was run.
+* `seconds` is wall time; every other column is the same in every engine. What the unit computes is the same on every
+  machine; the float64 truth, and so the last digits of a deviation, are those of the machine's BLAS, on one thread, and
+  the activations of an isolated replay those of the machine's reference engine.
 """
 
 from __future__ import annotations

@@ -164,10 +164,9 @@ def test_a_folder_without_a_study_is_one_line(tmp_path, capsys):
 
 
 def test_results_are_dataframes_in_one_line(folder):  # noqa: F811
-    import emu
+    import polars
 
-    polars = pytest.importorskip("polars")
-    pytest.importorskip("pandas")
+    import emu
 
     table = polars.from_arrow(emu.load_results(folder).points())
     assert table[ALIGN].to_list() == [4, 4, 6, 6, 9, 9, 13, 13]

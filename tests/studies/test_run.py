@@ -147,7 +147,8 @@ def test_a_process_that_is_killed_loses_nothing(keys, tmp_path):
 
 @pytest.mark.slow
 def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(keys, tmp_path):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     keys["axes"] = {ALIGN: {"values": {"first": 4, "last": 23}}, LENGTH: [32, "all"]}
     here = load_study(keys).run(tmp_path / "here")
     killed = []
