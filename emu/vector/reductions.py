@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,8 @@ def log_sum_exp(unit: VectorUnit, x: Floats, axes: tuple[int, ...]) -> Floats:
 def product(unit: VectorUnit, x: Floats, axes: tuple[int, ...]) -> Floats:
     """Π x, one factor after the other in C order, from 1, in the vector format, whatever the order of sums."""
     kept = [axis for axis in range(x.ndim) if axis not in axes]
-    factors = x.transpose(*axes, *kept).reshape(-1, *(x.shape[axis] for axis in kept))
+    count = math.prod(x.shape[axis] for axis in axes)
+    factors = x.transpose(*axes, *kept).reshape(count, *(x.shape[axis] for axis in kept))
     made = np.ones(factors.shape[1:])
     for factor in factors:
         made = unit.mul(made, factor)
@@ -73,7 +75,7 @@ def softmax(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[Floa
     """Softmax."""
     assert x[0] is not None
     value, axes = softmax_axis(unit.load(x[0]), attributes)
-    e = unit.function(Function.EXP, unit.sub(value, value.max(axis=axes, keepdims=True)))
+    e = unit.function(Function.EXP, unit.sub(value, value.max(axis=axes, keepdims=True, initial=-np.inf)))
     return (unit.div(e, unit.sum(e, axes)),)
 
 
@@ -81,7 +83,7 @@ def log_softmax(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[
     """LogSoftmax."""
     assert x[0] is not None
     value, axes = softmax_axis(unit.load(x[0]), attributes)
-    d = unit.sub(value, value.max(axis=axes, keepdims=True))
+    d = unit.sub(value, value.max(axis=axes, keepdims=True, initial=-np.inf))
     total = unit.arithmetic.round(unit.sum(unit.function(Function.EXP, d), axes))
     return (unit.sub(d, unit.function(Function.LOG, total)),)
 
@@ -158,7 +160,7 @@ def group_norm(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[F
     assert x[0] is not None
     value = unit.load(x[0])
     groups = int(attributes["num_groups"])
-    split = value.reshape(value.shape[0], groups, -1)
+    split = value.reshape(value.shape[0], groups, math.prod(value.shape[1:]) // groups)
     d = unit.sub(split, unit.mean(split, (2,)))
     y = _normalised(unit, d, (2,), float(attributes.get("epsilon", 1e-5))).reshape(value.shape)
     scale, bias = (np.repeat(given(one), value.shape[1] // given(one).size) for one in x[1:3])

@@ -1,8 +1,8 @@
 """Resize and Upsample, linear and cubic: weighted sums of neighbours; see `emu.vector.operators` for the rules.
 
 * Where an output lies and what its neighbours weigh is not data: coordinates and weights are made in float64 from sizes
-  and scales. The weight of a neighbour is the product of its weights along the axes, rounded once into the vector
-  format.
+  and scales; the output's own size, ⌊size · scale⌋, in float32, as ONNX's shape inference has it. The weight of a
+  neighbour is the product of its weights along the axes, rounded once into the vector format.
 * An output is the sum of weight · neighbour, one rounding each: the neighbours in index order (the last axis fastest),
   the sum in the order and format of the unit's sums. A neighbour of weight 0 is a term like any other; beyond the
   border the border stands.
@@ -78,9 +78,14 @@ def _scaling(shape: tuple[int, ...], op: str, x: Operands, attributes: Attribute
     axes = [int(axis) % len(shape) for axis in attributes.get("axes", range(len(shape)))]
     if scales is not None and scales.size:
         factors = [float(scale) for scale in scales]
-        return [(axis, math.floor(shape[axis] * by), by) for axis, by in zip(axes, factors, strict=True)]
+        return [(axis, _scaled(shape[axis], by), by) for axis, by in zip(axes, factors, strict=True)]
     sizes = [int(size) for size in given(x[3])]
     return [(axis, size, size / shape[axis]) for axis, size in zip(axes, sizes, strict=True)]
+
+
+def _scaled(size: int, by: float) -> int:
+    """How many outputs a scaled axis has: ONNX's shape inference and the engine multiply in float32."""
+    return math.floor(np.float32(size) * np.float32(by))
 
 
 def _taps(place: Floats, size: int, attributes: Attributes) -> tuple[NDArray[np.int64], Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,8 @@ class VectorUnit:
     def sum(self, x: Floats, axes: tuple[int, ...]) -> Floats:
         """The sum over some axes (kept with size 1), elements in C order; in the sum's format."""
         kept = [axis for axis in range(x.ndim) if axis not in axes]
-        moved = np.transpose(x, (*kept, *axes)).reshape(*(x.shape[axis] for axis in kept), -1)
+        count = math.prod(x.shape[axis] for axis in axes)
+        moved = np.transpose(x, (*kept, *axes)).reshape(*(x.shape[axis] for axis in kept), count)
         shape = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
         return self.adder.total(moved).reshape(shape)
 

@@ -125,6 +125,13 @@ def test_resize_sums_weighted_neighbours_in_index_order() -> None:
             assert found[0, 0, row, column] == total
 
 
+def test_the_size_of_a_scaled_axis_is_made_in_float32() -> None:
+    """0.7 in float32 is less than 7/10, but ten times that rounds to 7: so do shape inference and the engine."""
+    x = value(X[:10]).reshape(1, 1, 1, 10)
+    assert node("Resize", x, None, np.float32([1, 1, 1, 0.7]), mode="linear").shape == (1, 1, 1, 7)
+    assert node("Upsample", x, np.float32([1, 1, 1, 0.7]), mode="linear", opset=9).shape == (1, 1, 1, 7)
+
+
 def _part(place: int) -> tuple[int, float]:
     """The input place before an output place, and how far behind it that is."""
     at = (place + 0.5) / 2 - 0.5
@@ -181,3 +188,20 @@ def test_log_of_a_sum_of_exponentials() -> None:
         total = emu.add(total, code, H)
     found = run_node(unit("float16"), "ReduceLogSumExp", [H.decode(h).astype(np.float32)], {"keepdims": 0}, 18)
     assert H.encode(found) == emu.add(h[1], emu.log(total, H), H)
+
+
+@pytest.mark.parametrize(
+    ("op", "shape", "more", "attributes", "made"),
+    [
+        ("Softmax", (0, 4), [], {}, (0, 4)),
+        ("Softmax", (4, 0), [], {}, (4, 0)),
+        ("LogSoftmax", (4, 0), [], {}, (4, 0)),
+        ("LayerNormalization", (0, 4), [np.ones(4, np.float32)], {}, (0, 4)),
+        ("ReduceProd", (0, 4), [], {"axes": [1]}, (0, 1)),
+        ("ReduceSum", (0, 4), [], {"axes": [1]}, (0, 1)),
+        ("AveragePool", (0, 2, 4, 4), [], {"kernel_shape": [2, 2]}, (0, 2, 3, 3)),
+        ("GroupNormalization", (0, 4, 3), [np.ones(4, np.float32)] * 2, {"num_groups": 2}, (0, 4, 3)),
+    ],
+)
+def test_tensors_without_elements(op: str, shape: Any, more: Any, attributes: Any, made: Any) -> None:
+    assert node(op, np.zeros(shape, np.float32), *more, **attributes).shape == made
