@@ -17,8 +17,10 @@ The nodes stay in the model's order, which ONNX requires to be topological.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +61,15 @@ class Graph:
     outputs: tuple[str, ...]
     dequantised: frozenset[str] = frozenset()
     """constants that were integers with a scale before they were folded"""
+
+    @cached_property
+    def nodes_sha256(self) -> str:
+        """SHA-256 (hex) of the nodes as they are now: what was folded, bound and taken apart places them."""
+        digest = hashlib.sha256()
+        for node in self.nodes:
+            text = node.SerializeToString(deterministic=True)
+            digest.update(len(text).to_bytes(8, "little") + text)
+        return digest.hexdigest()
 
     def array(self, name: str) -> Array:
         """A constant as an array (a fresh one; ml_dtypes types where NumPy has none)."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emu.layers.gemm import Array
 from emu.replaying.graph import Graph, bind, load_graph
-from emu.replaying.inputs import read_inputs
+from emu.replaying.inputs import inputs_hash, read_inputs
 from emu.replaying.limits import Limits
 from emu.replaying.reference import Reference
 
@@ -48,6 +48,8 @@ class LoadedModel:
         if like:
             self.graph = bind(loaded, lambda: [read_inputs(one, loaded, self.limits) for one in like], self.limits)
         self.reference = Reference(self.graph)
+        self.fixed_sha256 = inputs_hash(fixed or {})
+        """of the inputs that were fixed: the model's own hash does not know them"""
 
     def run(self, inputs: Inputs) -> dict[str, Array]:
         """The outputs in float32 by the reference engine: what IEEE hardware makes of the model.

@@ -224,14 +224,22 @@ class ReplaySession:
     ) -> dict[str, Any]:
         """All that decides a bit, an event or a share of a layer."""
         return {
-            "model": self._model.graph.sha256, "inputs": inputs_hash(given), "accelerator": self.accelerator.spec_hash,
+            "model": self._model.graph.sha256, "fixed": self._model.fixed_sha256, "nodes": self._model.graph.nodes_sha256,
+            "inputs": inputs_hash(given), "accelerator": self.accelerator.spec_hash,
             "mode": str(asked), "truth": truth.value, "events": self._events,
             "attribution": self._attribution, "shapley": self._shapley,
-            "layers": [entry.layer.name for entry in self._planned] + [one.name for one in self._vectors],
+            "layers": self._names(),
             "calibration": as_record(self._scales),
             "against": None if against is None
-            else {"accelerator": against.accelerator.spec_hash, "calibration": as_record(against._scales)},
+            else {
+                "accelerator": against.accelerator.spec_hash, "calibration": as_record(against._scales),
+                "layers": against._names(),
+            },
         }  # fmt: skip
+
+    def _names(self) -> list[str]:
+        """The layers and vector operations that the accelerator runs."""
+        return [entry.layer.name for entry in self._planned] + [one.name for one in self._vectors]
 
 
 def member(kind: type[E], value: str | E) -> E:

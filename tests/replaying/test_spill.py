@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper, numpy_helper
 
 from emu.deviation.run import replay
 from emu.errors import ModelError
 from emu.replaying.driver import run
-from tests.replaying import deep_model, small_models
-from tests.replaying.small_models import save
+from emu.replaying.session import LoadedModel, ReplaySession
+from tests.replaying import deep_model, recurrences, small_models
+from tests.replaying.small_models import FLOAT, save
 from tests.replaying.test_attribution import softmax_model
 
 ACCELERATOR = "hopper-fp8-promoted"
@@ -109,6 +111,49 @@ def test_other_inputs_are_another_question(model, inputs, tmp_path):
     run(model, inputs, ACCELERATOR, unfinished=tmp_path / "left")
     with pytest.raises(ModelError, match="inputs differ"):
         run(model, {"x": inputs["x"] + 1}, ACCELERATOR, unfinished=tmp_path / "left")
+
+
+def added(inputs):
+    """(x + c) w, with c an input."""
+    rng = np.random.default_rng(4)
+    nodes = [helper.make_node("Add", ["x", "c"], ["z"]), helper.make_node("MatMul", ["z", "w"], ["y"])]
+    return small_models.model(nodes, inputs, {"y": (FLOAT, 2)}, {"w": rng.standard_normal((3, 2)).astype(np.float32)})
+
+
+def test_other_fixed_inputs_are_another_question(tmp_path):
+    proto = added({"x": (FLOAT, [2, 3]), "c": (FLOAT, [3])})
+    x = {"x": np.ones((2, 3), np.float32)}
+
+    def session(c):
+        return ReplaySession(LoadedModel(proto, fixed={"c": np.full(3, c, np.float32)}), ACCELERATOR)
+
+    session(0).run(x, unfinished=tmp_path / "left")
+    session(0).run(x, unfinished=tmp_path / "left")
+    with pytest.raises(ModelError, match=r"another question \(fixed differ"):
+        session(5).run(x, unfinished=tmp_path / "left")
+
+
+def test_other_layers_of_the_truth_are_another_question(model, inputs, tmp_path):
+    loaded = LoadedModel(model)
+    one = ReplaySession(loaded, ACCELERATOR)
+    one.run(inputs, against=ReplaySession(loaded, "bf16-fma-f32"), unfinished=tmp_path / "left")
+    with pytest.raises(ModelError, match=r"another question \(against differ"):
+        one.run(inputs, against=ReplaySession(loaded, "bf16-fma-f32", layers="conv*"), unfinished=tmp_path / "left")
+
+
+def test_a_graph_of_other_nodes_is_another_question(tmp_path):
+    """A recurrence of open length is taken apart if all inputs tell it: other nodes are at the same places then."""
+    rng = np.random.default_rng(3)
+    proto, tensors = recurrences.cell(rng, "GRU", steps="steps")
+    proto.graph.node.append(helper.make_node("MatMul", ["x", "after_w"], ["after_y"], "after"))
+    proto.graph.initializer.append(numpy_helper.from_array(np.ones((recurrences.INPUTS, 2), np.float32), "after_w"))
+    proto.graph.output.append(helper.make_tensor_value_info("after_y", FLOAT, [None] * 3))
+    given = recurrences.inputs_of(proto, tensors)
+    ReplaySession(LoadedModel(proto), ACCELERATOR, layers="after").run(given, unfinished=tmp_path / "left")
+    with pytest.raises(ModelError, match=r"another question \(nodes differ"):
+        ReplaySession(LoadedModel(proto, like=[given]), ACCELERATOR, layers="after").run(
+            given, unfinished=tmp_path / "left"
+        )
 
 
 CHILD = """
