@@ -4,14 +4,14 @@
   whose operands are float32 or float16. One whose operands are both dequantised integers is the model's own
   (`emu.replaying.integers`).
 * Its name is the node's name, else the name of its first output; a name that several layers share gets the first
-  output appended.
+  output appended (and primes, if another layer has that name).
 * `layers` selects by glob; what it leaves out runs in reference arithmetic. A glob that selects nothing is an error.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -81,17 +81,33 @@ def find_layers(graph: Graph) -> tuple[Layer, ...]:
     """Every MatMul, Gemm, Conv, ConvTranspose and Einsum at the top level, whatever its types, in graph order."""
     nodes = [(index, node) for index, node in enumerate(graph.nodes) if is_mac(node)]
     integers = dequantised(graph.nodes, graph.constants, graph.dequantised)
-    count = Counter(node_label(node) for _, node in nodes)
+    names = _names([node for _, node in nodes])
     return tuple(
         Layer(
-            name=node_label(node) if count[node_label(node)] == 1 else f"{node_label(node)}:{node.output[0]}",
+            name=name,
             node=node,
             index=index,
             constant=(node.input[0] in graph.constants, node.input[1] in graph.constants),
             in_integers=integers.issuperset(node.input[:2]),
         )
-        for index, node in nodes
+        for name, (index, node) in zip(names, nodes, strict=True)
     )
+
+
+def _names(nodes: Sequence[NodeProto]) -> list[str]:
+    """A name of its own for each: weights, scales and records go by it."""
+    labels = [node_label(node) for node in nodes]
+    count = Counter(labels)
+    taken, names = {label for label in labels if count[label] == 1}, []
+    for label, node in zip(labels, nodes, strict=True):
+        name = label
+        if count[label] > 1:
+            name = f"{label}:{node.output[0]}"
+            while name in taken:
+                name += "'"
+            taken.add(name)
+        names.append(name)
+    return names
 
 
 def is_mac(node: NodeProto) -> bool:

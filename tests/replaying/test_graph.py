@@ -102,6 +102,15 @@ def test_layer_names(rng: np.random.Generator, tmp_path: Path) -> None:
     assert [layer.name for layer in find_layers(graph)] == ["same:a", "same:b", "y"]
 
 
+def test_every_layer_has_a_name_of_its_own(rng: np.random.Generator) -> None:
+    """Weights that are kept go by it: a name that is made must not be another layer's."""
+    named = (("o", ""), ("p", "o"), ("q", "o:o"))
+    nodes = [helper.make_node("MatMul", ["x", f"w{out}"], [out], name) for out, name in named]
+    constants = {f"w{out}": integers(rng, 8, 4) for out, _ in named}
+    proto = small_models.model(nodes, {"x": (FLOAT, ["n", 8])}, {out: (FLOAT, 2) for out, _ in named}, constants)
+    assert [layer.name for layer in find_layers(load_graph(proto))] == ["o:o'", "o:p", "o:o"]
+
+
 def test_hidden_layers_are_listed_and_run_in_reference_arithmetic(rng: np.random.Generator, tmp_path: Path) -> None:
     path = save(small_models.lstm(rng), tmp_path)
     result = run(path, {"x": integers(rng, 300, 1, 4)}, EXACT, mode="propagated")
