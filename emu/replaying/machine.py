@@ -17,6 +17,7 @@ from emu.errors import ModelError, OverflowRaised
 from emu.formats import Format, load_format
 from emu.layers.emulate import LayerOutput, StaticScales, emulate
 from emu.layers.gemm import Array, Lowered
+from emu.layers.transposed import TransposedGeometry
 from emu.replaying.engine import numpy_type
 from emu.replaying.graph import Graph
 from emu.replaying.layers import Layer, PlannedLayer
@@ -25,6 +26,9 @@ from emu.replaying.vectors import VectorNode
 from emu.schemes import Quantised
 
 AS_MUCH_AS_THERE_IS = Room()
+Layout = tuple[tuple[int, ...], ...]
+Weights = dict[str, tuple[Layout, Quantised]]
+"""By layer: how they are laid out as B, and what was made of them."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,8 +57,8 @@ class Machine:
     """chosen beforehand, by layer"""
     backend: str | None
     events: bool
-    weights: dict[str, Quantised] = field(default_factory=dict)
-    """quantised weights by layer, good for every run under the same plans"""
+    weights: Weights = field(default_factory=dict)
+    """quantised weights by layer, good for every run under the same plans where they are laid out alike"""
     keep_weights: bool = False
     """fill `weights`"""
 
@@ -102,15 +106,17 @@ class Machine:
         start = time.perf_counter()
         read = {name: values[name] for name in layer.node.input if name in values}
         lowered = room.in_tiles(layer.lower(read, self.graph, plan.k_order))
+        layout = _layout(lowered)
+        kept, columns = self.weights.get(layer.name, (None, None))
         try:
             output = emulate(
                 lowered, plan, static=self.scales.get(layer.name, (None, None)), backend=self.backend,
-                events=self.events, columns=self.weights.get(layer.name),
+                events=self.events, columns=columns if kept == layout else None,
             )  # fmt: skip
         except (ValueError, OverflowRaised) as error:  # NaN that came up on the way, K that the unit cannot take
             raise ModelError(f"{self.graph.path}: layer {layer.name!r}: {error}") from None
         if self.keep_weights and lowered.b_is_weights:
-            self.weights[layer.name] = output.columns
+            self.weights[layer.name] = layout, output.columns
         y, beyond = OutputCast(format=self.format_of(layer))(output.y)
         output = replace(output, y=y, output=output.output + beyond)
         return Ran(y=y, lowered=lowered, output=output, seconds=time.perf_counter() - start)
@@ -156,3 +162,15 @@ class Machine:
                     f"{self.graph.path}: layer {entry.layer.name!r}: tensor {name!r} holds NaN, "
                     f"and an operand format of unit {unit.name} has none"
                 )
+
+
+def _layout(lowered: Lowered) -> Layout:
+    """What B depends on besides the weights: B is repeated along a batch, and parted in a ConvTranspose's phases."""
+    geometry = lowered.geometry
+    batch: tuple[int, ...] = ()
+    cut: tuple[int, ...] = ()
+    if lowered.op == "MatMul" and geometry.groups > 1:
+        batch = lowered.output_shape[:-2]
+    if isinstance(geometry, TransposedGeometry):
+        cut = tuple(axis.before % axis.stride for axis in geometry.axes)
+    return lowered.b.shape, batch, cut

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from emu.accelerators import Accelerator, load_accelerator
 from emu.errors import SpecError
@@ -30,16 +30,13 @@ from emu.replaying.isolated import run_isolated
 from emu.replaying.job import Job, OnLayer, Progress
 from emu.replaying.layers import plan_layers
 from emu.replaying.loaded import Inputs, LoadedModel
-from emu.replaying.machine import Machine
+from emu.replaying.machine import Machine, Weights
 from emu.replaying.propagated import run_alone, run_propagated
 from emu.replaying.result import Fallback, FallbackReason, Mode, ReplayRun, Truth
 from emu.replaying.room import Scratch
 from emu.replaying.route import Route
 from emu.replaying.spill import Spill
 from emu.replaying.vectors import find_vector_nodes
-
-if TYPE_CHECKING:
-    from emu.schemes import Quantised
 
 E = TypeVar("E", bound=enum.Enum)
 __all__ = ["LoadedModel", "ReplaySession", "member"]
@@ -85,7 +82,7 @@ class ReplaySession:
         self.accelerator = load_accelerator(accelerator)
         self._model, self._backend, self._events, self._attribution = model, backend, events, attribution
         self._shapley = shapley
-        self._weights: dict[str, Quantised] = {}
+        self._weights: Weights = {}
         self._keep_weights = keep_weights
         graph, reference = model.graph, model.reference
         self._vectors = find_vector_nodes(graph, reference.types, self.accelerator, layers)
@@ -224,8 +221,9 @@ class ReplaySession:
     ) -> dict[str, Any]:
         """All that decides a bit, an event or a share of a layer."""
         return {
-            "model": self._model.graph.sha256, "fixed": self._model.fixed_sha256, "nodes": self._model.graph.nodes_sha256,
-            "inputs": inputs_hash(given), "accelerator": self.accelerator.spec_hash,
+            "model": self._model.graph.sha256, "fixed": self._model.fixed_sha256,
+            "nodes": self._model.graph.nodes_sha256, "inputs": inputs_hash(given),
+            "accelerator": self.accelerator.spec_hash,
             "mode": str(asked), "truth": truth.value, "events": self._events,
             "attribution": self._attribution, "shapley": self._shapley,
             "layers": self._names(),

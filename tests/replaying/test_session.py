@@ -50,6 +50,29 @@ def test_a_session_gives_the_bits_of_single_replays(
         assert (alone.inputs_sha256, alone.accelerator_hash) == (one.inputs_sha256, one.accelerator_hash)
 
 
+@pytest.mark.parametrize("accelerator", [*ACCELERATORS, "blackwell-mxfp8"])
+@pytest.mark.parametrize(
+    ("op", "attributes", "weights", "shapes"),
+    [  # B has another order of taps, other products, and another batch, from run to run
+        ("ConvTranspose", {"strides": [2, 2], "output_shape": [16, 16]}, (2, 2, 4, 4), [(1, 2, 7, 7), (1, 2, 8, 8)]),
+        ("ConvTranspose", {"strides": [2], "output_shape": [9]}, (2, 2, 4), [(1, 2, 4), (1, 2, 5)]),
+        ("MatMul", {}, (3, 5, 2), [(2, 3, 4, 5), (4, 3, 4, 5)]),
+        ("MatMul", {}, (2, 1, 5, 3), [(1, 2, 2, 4, 5), (2, 2, 1, 4, 5)]),
+    ],
+)
+def test_kept_weights_are_laid_out_as_each_run_wants_them(
+    rng: np.random.Generator, accelerator: str, op: str, attributes: Any, weights: Any, shapes: Any
+) -> None:
+    node, rank = helper.make_node(op, ["x", "w"], ["y"], **attributes), len(shapes[0])
+    constants = {"w": rng.standard_normal(weights).astype(np.float32)}
+    proto = small_models.model([node], {"x": (FLOAT, [None] * rank)}, {"y": (FLOAT, rank)}, constants)
+    session = ReplaySession(LoadedModel(proto), accelerator)
+    for shape in (*shapes, shapes[0]):
+        x = {"x": rng.standard_normal(shape).astype(np.float32)}
+        (kept,), (anew,) = session.run(x).layers, run(proto, x, accelerator).layers
+        assert kept.emulated.tobytes() == anew.emulated.tobytes()
+
+
 @pytest.mark.parametrize("accelerator", ACCELERATORS)
 def test_outputs_alone_are_those_of_a_propagated_replay(path: Path, rng: np.random.Generator, accelerator: str) -> None:
     session = ReplaySession(LoadedModel(path), accelerator)
