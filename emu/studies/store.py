@@ -12,7 +12,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ class Store:
         path = Path(folder)
         if (path / ABOUT).is_file():
             return Store(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(not _begun(one) for one in path.iterdir())):
             raise ModelError(f"{folder}: is not empty and holds no study: name another folder")
         return None
 
@@ -114,7 +115,8 @@ class Store:
 
         out = {}
         for path in sorted(self.results.glob(f"*{FAILED}")):
-            out[path.name.removesuffix(FAILED)] = str(parquet.read_table(path)["reason"][0])
+            with _readable(path):
+                out[path.name.removesuffix(FAILED)] = str(parquet.read_table(path)["reason"][0])
         return out
 
     def put(self, key: str, rows: pa.Table, *, failed: bool) -> None:
@@ -142,7 +144,7 @@ class Store:
         for key in keys:
             path = self.results / f"{key}{DONE}"
             if path.is_file():
-                with parquet.ParquetFile(path) as file:  # one small file: quicker than as a data set
+                with _readable(path), parquet.ParquetFile(path) as file:  # small: quicker than as a data set
                     tables.append(file.read(columns=None if columns is None else list(columns)))
         if tables:
             return pa.concat_tables(tables, promote_options="default")
@@ -167,18 +169,45 @@ class Store:
         path = self.folder / POINTS
         if not path.is_file():
             raise ModelError(f"{self.folder}: the study has not run yet")
-        return parquet.read_table(path)
+        with _readable(path):
+            return parquet.read_table(path)
 
     def costs(self) -> dict[str, Mapping[str, float]]:
         """What the cost model said of points when the study last ran, by key, if it said anything."""
         if not (self.folder / POINTS).is_file():
             return {}
-        records = self.points().select(["key", *COSTS]).to_pylist()
+        with _readable(self.folder / POINTS):
+            records = self.points().select(["key", *COSTS]).to_pylist()
         return {
             record["key"]: {name: record[name] for name in COSTS}
             for record in records
             if None not in (record[name] for name in COSTS)
         }
+
+
+def _begun(path: Path) -> bool:
+    """Whether this is what a run leaves that is killed before it has written `study.json`."""
+    if path.is_symlink():
+        return False
+    if path.name == RESULTS:
+        return path.is_dir() and not any(path.iterdir())
+    return path.name.startswith(f".{ABOUT}.") and path.name.endswith(".tmp") and path.is_file()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be read.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError, KeyError, IndexError) as error:
+        text = " ".join(str(error).split())
+        raise ModelError(f"{path}: cannot be read: {text}; delete it and run the study again") from None
 
 
 def _write(path: Path, about: Mapping[str, Any]) -> None:
