@@ -2,7 +2,8 @@
 
 * A deviation (`sqnr`, `mse`, `mean_error`, `max_ulp`, `saturated`, …) is a column of a replay's rows, one number for
   each layer; `over` makes one of them: `worst` (the default), `mean`, `median`, `total`. NaN is left out of the last
-  three (of +inf and -inf together they make NaN); for `worst` it is worse than any number. `layers` is a glob over the layers that count.
+  three (+inf and -inf together make NaN); for `worst` it is worse than any number. `layers` is a glob over the layers
+  that count.
 * `output.COLUMN` is the same of the model's outputs, of a propagated replay; `output.argmax_agreement` and
   `output.topk_agreement` are there too. `layers` is then a glob over outputs.
 * `task.NAME` is a score of the workload's task; which way it is better must be said (`goal`).

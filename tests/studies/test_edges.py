@@ -41,7 +41,7 @@ def test_points_without_their_costs_can_be_shown(two, tmp_path):
 
 
 def test_a_run_without_answers_has_no_rows(two, tmp_path):
-    def progress(done, total, _):
+    def progress(_done, total, _what):
         if total:
             raise KeyboardInterrupt
 
