@@ -123,7 +123,10 @@ class Store:
         """Keep one answer; what was kept under the key before is replaced."""
         from pyarrow import parquet
 
-        with replacing(self.results / f"{key}{FAILED if failed else DONE}") as temporary:
+        path = self.results / f"{key}{FAILED if failed else DONE}"
+        if path.is_symlink():  # a store of somebody else's must not name what is written
+            raise ModelError(f"{path}: is a symbolic link; delete it and run the study again")
+        with replacing(path) as temporary:
             parquet.write_table(rows, temporary, **SMALL)
         if not failed:
             (self.results / f"{key}{FAILED}").unlink(missing_ok=True)

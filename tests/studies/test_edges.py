@@ -12,7 +12,9 @@ from pyarrow import nulls, parquet
 
 from emu import ModelError, SpecError
 from emu.studies import load_results, load_study
+from emu.studies.compare import compare
 from emu.studies.objectives import COSTS
+from emu.studies.search import strategy_of
 from emu.studies.store import ABOUT, POINTS
 from emu.studies.subject import SubjectKeys
 from emu.studies.view import View
@@ -138,3 +140,32 @@ def test_inputs_of_one_value_are_part_of_the_question(two):
         other = replace(part, fixed={"flag": np.array(value)})
         hashes.add(replace(subject, parts={"model": other}).sha256)
     assert len(hashes) == 3
+
+
+@pytest.mark.parametrize("method", ["grid", "optuna", "random"])
+def test_a_space_that_cannot_be_listed_is_refused_unless_it_is_sampled(two, method):
+    two["axes"] = {f"{name}.x": {"values": {"first": 1, "last": 5000}} for name in "abcde"}
+    two["search"] = {"method": method, "points": 3} if method != "grid" else {}
+    study = load_study(two)
+    if method == "random":
+        assert len(strategy_of(study).ask()) == 3
+        return
+    with pytest.raises(SpecError, match="span more than 1048576 points"):
+        strategy_of(study)
+
+
+def test_an_answer_is_not_written_through_a_link(two, tmp_path):
+    store = load_study(two).run(tmp_path / "out").store
+    (tmp_path / "mine").write_text("mine")
+    key = sorted(store.finished())[0]
+    (store.results / f"{key}.failed.parquet").symlink_to(tmp_path / "mine")
+    with pytest.raises(ModelError, match="is a symbolic link"):
+        store.put(key, store.read([key]), failed=True)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_costs_alone_are_no_answers_that_are_the_same(two, tmp_path):
+    two["objectives"] = {"energy": "energy_per_mac"}
+    views = [View(load_study(two).run(tmp_path / name)) for name in "ab"]
+    found = compare(*views)
+    assert (len(found.pairs), found.same_keys, found.changed) == (2, 0, ())

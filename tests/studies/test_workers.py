@@ -103,3 +103,20 @@ def test_two_studies_on_one_cluster_keep_their_subjects_apart(keys):
     expected = [evaluate(one, task).rows["sqnr_db"].to_pylist() for one in (subject, other)]
     assert [rows["sqnr_db"].to_pylist() for rows in (*found, again)] == [*expected, expected[0]]
     assert expected[0] != expected[1]
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_lost_is_one_error_and_what_is_done_is_kept(keys, tmp_path):
+    import distributed
+
+    keys["axes"] = {ALIGN: {"values": {"first": 4, "last": 23}}}
+    with distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+
+        def progress(done, *_):
+            if done == 3:
+                cluster.close()
+
+        with pytest.raises(ModelError, match="the Dask cluster was lost"):
+            load_study(keys).run(tmp_path / "out", scheduler=address, progress=progress)
+    assert len(load_results(tmp_path / "out").store.finished()) >= 3

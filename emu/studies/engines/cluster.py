@@ -97,11 +97,16 @@ class Cluster(AbstractContextManager["Cluster"]):
             self._client.close()
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Answer]:
-        """Answers as they are done; few tasks are held at a time."""
+        """Answers as they are done; few tasks are held at a time.
+
+        Raises:
+            ModelError: the scheduler is gone.
+        """
         package, queue = distributed(), iter(tasks)
-        flying = {self._sent(task): task for task in islice(queue, WINDOW * self.width)}
-        done = package.as_completed(list(flying))
+        flying: dict[Any, Task] = {}
         try:
+            flying |= {self._sent(task): task for task in islice(queue, WINDOW * self.width)}
+            done = package.as_completed(list(flying))
             for future in done:
                 yield self._answer(future, flying[future], package)
                 del flying[future]
@@ -109,8 +114,11 @@ class Cluster(AbstractContextManager["Cluster"]):
                     sent = self._sent(task)
                     flying[sent] = task
                     done.add(sent)
+        except package.comm.CommClosedError as error:
+            raise ModelError(f"the Dask cluster was lost: {error}; what is done is kept") from None
         finally:
-            self._client.cancel(list(flying))
+            with contextlib.suppress(package.comm.CommClosedError):
+                self._client.cancel(list(flying))
 
     def _sent(self, task: Task) -> Any:
         key = f"emu-{self._run}-{task.name}"  # Dask takes equal keys for one task, whoever sends them
