@@ -21,6 +21,7 @@ from emu._version import SEMANTICS_VERSION, emu_version
 from emu.atomic import replacing
 from emu.errors import ModelError
 from emu.studies.objectives import COSTS
+from emu.studies.points import OWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -173,14 +174,15 @@ class Store:
         if not path.is_file():
             raise ModelError(f"{self.folder}: the study has not run yet")
         with _readable(path):
-            return parquet.read_table(path)
+            found = parquet.read_table(path)
+            found.select([*OWN, *COSTS])
+        return found
 
     def costs(self) -> dict[str, Mapping[str, float]]:
         """What the cost model said of points when the study last ran, by key, if it said anything."""
         if not (self.folder / POINTS).is_file():
             return {}
-        with _readable(self.folder / POINTS):
-            records = self.points().select(["key", *COSTS]).to_pylist()
+        records = self.points().select(["key", *COSTS]).to_pylist()
         return {
             record["key"]: {name: record[name] for name in COSTS}
             for record in records

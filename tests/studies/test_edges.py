@@ -115,6 +115,9 @@ def test_a_damaged_answer_names_its_file_and_can_be_deleted(two, tmp_path):
             damaged()
     file.unlink()
     assert not any(math.isnan(one["error"]) for one in load_study(two).run(out).points().to_pylist())
+    parquet.write_table(parquet.read_table(out / POINTS).drop_columns(["key"]), out / POINTS)
+    with pytest.raises(ModelError, match=f"{POINTS}: cannot be read.*key"):
+        load_results(out).points()
     (out / POINTS).write_bytes(b"")
     with pytest.raises(ModelError, match=f"{POINTS}: cannot be read"):
         load_results(out).points()
