@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,13 +160,23 @@ def _view(folder: Path, where: Sequence[str] = ()) -> View:
     from emu.studies.results import load_results
     from emu.studies.view import View
 
-    wanted = {}
     for text in where:
-        axis, sign, value = text.rpartition("=")
-        if not sign or not axis:
+        if text.find("=") < 1:
             raise click.UsageError(f"--where {text}: an axis, = and a value")
-        wanted[axis] = value
-    return View(load_results(folder)).where(wanted)
+    view = View(load_results(folder))
+    wanted = dict(_axis_and_value(view, text) for text in where)
+    return view.where(wanted)
+
+
+def _axis_and_value(view: View, text: str) -> tuple[str, str]:
+    """What stands before and after the first = that has the name of an axis before it: both may have a = in them."""
+    from emu.errors import SpecError
+
+    places = [place for place, sign in enumerate(text) if sign == "="]
+    for place in places:
+        with contextlib.suppress(SpecError):
+            return view.axis(text[:place]), text[place + 1 :]
+    return text[: places[0]], text[places[0] + 1 :]
 
 
 @command.command()

@@ -57,8 +57,9 @@ class _Builder:
             if not given.step:
                 raise self.error(f"{key}.values.step", "must not be 0", given.step)
             span = range(given.first, given.last + (1 if given.step > 0 else -1), given.step)
-            if len(span) > MOST_VALUES:
-                raise self.error(f"{key}.values", f"at most {MOST_VALUES} values", len(span))
+            count = (given.last - given.first) // given.step + 1  # len() refuses counts above 2^63
+            if count > MOST_VALUES:
+                raise self.error(f"{key}.values", f"at most {MOST_VALUES} values", count)
             given = tuple(span)
         if not given:
             raise self.error(key, "an axis has at least one value")

@@ -84,7 +84,8 @@ def compare(one: View, other: View) -> Comparison:
         if any((o.name, o.metric, o.over, o.layers) == (objective.name, objective.metric, objective.over,
                 objective.layers) for o in other.asked.objectives)
     )  # fmt: skip
-    keys = {point.key: point for point in one.answered}
+    kept = one.results.store.finished() & other.results.store.finished()  # costs alone have no answer
+    keys = {point.key: point for point in one.answered if point.key in kept}
     same = [key for key in dict.fromkeys(point.key for point in other.answered) if key in keys]
     changes = [_change(one, other, keys[key]) for key in same]
     return Comparison(

@@ -143,6 +143,11 @@ def _check_search(study: Asked, search: SearchKeys, axes: tuple[Axis, ...]) -> N
     if along != (search.along is not None) or (along and search.along not in names):
         reason = f"method {search.method.value!r} {'needs an axis to search' if along else 'takes none'}"
         raise error("along", reason, search.along, names if along else ())
+    if search.method is Method.BISECTION:
+        tied = [axis.name for axis in axes if search.along in axis.when or (axis.name == search.along and axis.when)]
+        if tied:  # a combination of the others would not say what the axis is worth
+            raise error("along", f"must apply to every point, and decide on no other axis: {tied[0]!r} has `when`",
+                        search.along)  # fmt: skip
     if search.method is Method.SENSITIVITY:
         paths = {path for axis in axes for choice in axis.choices for path in choice.settings}
         if len(axes) > 1 or not all(path.startswith("matrix.") for path in paths):

@@ -2,7 +2,8 @@
 
 * A deviation (`sqnr`, `mse`, `mean_error`, `max_ulp`, `saturated`, …) is a column of a replay's rows, one number for
   each layer; `over` makes one of them: `worst` (the default), `mean`, `median`, `total`. NaN is left out of the last
-  three; for `worst` it is worse than any number. `layers` is a glob over the layers that count.
+  three (+inf and -inf together make NaN); for `worst` it is worse than any number. `layers` is a glob over the layers
+  that count.
 * `output.COLUMN` is the same of the model's outputs, of a propagated replay; `output.argmax_agreement` and
   `output.topk_agreement` are there too. `layers` is then a glob over outputs.
 * `task.NAME` is a score of the workload's task; which way it is better must be said (`goal`).
@@ -95,11 +96,14 @@ class Objective:
             if self.counts(row["layer"])
         ]
         if self.over is Over.WORST:
-            return max(values, key=self.badness, default=math.nan)
+            return max(values, key=lambda value: (self.badness(value), math.isnan(value)), default=math.nan)
         known = [value for value in values if not math.isnan(value)]
-        if not known:
+        if not known or (math.inf in known and -math.inf in known):
             return math.nan
-        return _MADE[self.over](known)
+        try:
+            return _MADE[self.over](known)
+        except OverflowError:  # of finite numbers: their sum is out of float64's range
+            return sum(known) if self.over is Over.TOTAL else math.fsum(value / len(known) for value in known)
 
     def badness(self, value: float) -> float:
         """A number that is larger the worse the value is; NaN is worst."""

@@ -28,6 +28,7 @@ from emu.spec.read import NOT_INHERITED
 from emu.units.load import unit_mapping
 
 MOST_PARTS = 32
+MOST_REPEATS = 64
 _PART = re.compile(r'"([^"]*)"|([^."]+)')
 OPERANDS = ("a", "b", "c", "d")
 NAMED = ("unit", "scheme", "format")
@@ -70,7 +71,11 @@ def with_settings(accelerator: Mapping[str, Any], settings: Mapping[str, Any], f
     """
     out = dict(accelerator)
     for path, value in settings.items():
-        out = _Setter(path, folder).table(out, parse_path(path), value, "")
+        setter = _Setter(path, folder)
+        try:
+            out = setter.table(out, parse_path(path), value, "")
+        except (TypeError, AttributeError):  # another path of the point has put something else there
+            raise setter.error("leads into something that is not of a unit's, scheme's or format's shape") from None
     return out
 
 
@@ -217,7 +222,7 @@ def _base(unit: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
 def _repeated(level: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A level, written out."""
     times = level.get("repeat", 1)
-    if not isinstance(times, int) or times == 1:
+    if not isinstance(times, int) or not 1 < times <= MOST_REPEATS:  # what is illegal is not written out
         return [level]
     once = {key: value for key, value in level.items() if key != "repeat"}
     return [once] * times

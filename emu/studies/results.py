@@ -5,7 +5,8 @@
 * `Results.points()`: one row for each point, with its axes, its objectives, whether it keeps the constraints (`kept`; a
   point that was not run keeps none), whether it is on the Pareto front (`pareto`), and why it has no numbers
   (`failed`), if it has none.
-* `Results.rows()`: one row for each layer (output, score) of each point, with the point's axes before it.
+* `Results.rows()`: one row for each layer (output, score) of each point, with the point's axes before it
+  (an axis that is called like a column of theirs as `axis.NAME`).
 * A point is on the Pareto front if no other point is as good in every objective and better in one, among the points
   that keep the constraints and whose objectives all have a value.
 """
@@ -64,6 +65,8 @@ class Results:
 
     def rows(self) -> pa.Table:
         """One row for each layer, output and score of each point."""
+        import pyarrow as pa
+
         points = self.store.points()
         keys = points["key"].to_pylist()
         rows = self.store.read(dict.fromkeys(keys))
@@ -71,8 +74,10 @@ class Results:
         for place, key in enumerate(rows["key"].to_pylist()):
             places.setdefault(key, []).append(place)
         pairs = [(number, place) for number, key in enumerate(keys) for place in places.get(key, ())]
-        out = points.take([number for number, _ in pairs])
-        chosen = rows.drop_columns(["key"]).take([place for _, place in pairs])
+        numbers, taken = (pa.array([pair[i] for pair in pairs], pa.int64()) for i in range(2))
+        out = points.take(numbers)
+        chosen = rows.drop_columns(["key"]).take(taken)
+        out = out.rename_columns([f"axis.{name}" if name in chosen.column_names else name for name in out.column_names])
         for field in chosen.schema:
             out = out.append_column(field, chosen[field.name])
         return out

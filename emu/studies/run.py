@@ -65,6 +65,8 @@ def run_study(
     """
     if workers and scheduler is not None:
         raise ValueError("give workers or a scheduler, not both")
+    if workers < 0:
+        raise ValueError(f"workers: {workers} is less than 0")
     report = progress or _silent
     report(0, 0, "checking the points")
     first = strategy_of(study)

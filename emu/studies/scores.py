@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 REGISTERS = "register_bits"
 
 
-def values_of(study: Asked, rows: pa.Table, costs: Mapping[str, float]) -> dict[str, float]:
+def values_of(study: Asked, rows: pa.Table, costs: Mapping[str, float | None]) -> dict[str, float]:
     """Every objective of a point.
 
     Args:
@@ -34,9 +34,10 @@ def values_of(study: Asked, rows: pa.Table, costs: Mapping[str, float]) -> dict[
     return {objective.name: _value(objective, records, costs) for objective in study.objectives}
 
 
-def _value(objective: Objective, rows: Sequence[Mapping[str, Any]], costs: Mapping[str, float]) -> float:
+def _value(objective: Objective, rows: Sequence[Mapping[str, Any]], costs: Mapping[str, float | None]) -> float:
     if objective.is_cost:
-        return costs.get(objective.metric, math.nan)
+        cost = costs.get(objective.metric)  # None: the run ended before the point had its cost
+        return math.nan if cost is None else cost
     if objective.is_task:
         name = objective.metric.removeprefix(TASK)
         return next((row["score"] for row in rows if row["kind"] == TASK_ROWS and row["layer"] == name), math.nan)

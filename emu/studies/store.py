@@ -12,7 +12,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from emu._version import SEMANTICS_VERSION, emu_version
 from emu.atomic import replacing
 from emu.errors import ModelError
 from emu.studies.objectives import COSTS
+from emu.studies.points import OWN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +80,7 @@ class Store:
         path = Path(folder)
         if (path / ABOUT).is_file():
             return Store(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(not _begun(one) for one in path.iterdir())):
             raise ModelError(f"{folder}: is not empty and holds no study: name another folder")
         return None
 
@@ -114,14 +116,18 @@ class Store:
 
         out = {}
         for path in sorted(self.results.glob(f"*{FAILED}")):
-            out[path.name.removesuffix(FAILED)] = str(parquet.read_table(path)["reason"][0])
+            with _readable(path):
+                out[path.name.removesuffix(FAILED)] = str(parquet.read_table(path)["reason"][0])
         return out
 
     def put(self, key: str, rows: pa.Table, *, failed: bool) -> None:
         """Keep one answer; what was kept under the key before is replaced."""
         from pyarrow import parquet
 
-        with replacing(self.results / f"{key}{FAILED if failed else DONE}") as temporary:
+        path = self.results / f"{key}{FAILED if failed else DONE}"
+        if path.is_symlink():  # a store of somebody else's must not name what is written
+            raise ModelError(f"{path}: is a symbolic link; delete it and run the study again")
+        with replacing(path) as temporary:
             parquet.write_table(rows, temporary, **SMALL)
         if not failed:
             (self.results / f"{key}{FAILED}").unlink(missing_ok=True)
@@ -142,7 +148,7 @@ class Store:
         for key in keys:
             path = self.results / f"{key}{DONE}"
             if path.is_file():
-                with parquet.ParquetFile(path) as file:  # one small file: quicker than as a data set
+                with _readable(path), parquet.ParquetFile(path) as file:  # small: quicker than as a data set
                     tables.append(file.read(columns=None if columns is None else list(columns)))
         if tables:
             return pa.concat_tables(tables, promote_options="default")
@@ -167,7 +173,10 @@ class Store:
         path = self.folder / POINTS
         if not path.is_file():
             raise ModelError(f"{self.folder}: the study has not run yet")
-        return parquet.read_table(path)
+        with _readable(path):
+            found = parquet.read_table(path)
+            found.select([*OWN, *COSTS])
+        return found
 
     def costs(self) -> dict[str, Mapping[str, float]]:
         """What the cost model said of points when the study last ran, by key, if it said anything."""
@@ -179,6 +188,31 @@ class Store:
             for record in records
             if None not in (record[name] for name in COSTS)
         }
+
+
+def _begun(path: Path) -> bool:
+    """Whether this is what a run leaves that is killed before it has written `study.json`."""
+    if path.is_symlink():
+        return False
+    if path.name == RESULTS:
+        return path.is_dir() and not any(path.iterdir())
+    return path.name.startswith(f".{ABOUT}.") and path.name.endswith(".tmp") and path.is_file()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say which file it is that cannot be read.
+
+    Raises:
+        ModelError: it is damaged.
+    """
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError, KeyError, IndexError) as error:
+        text = " ".join(str(error).split())
+        raise ModelError(f"{path}: cannot be read: {text}; delete it and run the study again") from None
 
 
 def _write(path: Path, about: Mapping[str, Any]) -> None:

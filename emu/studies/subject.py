@@ -52,11 +52,23 @@ class Subject:
     @cached_property
     def sha256(self) -> str:
         """Of all that a point's results depend on here: models, inputs, calibration, the task's size."""
-        about = {name: [part.model.graph.sha256, inputs_hash(dict(part.inputs))] for name, part in self.parts.items()}
+        about = {
+            name: [part.model.graph.sha256, inputs_hash(dict(part.inputs)), *self._fixed(part)]
+            for name, part in self.parts.items()
+        }
         calibration = None if self.calibration is None else inputs_hash(dict(self.calibration))
-        task = None if self.opened is None else [self.opened.workload.name, self.opened.task.size]
+        task: list[object] | None = None
+        if self.opened is not None:
+            workload = self.opened.workload
+            files = {role: file.sha256 for role, file in workload.files.items()}
+            task = [workload.name, workload.task.value, self.opened.task.size, files, workload.recordings]
         text = json.dumps([about, calibration, task], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @staticmethod
+    def _fixed(part: Part) -> list[str]:
+        """The hash of inputs that are no part of a model's own hash; none of a part that has none."""
+        return [inputs_hash(dict(part.fixed))] if part.fixed else []
 
 
 @dataclass(frozen=True, kw_only=True)

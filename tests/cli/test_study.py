@@ -172,3 +172,15 @@ def test_results_are_dataframes_in_one_line(folder):  # noqa: F811
     assert table[ALIGN].to_list() == [4, 4, 6, 6, 9, 9, 13, 13]
     assert json.loads((folder / "study.json").read_text())["name"] == "small <study>"
     assert emu.load_results(folder).points().to_pandas().shape == table.shape
+
+
+def test_where_takes_values_and_axes_with_an_equals_sign(eight, tmp_path, capsys):  # noqa: F811
+    exact, chain = (f"generic:{kind}(a=float16, b=float16, acc=float32)" for kind in ("exact", "fma"))
+    matrix = {"unit": exact, "activations": {"scheme": "cast"}, "weights": {"scheme": "cast"}}
+    axes = {"matrix.unit": {"values": [exact, chain], "label": "a=b"}}
+    load_study({**eight, "accelerator": {"matrix": matrix}, "axes": axes}).run(tmp_path / "out")
+    capsys.readouterr()
+    assert run(["study", "show", str(tmp_path / "out"), "--all", "--where", f"a=b={chain}"]) == 0
+    assert "1 point" in capsys.readouterr().out
+    assert run(["study", "show", str(tmp_path / "out"), "--where", "c=d=e"]) == 1
+    assert "got 'c'" in capsys.readouterr().err

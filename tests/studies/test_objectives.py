@@ -89,3 +89,20 @@ def test_the_cost_of_a_mixed_accelerator_is_weighed_by_macs():
     assert found["energy_per_mac"] == pytest.approx((3 * p.energy_per_mac + q.energy_per_mac) / 4, rel=1e-12)
     assert found["register_bits"] == max(p.register_bits, q.register_bits)
     assert costs_of(plain, None)["energy_per_mac"] == emu.cost(plain).energy_per_mac
+
+
+@pytest.mark.parametrize("values", [[math.inf, math.nan], [math.nan, math.inf]])
+def test_nan_is_worse_than_infinity_in_any_order(values):
+    assert math.isnan(objective("mse", goal=Goal.MINIMISE).of_rows(rows(mse=values)))
+
+
+@pytest.mark.parametrize("over", [Over.MEAN, Over.MEDIAN, Over.TOTAL])
+def test_infinities_of_both_signs_make_nan(over):
+    assert math.isnan(objective(over=over).of_rows(rows(sqnr_db=[math.inf, -math.inf])))
+    assert objective(over=over).of_rows(rows(sqnr_db=[math.inf, math.inf])) == math.inf
+
+
+def test_sums_beyond_the_range_of_float64_are_infinite_and_means_are_not():
+    huge = rows(mse=[2.0**1023, 2.0**1023, 2.0**1023, 2.0**1023])
+    assert objective("mse", Over.TOTAL, goal=Goal.MINIMISE).of_rows(huge) == math.inf
+    assert objective("mse", Over.MEAN, goal=Goal.MINIMISE).of_rows(huge) == 2.0**1023

@@ -1,6 +1,8 @@
 """On a Dask cluster: points are tasks, and a worker that dies loses nothing but what it was doing.
 
-* The subject is sent once, as a plugin of the cluster: workers that join later get it too.
+* The subject is sent once, as a plugin of the cluster: workers that join later get it too. It and the tasks have names
+  of this run alone: other studies may run on the same cluster at the same time.
+* A worker that cannot open the subject (another emu or none, no files) is an error before anything runs.
 * Answers come back to the client as they are done, which alone writes them: workers need no shared disk.
 * A point at which workers die `MOST_DEATHS` times is an answer that says so. What is not done when the client leaves is
   cancelled.
@@ -17,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from emu.errors import EmuError, ModelError
 from emu.studies.crate import Crate
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 MOST_DEATHS = 3
 WINDOW = 8
 """Tasks that are with the cluster at a time, for each worker."""
-PLUGIN = "emu-subject"
 
 
 class MissingDaskError(EmuError, ImportError):
@@ -60,7 +62,7 @@ class Cluster(AbstractContextManager["Cluster"]):
             crate: the subject.
 
         Raises:
-            ModelError: the scheduler does not answer.
+            ModelError: the scheduler does not answer, or a worker cannot take the subject.
         """
         package = distributed()
         self._own = isinstance(client, str)
@@ -68,7 +70,19 @@ class Cluster(AbstractContextManager["Cluster"]):
             self._client = package.Client(client, timeout="30s") if isinstance(client, str) else client
         except (OSError, ValueError) as error:
             raise ModelError(f"the Dask scheduler {client} does not answer: {error}") from None
-        self._client.register_plugin(_plugin(crate), name=PLUGIN)
+        self._run = uuid4().hex
+        try:
+            self._client.register_plugin(_plugin(crate, self._run), name=self._plugin)
+        except BaseException as error:
+            self.__exit__()
+            if not isinstance(error, Exception):
+                raise
+            reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise ModelError(f"a worker of the Dask cluster cannot open the workload: {reason}") from error
+
+    @property
+    def _plugin(self) -> str:
+        return f"emu-subject-{self._run}"
 
     @property
     def width(self) -> int:
@@ -78,16 +92,21 @@ class Cluster(AbstractContextManager["Cluster"]):
     def __exit__(self, *_: object) -> None:
         """Leave the cluster as it was."""
         with contextlib.suppress(Exception):  # a cluster that is gone has nothing to be cleared
-            self._client.unregister_worker_plugin(PLUGIN)
+            self._client.unregister_worker_plugin(self._plugin)
         if self._own:
             self._client.close()
 
     def run(self, tasks: Iterable[Task]) -> Iterator[Answer]:
-        """Answers as they are done; few tasks are held at a time."""
+        """Answers as they are done; few tasks are held at a time.
+
+        Raises:
+            ModelError: the scheduler is gone.
+        """
         package, queue = distributed(), iter(tasks)
-        flying = {self._sent(task): task for task in islice(queue, WINDOW * self.width)}
-        done = package.as_completed(list(flying))
+        flying: dict[Any, Task] = {}
         try:
+            flying |= {self._sent(task): task for task in islice(queue, WINDOW * self.width)}
+            done = package.as_completed(list(flying))
             for future in done:
                 yield self._answer(future, flying[future], package)
                 del flying[future]
@@ -95,21 +114,27 @@ class Cluster(AbstractContextManager["Cluster"]):
                     sent = self._sent(task)
                     flying[sent] = task
                     done.add(sent)
+        except package.comm.CommClosedError as error:
+            raise ModelError(f"the Dask cluster was lost: {error}; what is done is kept") from None
         finally:
-            self._client.cancel(list(flying))
+            with contextlib.suppress(package.comm.CommClosedError):
+                self._client.cancel(list(flying))
 
     def _sent(self, task: Task) -> Any:
-        return self._client.submit(_evaluate, task, key=f"emu-{task.name}", retries=MOST_DEATHS, pure=False)
+        key = f"emu-{self._run}-{task.name}"  # Dask takes equal keys for one task, whoever sends them
+        return self._client.submit(_evaluate, task, self._run, key=key, retries=MOST_DEATHS, pure=False)
 
     def _answer(self, future: Any, task: Task, package: Any) -> Answer:
         try:
             answer: Answer = future.result()
         except package.scheduler.KilledWorker:
             return Answer.failure(task, "the workers that ran it died (out of memory?)")
+        except package.client.CancelledError as error:
+            raise ModelError(f"the Dask cluster was lost: {error}; what is done is kept") from None
         return answer
 
 
-def _plugin(crate: Crate) -> Any:
+def _plugin(crate: Crate, run: str) -> Any:
     """What gives a worker its subject."""
 
     class Plugin(distributed().WorkerPlugin):  # type: ignore[misc]
@@ -117,11 +142,15 @@ def _plugin(crate: Crate) -> Any:
 
         def setup(self, worker: Any) -> None:
             """Open it."""
-            worker.emu_subject = crate.open()
+            worker.emu_subjects = {**getattr(worker, "emu_subjects", {}), run: crate.open()}
+
+        def teardown(self, worker: Any) -> None:
+            """Let go of it."""
+            worker.emu_subjects = {name: one for name, one in worker.emu_subjects.items() if name != run}
 
     return Plugin()
 
 
-def _evaluate(task: Task) -> Answer:
-    subject: Subject = distributed().get_worker().emu_subject
+def _evaluate(task: Task, run: str) -> Answer:
+    subject: Subject = distributed().get_worker().emu_subjects[run]
     return evaluate(subject, task)
