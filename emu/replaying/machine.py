@@ -123,7 +123,10 @@ class Machine:
 
     def _vector(self, node: VectorNode, values: Mapping[str, Array]) -> Ran:
         start = time.perf_counter()
-        made = node.run({name: values[name] for name in node.node.input if name in values}, self.graph)
+        try:
+            made = node.run({name: values[name] for name in node.node.input if name in values}, self.graph)
+        except ValueError as error:  # more elements than a sum of this order takes
+            raise ModelError(f"{self.graph.path}: node {node.name!r}: {error}") from None
         with np.errstate(over="ignore"):
             y, _ = OutputCast(format=self.format_of(node))(made.astype(np.float32))
         return Ran(y=y, seconds=time.perf_counter() - start)

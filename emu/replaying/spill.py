@@ -87,6 +87,8 @@ class Spill:
             known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
         except (OSError, ValueError) as error:
             raise ModelError(f"{folder}: cannot hold finished layers: {error}") from None
+        if known is not None and not isinstance(known, dict):
+            raise ModelError(f"{folder}: cannot hold finished layers: {QUESTION} is not emu's")
         if known is not None and known != asked:
             wrong = sorted(key for key in {*known, *asked} if known.get(key) != asked.get(key))
             differ = ", ".join(wrong)
