@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from emu.accelerators import Accelerator, load_accelerator
 from emu.errors import OverflowRaised, SpecError
+from emu.replaying.walk import node_label
 from emu.studies.axes import Axis, Chosen
 from emu.studies.keys import ModelKeys
 
 if TYPE_CHECKING:
     from emu.studies.study import Study
+    from emu.studies.subject import Subject
 
 MOST_SHOWN = 20
 
@@ -70,6 +73,24 @@ def check_points(study: Study, points: Iterable[Chosen]) -> list[Point]:
         values = tuple(choice.label for choice in axis.choices)
         raise SpecError("all values mean the same accelerator", file=study.label, key=f"axes.{axis.name}", value=values)
     return ready
+
+
+def check_globs(study: Study, subject: Subject) -> None:
+    """Refuse objectives whose globs match nothing of the subject: they would be NaN at every point.
+
+    Raises:
+        SpecError: naming the objective.
+    """
+    graphs = [part.model.graph for part in subject.parts.values()]
+    nodes = sorted({node_label(node) for graph in graphs for node in graph.nodes})
+    outputs = sorted({name for graph in graphs for name in graph.outputs})
+    for objective in study.objectives:
+        names = outputs if objective.is_output else nodes
+        of_rows = not objective.is_cost and not objective.is_task
+        if of_rows and not any(fnmatchcase(name, objective.layers) for name in names):
+            reason = "no layer has such a name" if not objective.is_output else "no output has such a name"
+            key = f"objectives.{objective.name}.layers"
+            raise SpecError(reason, file=study.label, key=key, value=objective.layers, allowed=names)
 
 
 def words(chosen: Chosen) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from emu._version import SEMANTICS_VERSION, emu_version
 from emu.replaying.result import Kind, Mode
 from emu.studies.axes import Chosen, Named, name_of
-from emu.studies.check import Point, check_points, load_point
+from emu.studies.check import Point, check_globs, check_points, load_point
 from emu.studies.engines import Engine, Here, Processes
 from emu.studies.evaluate import Task
 from emu.studies.points import Known, points_table
@@ -76,12 +76,15 @@ def run_study(
     report(0, 0, "opening the workload")
     keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
     subject = keys.open()
+    check_globs(study, subject)
     store.note(accelerator=study.accelerator_name, subject_sha256=subject.sha256, environment=_environment())
     with _engine(keys, subject, workers, scheduler, study) as engine:
         run = _Run(study=study, store=store, subject=subject, engine=engine, report=report)
         run.hashes = {name_of(point.chosen): point.accelerator_hash for point in ready}
         while asked := first.ask():
-            first.tell(run.round(asked, first.most))
+            points = run.round(asked, first.most)
+            if first.learns:
+                first.tell([run.scored(one) for one in points])
     return Results(store)
 
 
@@ -117,7 +120,7 @@ class _Run:
         """accelerators of points that are known already"""
         self.wants_costs = any(objective.is_cost for objective in study.objectives)
 
-    def round(self, asked: Sequence[Chosen], most: int) -> list[Scored]:
+    def round(self, asked: Sequence[Chosen], most: int) -> list[Known]:
         """Points of one round of a search, answered."""
         points = [self.known_of(chosen, number) for number, chosen in enumerate(asked, len(self.known))]
         self.known += points
@@ -128,7 +131,7 @@ class _Run:
             if self.wants_costs:
                 self.known = [replace(one, costs=self.costs.get(one.key, {})) for one in self.known]
                 self.store.write_points(points_table(self.study.axes, self.known))
-        return [self.scored(one) for one in self.known[-len(points) :]]
+        return self.known[-len(points) :]
 
     def price(self, one: Known) -> None:
         """Ask the cost model about a point that has an answer, once."""

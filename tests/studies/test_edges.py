@@ -110,7 +110,7 @@ def test_a_damaged_answer_names_its_file_and_can_be_deleted(two, tmp_path):
     load_study(two).run(out)
     file = next((out / "results").iterdir())
     file.write_bytes(file.read_bytes()[:100])
-    for damaged in (lambda: load_results(out).points(), lambda: load_study(two).run(out)):
+    for damaged in (lambda: load_results(out).points(), lambda: load_study(two).run(out).points()):
         with pytest.raises(ModelError, match=f"{file.name}: cannot be read.*delete it"):
             damaged()
     file.unlink()

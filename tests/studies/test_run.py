@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import emu
-from emu import ModelError
+from emu import ModelError, SpecError
 from emu.studies import load_results, load_study
 from emu.studies.engines import processes
 from emu.studies.evaluate import Answer, Task, evaluate
@@ -299,3 +299,15 @@ def test_a_study_of_costs_alone_runs_nothing(keys, tmp_path):
     assert Store(tmp_path / "out").files() == []
     records = results.points().to_pylist()
     assert all(record["kept"] and record["energy"] > 0 for record in records)
+
+
+@pytest.mark.parametrize(
+    ("mode", "metric", "layers"), [("isolated", "sqnr", "none*"), ("propagated", "output.sqnr", "up")]
+)
+def test_an_objective_about_no_layer_is_refused_before_anything_runs(keys, tmp_path, mode, metric, layers):
+    keys["mode"] = mode
+    keys["objectives"] = {"error": {"metric": metric, "layers": layers}}
+    with pytest.raises(SpecError, match="such a name") as refusal:
+        load_study(keys).run(tmp_path / "out")
+    assert refusal.value.key == "objectives.error.layers"
+    assert Store(tmp_path / "out").files() == []

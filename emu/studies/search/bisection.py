@@ -49,6 +49,11 @@ class Bisection:
         """Points of all combinations, if all need as many as they may."""
         return self._most
 
+    @property
+    def learns(self) -> bool:
+        """Where to look next."""
+        return True
+
     def ask(self) -> list[Chosen]:
         """The middle of every interval that is not one value yet."""
         self._tried = [one for one in self._open if one.low < one.high]

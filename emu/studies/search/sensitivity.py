@@ -64,6 +64,11 @@ class Sensitivity:
         """Points in all, as far as is known."""
         return self._most
 
+    @property
+    def learns(self) -> bool:
+        """Where to look next."""
+        return True
+
     def ask(self) -> list[Chosen]:
         """The next maps."""
         return [self._point(one) for one in self._next]

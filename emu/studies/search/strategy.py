@@ -41,6 +41,11 @@ class Strategy(Protocol):
         """How many points there can be in all, for a progress bar."""
         ...
 
+    @property
+    def learns(self) -> bool:
+        """Whether what is told matters; a search that knows its points beforehand is told nothing."""
+        ...
+
 
 class Listed:
     """A search that knows its points beforehand."""
@@ -54,6 +59,11 @@ class Listed:
     def most(self) -> int:
         """All of them."""
         return len(self._points)
+
+    @property
+    def learns(self) -> bool:
+        """Nothing."""
+        return False
 
     def ask(self) -> list[Chosen]:
         """All of them, once."""

@@ -52,6 +52,11 @@ class Tpe:
         """The points asked for."""
         return self._count
 
+    @property
+    def learns(self) -> bool:
+        """Where to look next."""
+        return True
+
     def ask(self) -> list[Chosen]:
         """The next round."""
         count = min(BATCH, self._left)
