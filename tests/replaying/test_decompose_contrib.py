@@ -15,6 +15,7 @@ from emu.replaying.session import LoadedModel, ReplaySession
 
 from . import small_models
 from .attention_loop import product, softmax
+from .recurrences import sigmoid, tanh
 from .small_models import FLOAT
 from .test_decompose_attention import FUSED, eighths
 
@@ -58,6 +59,28 @@ def replayed(proto: Any, given: Tensors) -> dict[str, Array]:
 
 def same(found: Array, want: Array) -> bool:
     return want.dtype == np.float32 and np.array_equal(found.view(np.uint32), want.view(np.uint32))
+
+
+def erf(x: Array) -> Array:
+    import math
+
+    return np.array([math.erf(one) for one in x.ravel()], np.float32).reshape(x.shape)
+
+
+@pytest.mark.parametrize("op", ["Gelu", "BiasGelu", "FastGelu", "QuickGelu"])
+@pytest.mark.parametrize("opset", [13, 20])
+def test_gelus(rng: np.random.Generator, op: str, opset: int) -> None:
+    x, b = eighths(rng, 2, 3, 8), eighths(rng, 8)
+    given = {"x": x, "b": b} if op in ("BiasGelu", "FastGelu") else {"x": x}
+    found = replayed(model(op, given, {}, {"y": 3}, opset=opset), given)["y"]
+    f = np.float32
+    x = x + b if "b" in given else x
+    if op == "QuickGelu":
+        assert same(found, x * sigmoid(f(1.702) * x))
+    elif opset < 20:
+        inner = x / f(np.sqrt(2)) if op != "FastGelu" else f(np.sqrt(2 / np.pi)) * (x + f(0.044715) * (x * x * x))
+        curve = tanh(inner) if op == "FastGelu" else erf(inner)
+        assert same(found, (curve + f(1)) * x * f(0.5))
 
 
 @pytest.mark.parametrize("opset", [13, 17, 23])

@@ -46,6 +46,8 @@ OPERATORS: dict[tuple[str, str], TakeApart] = {
     (CONTRIB, "SkipLayerNormalization"): norms.skip_layer_normalization,
     (CONTRIB, "SkipSimplifiedLayerNormalization"): norms.skip_layer_normalization,
     (CONTRIB, "FusedMatMul"): contrib.fused_matmul,
+    **{(CONTRIB, op): contrib.gelu for op in ("Gelu", "BiasGelu", "FastGelu")},
+    (CONTRIB, "QuickGelu"): contrib.quick_gelu,
     (CONTRIB, "MultiHeadAttention"): contrib_attention.multi_head_attention,
     (CONTRIB, "Attention"): contrib_attention.attention,
     (CONTRIB, "GroupQueryAttention"): grouped.take_apart,
@@ -82,7 +84,7 @@ def whole(graph: Graph) -> int:
 def _rule(graph: Graph, node: NodeProto) -> TakeApart | None:
     key = _key(node)
     rule = OPERATORS.get(key) or (functions.take_apart if functions.is_defined(graph, node) else None)
-    return None if rule is not None and functions.taken_whole(graph, node) else rule
+    return None if rule is not None and key[0] == "" and functions.taken_whole(graph, node) else rule
 
 
 def _key(node: NodeProto) -> tuple[str, str]:

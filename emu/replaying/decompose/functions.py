@@ -51,7 +51,7 @@ def is_defined(graph: Graph, node: NodeProto) -> bool:
 
 
 def taken_whole(graph: Graph, node: NodeProto) -> bool:
-    """Whether the vector unit takes a node as it is."""
+    """Whether the vector unit takes a node as it is: one of ONNX's own domain."""
     if node.domain not in ("", "ai.onnx"):
         return False
     used = sum(bool(name) for name in node.output)
