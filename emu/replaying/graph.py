@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 RANDOM_OPS = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
 )
+MOST_ROUNDS = 64
+"""How often what was taken apart is looked through for more to take apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,11 +187,12 @@ def _sized(graph: Graph, limits: Limits) -> Graph:
 
 def _apart(graph: Graph, limits: Limits) -> Graph:
     """Everything taken apart that can be; what rounds is not folded, even if it reads constants alone."""
-    while True:
+    for _ in range(MOST_ROUNDS):
         apart = decomposed(graph)
         if apart is None:
             return graph
         graph = _pruned(_folded(apart, limits, NO_ROUNDING))
+    raise ModelError(f"{graph.path}: operators that are made of others are nested more than {MOST_ROUNDS} deep")
 
 
 def _fixed(graph: Graph, values: Mapping[str, Array]) -> Graph:
