@@ -261,4 +261,4 @@ def test_importing_is_light() -> None:
         "heavy = {'onnx', 'onnxruntime', 'matplotlib', 'pyarrow', 'numba'} & set(sys.modules)\n"
         "raise SystemExit(str(sorted(heavy)) if heavy else 0)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-P", "-c", code], check=False).returncode == 0

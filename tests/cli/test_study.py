@@ -70,8 +70,8 @@ def test_ctrl_c_leaves_a_valid_store_and_the_same_command_goes_on(file, tmp_path
     values = ", ".join(str(n) for n in range(4, 25))
     file.write_text(file.read_text().replace("4, 6, 9, 13", values))
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "emu.cli.main", "study", "run", str(file), "--out", str(out)]
-    command[1:3] = ["-c", "from emu.cli.main import main; main()"]
+    main = "from emu.cli.main import main; main()"
+    command = [sys.executable, "-P", "-c", main, "study", "run", str(file), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and len(list(out.glob("results/[!.]*.parquet"))) < 3:

@@ -43,7 +43,7 @@ def test_memory_is_flat_as_points_grow():
     for points, sizes in ((1000, (10, 10, 10)), (10_000, (10, 10, 100))):
         keys = {**KEYS, "axes": axes(*sizes)}
         done = subprocess.run(
-            [sys.executable, "-c", CHECK, json.dumps(keys)], capture_output=True, text=True, check=True
+            [sys.executable, "-P", "-c", CHECK, json.dumps(keys)], capture_output=True, text=True, check=True
         )  # fmt: skip
         count, peak = map(int, done.stdout.split())
         assert count == points

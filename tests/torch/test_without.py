@@ -8,7 +8,7 @@ import sys
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     without = "import sys; sys.modules['torch'] = None\n"
-    return subprocess.run([sys.executable, "-c", without + code], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-P", "-c", without + code], capture_output=True, text=True, check=False)
 
 
 def test_the_error_names_the_extra() -> None:
