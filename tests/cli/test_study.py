@@ -85,7 +85,7 @@ def test_ctrl_c_leaves_a_valid_store_and_the_same_command_goes_on(file, tmp_path
     assert "Traceback" not in errors
     kept = len(load_results(out).store.finished())
     assert 3 <= int(done[1]) <= kept < 42
-    assert run(command[3:]) == 0
+    assert run(command[4:]) == 0
     assert len(load_results(out).store.finished()) == 42
 
 
