@@ -56,18 +56,9 @@ def layer_row(run: LayerRun, user: Mapping[str, Metric] = NO_METRICS) -> LayerRo
         weights=run.weights,
         output_format=run.output_format.name,
         seconds=run.seconds,
-        sqnr_db=metrics.sqnr_db(pairs),
-        mse=metrics.mse(pairs),
-        max_abs=metrics.max_abs(pairs),
-        mean_error=metrics.mean_error(pairs),
-        magnitude_error=relative.magnitude_error(pairs),
+        **_errors(pairs),
         abs_p50=metrics.abs_percentile(pairs, 50),
         abs_p99=metrics.abs_percentile(pairs, 99),
-        cosine=metrics.cosine(pairs),
-        mean_relative=relative.mean_relative(pairs),
-        max_relative=relative.max_relative(pairs),
-        sign_flips=relative.sign_flips(pairs),
-        zeros_lost=relative.zeros_lost(pairs),
         truth_zeros=relative.zeros(pairs),
         binades=by_binade.exponents,
         binade_counts=by_binade.counts,
@@ -84,7 +75,6 @@ def layer_row(run: LayerRun, user: Mapping[str, Metric] = NO_METRICS) -> LayerRo
         elements=pairs.total,
         truth_not_finite=pairs.truth_not_finite,
         emulated_not_finite=pairs.emulated_not_finite,
-        left_out=pairs.left_out,
         quantiser_saturated=run.quantiser_saturated,
         quantiser_overflowed=run.quantiser_overflowed,
         output_saturated=run.output_saturated,
@@ -117,6 +107,23 @@ def _attributed(found: Attribution | None) -> dict[str, Any]:
     }
 
 
+def _errors(pairs: metrics.Pairs) -> dict[str, Any]:
+    """What the rows of layers and of outputs say alike."""
+    return {
+        "sqnr_db": metrics.sqnr_db(pairs),
+        "mse": metrics.mse(pairs),
+        "max_abs": metrics.max_abs(pairs),
+        "mean_error": metrics.mean_error(pairs),
+        "magnitude_error": relative.magnitude_error(pairs),
+        "cosine": metrics.cosine(pairs),
+        "mean_relative": relative.mean_relative(pairs),
+        "max_relative": relative.max_relative(pairs),
+        "sign_flips": relative.sign_flips(pairs),
+        "zeros_lost": relative.zeros_lost(pairs),
+        "left_out": pairs.left_out,
+    }
+
+
 def _named(by_stage: Mapping[Stage, T]) -> dict[str, T]:
     return {stage.value: x for stage, x in by_stage.items()}
 
@@ -138,19 +145,9 @@ def output_row(name: str, pair: OutputPair, user: Mapping[str, Metric] = NO_METR
     return OutputRow(
         output=name,
         shape=pair.truth.shape,
-        sqnr_db=metrics.sqnr_db(pairs),
-        mse=metrics.mse(pairs),
-        max_abs=metrics.max_abs(pairs),
-        mean_error=metrics.mean_error(pairs),
-        magnitude_error=relative.magnitude_error(pairs),
-        cosine=metrics.cosine(pairs),
-        mean_relative=relative.mean_relative(pairs),
-        max_relative=relative.max_relative(pairs),
-        sign_flips=relative.sign_flips(pairs),
-        zeros_lost=relative.zeros_lost(pairs),
+        **_errors(pairs),
         argmax_agreement=agreement.argmax_agreement(pair.truth, pair.emulated),
         argmax_rows=pair.truth.size // max(pair.truth.shape[-1], 1),
         topk_agreement=agreement.topk_agreement(pair.truth, pair.emulated),
-        left_out=pairs.left_out,
         user=values_of(user, pair.truth, pair.emulated, f"output {name}"),
     )

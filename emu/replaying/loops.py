@@ -14,16 +14,16 @@ Source: ONNX operators Loop and Scan, opset 9 on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emu.layers.gemm import Array
 from emu.replaying.branches import copied
+from emu.replaying.decompose.builder import Builder
 from emu.replaying.fallback import NO_ROUNDING
-from emu.replaying.sizes import Tensor, inferred_tensors
-from emu.replaying.walk import all_nodes, attributes_of, bodies, node_label
+from emu.replaying.sizes import inferred_tensors
+from emu.replaying.walk import all_nodes, attributes_of, bodies
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, TensorProto
@@ -72,37 +72,12 @@ def _computes(node: NodeProto) -> bool:
     return any(inner.op_type not in NO_ROUNDING for body in bodies(node) for inner in all_nodes(body))
 
 
-@dataclass(kw_only=True)
-class _Unrolled:
+class _Unrolled(Builder):
     """One loop."""
 
-    graph: Graph
-    node: NodeProto
-    tensors: dict[str, Tensor]
-    nodes: list[NodeProto] = field(default_factory=list)
-    constants: dict[str, TensorProto] = field(default_factory=dict)
-
     def __post_init__(self) -> None:
-        self.attributes = attributes_of(self.node)
+        super().__post_init__()
         self.body: GraphProto = self.attributes["body"]
-        self.unique = next(name for name in self.node.output if name)
-        self.label = node_label(self.node)
-
-    def constant(self, name: str, value: Array) -> str:
-        """Store a constant and return its name; equal names have equal values."""
-        from onnx import numpy_helper
-
-        name = f"{self.unique}/{name}"
-        self.constants[name] = numpy_helper.from_array(value, name)
-        return name
-
-    def op(self, op: str, inputs: Sequence[str], name: str, output: str = "", **attributes: Any) -> str:
-        """Append a node and return its output."""
-        from onnx import helper
-
-        output = output or f"{self.unique}/{name}"
-        self.nodes.append(helper.make_node(op, list(inputs), [output], f"{self.label}/{name}", **attributes))
-        return output
 
     def loop(self, room: int) -> bool:
         """Unroll a Loop, if it can be done in so many nodes."""
