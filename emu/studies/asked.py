@@ -44,3 +44,7 @@ class Asked:
     def objective(self, name: str) -> Objective:
         """An objective by its name."""
         return next(objective for objective in self.objectives if objective.name == name)
+
+    def keeps(self, values: Mapping[str, float]) -> bool:
+        """Whether a point with these objectives keeps all constraints."""
+        return all(constraint.kept(values[constraint.objective]) for constraint in self.constraints)

@@ -19,6 +19,7 @@ from emu.studies.axes import Axis, Chosen
 from emu.studies.keys import ModelKeys
 
 if TYPE_CHECKING:
+    from emu.studies.search import Strategy
     from emu.studies.study import Study
     from emu.studies.subject import Subject
 
@@ -73,6 +74,15 @@ def check_points(study: Study, points: Iterable[Chosen]) -> list[Point]:
         values = tuple(choice.label for choice in axis.choices)
         raise SpecError("all values mean the same accelerator", file=study.label, key=f"axes.{axis.name}", value=values)
     return ready
+
+
+def check_search(study: Study, search: Strategy) -> list[Point]:
+    """The points that a search may ask for: those that it knows beforehand, else the whole grid.
+
+    Raises:
+        SpecError: as `check_points`.
+    """
+    return check_points(study, study.points() if search.listed is None else search.listed)
 
 
 def check_globs(study: Study, subject: Subject) -> None:

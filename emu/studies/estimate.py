@@ -19,13 +19,11 @@ from typing import TYPE_CHECKING
 
 from emu.accelerators import load_accelerator
 from emu.errors import EmuError
-from emu.replaying.result import Kind
 from emu.studies.axes import Chosen
-from emu.studies.check import Point, check_points
+from emu.studies.check import Point, check_search
 from emu.studies.evaluate import Answer, Task, evaluate
 from emu.studies.question import Question
-from emu.studies.run import CHECKED
-from emu.studies.scores import values_of
+from emu.studies.scores import layers_of, values_of
 from emu.studies.search import Scored, strategy_of
 from emu.studies.store import SMALL, Store
 from emu.studies.subject import Subject, SubjectKeys
@@ -102,8 +100,8 @@ def estimate(study: Study, out: str | Path | None = None) -> Estimate:
     """
     store = None if out is None else Store.there(out)
     strategy = strategy_of(study)
-    exact = study.search.method in CHECKED
-    ready = check_points(study, strategy.ask() if exact else study.points())
+    exact = strategy.listed is not None
+    ready = check_search(study, strategy)
     hashes = {point.accelerator_hash for point in ready}
     question = Question.of(study)
     subject, opening, why_not = (None, None, "") if question.asks_nothing else _opened(study)
@@ -153,9 +151,8 @@ def _timed(study: Study, subject: Subject, question: Question) -> tuple[Answer, 
 
 def _scored(study: Study, asked: Sequence[Chosen], answer: Answer) -> Scored:
     """An answer for a search that wants to know the layers before it can say how many points it needs."""
-    rows = [row for row in answer.rows.to_pylist() if row["kind"] == Kind.MATRIX.value]
-    layers = tuple((row["layer"], row["op"]) for row in rows)
-    return Scored(chosen=asked[0], values=values_of(study, answer.rows, {}), kept=True, layers=layers)
+    values = values_of(study, answer.rows, {})
+    return Scored(chosen=asked[0], values=values, kept=True, layers=layers_of(answer.rows))
 
 
 def _bytes(answer: Answer) -> int:

@@ -26,9 +26,9 @@ from emu.spec import load_mapping
 from emu.spec.locate import is_path
 from emu.spec.read import NOT_INHERITED
 from emu.units.load import unit_mapping
+from emu.units.resolve import MAX_LEVELS
 
 MOST_PARTS = 32
-MOST_REPEATS = 64
 _PART = re.compile(r'"([^"]*)"|([^."]+)')
 OPERANDS = ("a", "b", "c", "d")
 NAMED = ("unit", "scheme", "format")
@@ -222,7 +222,7 @@ def _base(unit: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
 def _repeated(level: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """A level, written out."""
     times = level.get("repeat", 1)
-    if not isinstance(times, int) or not 1 < times <= MOST_REPEATS:  # what is illegal is not written out
+    if not isinstance(times, int) or not 1 < times <= MAX_LEVELS:  # what is illegal is not written out
         return [level]
     once = {key: value for key, value in level.items() if key != "repeat"}
     return [once] * times

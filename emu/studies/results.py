@@ -96,7 +96,7 @@ class Results:
             if key not in by_key:
                 by_key[key] = values_of(self.study, self.store.read([key], self.columns), record)
             record |= by_key[key]
-            record["kept"] = (nothing_to_run or key in finished) and self._kept(by_key[key])
+            record["kept"] = (nothing_to_run or key in finished) and self.study.keeps(by_key[key])
             record["failed"] = None if key in finished else failures.get(key)
         front = pareto([record for record in records if record["kept"]], self.study.objectives)
         for record in records:
@@ -108,9 +108,6 @@ class Results:
         ]
         unique = {field.name: field for field in fields}
         return pa.Table.from_pylist(records, schema=pa.schema(list(unique.values())))
-
-    def _kept(self, values: dict[str, float]) -> bool:
-        return all(constraint.kept(values[constraint.objective]) for constraint in self.study.constraints)
 
 
 def load_results(folder: str | Path) -> Results:

@@ -14,20 +14,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emu._version import SEMANTICS_VERSION, emu_version
-from emu.replaying.result import Kind, Mode
-from emu.studies.axes import Chosen, Named, name_of
-from emu.studies.check import Point, check_globs, check_points, load_point
+from emu.replaying.result import Mode
+from emu.studies.axes import Chosen, name_of
+from emu.studies.check import Point, check_globs, check_search, load_point
 from emu.studies.engines import Engine, Here, Processes
 from emu.studies.evaluate import Task
 from emu.studies.points import Known, points_table
 from emu.studies.question import Question
 from emu.studies.results import Results
-from emu.studies.scores import costs_of, values_of
+from emu.studies.scores import costs_of, layers_of, values_of
 from emu.studies.search import Scored, strategy_of
 from emu.studies.shares import whole
 from emu.studies.store import Store
 from emu.studies.subject import Subject, SubjectKeys
-from emu.studies.vocabulary import Method
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -38,8 +37,6 @@ Progress = Callable[[int, int, str], object]
 """Called with (points done, points in all, what is done now)."""
 ROUNDS, MOST_SHARES = 4, 64
 """Tasks that each worker should have, and parts that a point is cut into at most."""
-CHECKED = (Method.GRID, Method.RANDOM, Method.LATIN_HYPERCUBE)
-"""Methods whose points are known, and checked, before the first one runs."""
 
 
 def run_study(
@@ -69,9 +66,8 @@ def run_study(
         raise ValueError(f"workers: {workers} is less than 0")
     report = progress or _silent
     report(0, 0, "checking the points")
-    first = strategy_of(study)
-    listed = study.search.method in CHECKED
-    ready = check_points(study, strategy_of(study).ask() if listed else study.points())
+    search = strategy_of(study)
+    ready = check_search(study, search)
     store = Store.made(out, study.keys, study.name)
     report(0, 0, "opening the workload")
     keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
@@ -79,12 +75,11 @@ def run_study(
     check_globs(study, subject)
     store.note(accelerator=study.accelerator_name, subject_sha256=subject.sha256, environment=_environment())
     with _engine(keys, subject, workers, scheduler, study) as engine:
-        run = _Run(study=study, store=store, subject=subject, engine=engine, report=report)
-        run.hashes = {name_of(point.chosen): point.accelerator_hash for point in ready}
-        while asked := first.ask():
-            points = run.round(asked, first.most)
-            if first.learns:
-                first.tell([run.scored(one) for one in points])
+        run = _Run(study=study, store=store, subject=subject, engine=engine, report=report, ready=ready)
+        while asked := search.ask():
+            points = run.round(asked, search.most)
+            if search.listed is None:
+                search.tell([run.scored(one) for one in points])
     return Results(store)
 
 
@@ -110,14 +105,16 @@ def _environment() -> dict[str, Any]:
 class _Run:
     """One run under way."""
 
-    def __init__(self, *, study: Study, store: Store, subject: Subject, engine: Engine, report: Progress) -> None:
+    def __init__(
+        self, *, study: Study, store: Store, subject: Subject, engine: Engine, report: Progress, ready: Sequence[Point]
+    ) -> None:  # fmt: skip
         self.study, self.store, self.engine, self.report = study, store, engine, report
         self.question, self.subject_hash = Question.of(study), subject.sha256
         self.known: list[Known] = []
         self.costs: dict[str, Mapping[str, float]] = store.costs()
         self.failed: set[str] = set()
-        self.hashes: dict[Named, str] = {}
-        """accelerators of points that are known already"""
+        self.hashes = {name_of(point.chosen): point.accelerator_hash for point in ready}
+        """accelerators of points that were checked"""
         self.wants_costs = any(objective.is_cost for objective in study.objectives)
 
     def round(self, asked: Sequence[Chosen], most: int) -> list[Known]:
@@ -160,8 +157,8 @@ class _Run:
         if self.question.asks_nothing:
             return
         left = {key: one for key, one in wanted.items() if key not in finished and key not in self.failed}
-        before = len({one.key for one in self.known} - left.keys())
-        twice = len(self.known) - len({one.key for one in self.known})
+        keys = {one.key for one in self.known}
+        before, twice = len(keys - left.keys()), len(self.known) - len(keys)
         total = max(most - twice, before + len(left))
         self.report(before, total, "")
         shares = self.shares(len(left))
@@ -188,16 +185,10 @@ class _Run:
 
     def scored(self, one: Known) -> Scored:
         """A point's numbers."""
-        from pyarrow import compute as pc
-
         rows = self.store.read([one.key])
         values = values_of(self.study, rows, one.costs)
-        kept = one.key not in self.failed and all(
-            constraint.kept(values[constraint.objective]) for constraint in self.study.constraints
-        )
-        matrix = rows.filter(pc.field("kind") == Kind.MATRIX.value)
-        layers = tuple(zip(matrix["layer"].to_pylist(), matrix["op"].to_pylist(), strict=True))
-        return Scored(chosen=one.point.chosen, values=values, kept=kept, layers=layers)
+        kept = one.key not in self.failed and self.study.keeps(values)
+        return Scored(chosen=one.point.chosen, values=values, kept=kept, layers=layers_of(rows))
 
 
 def _silent(*_: Any) -> None:

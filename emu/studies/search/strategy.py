@@ -42,8 +42,8 @@ class Strategy(Protocol):
         ...
 
     @property
-    def learns(self) -> bool:
-        """Whether what is told matters; a search that knows its points beforehand is told nothing."""
+    def listed(self) -> Sequence[Chosen] | None:
+        """All points, of a search that knows them beforehand and need be told nothing; None if it learns."""
         ...
 
 
@@ -61,9 +61,9 @@ class Listed:
         return len(self._points)
 
     @property
-    def learns(self) -> bool:
-        """Nothing."""
-        return False
+    def listed(self) -> Sequence[Chosen]:
+        """All of them."""
+        return self._points
 
     def ask(self) -> list[Chosen]:
         """All of them, once."""

@@ -53,9 +53,8 @@ class Tpe:
         return self._count
 
     @property
-    def learns(self) -> bool:
-        """Where to look next."""
-        return True
+    def listed(self) -> None:
+        """It learns where to look next."""
 
     def ask(self) -> list[Chosen]:
         """The next round."""
