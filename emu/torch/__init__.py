@@ -2,9 +2,6 @@
 
 * `emulate` gives a copy of the model whose products (Linear, Conv, ConvTranspose, attention, matmul, einsum, …) run
   bit-exactly in the accelerator's units, and whose vector operations run in its vector unit where it has one.
-__all__ = [
-    "Clipping", "Emulation", "Fallback", "LayerUse", "calibration", "capture", "emulate", "emulation", "restore",
-]  # fmt: skip
 * `emulation` says what ran where; `restore` gives the model back its own arithmetic.
 
 PyTorch is an extra: `pip install 'emu-numerics[torch]'`. Inside this package `import torch` is PyTorch itself.

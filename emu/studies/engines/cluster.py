@@ -21,7 +21,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from emu.errors import EmuError, ModelError
+from emu.errors import ModelError
+from emu.extras import optional
 from emu.studies.crate import Crate
 from emu.studies.evaluate import Answer, Task, evaluate
 from emu.studies.subject import Subject
@@ -34,21 +35,13 @@ WINDOW = 8
 """Tasks that are with the cluster at a time, for each worker."""
 
 
-class MissingDaskError(EmuError, ImportError):
-    """The extra `cluster` is not installed."""
-
-
 def distributed() -> Any:
     """The package.
 
     Raises:
-        MissingDaskError: it is not installed.
+        MissingExtraError: it is not installed.
     """
-    try:
-        import distributed
-    except ImportError:
-        raise MissingDaskError("a Dask cluster needs an extra: pip install 'emu-numerics[cluster]'") from None
-    return distributed
+    return optional("distributed", extra="cluster", who="a Dask cluster")
 
 
 class Cluster(AbstractContextManager["Cluster"]):

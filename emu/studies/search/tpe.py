@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from emu.errors import EmuError
+from emu.extras import optional
 from emu.studies.axes import Choice, Chosen
 from emu.studies.search.strategy import Scored
 
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
 BATCH = 4
 
 
-class MissingOptunaError(EmuError, ImportError):
-    """The extra `search` is not installed."""
-
-
 class Tpe:
     """A search by Optuna."""
 
@@ -35,12 +31,9 @@ class Tpe:
         """Begin.
 
         Raises:
-            MissingOptunaError: it is not installed.
+            MissingExtraError: it is not installed.
         """
-        try:
-            import optuna
-        except ImportError:
-            raise MissingOptunaError("method 'optuna' needs an extra: pip install 'emu-numerics[search]'") from None
+        optuna: Any = optional("optuna", extra="search", who="method 'optuna'")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._optuna, self._study, self._left, self._count = optuna, study, count, count
         sampler = optuna.samplers.TPESampler(seed=seed % (1 << 32))

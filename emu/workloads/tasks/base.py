@@ -6,7 +6,6 @@ answers back in a form of its own; `score` judges them, with IEEE's answers besi
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import NDArray
 
-from emu.errors import EmuError
+from emu import extras
 
 Forward = Callable[[str, Mapping[str, Any]], dict[str, NDArray[Any]]]
 """From a part of the model (its name) and its inputs to its outputs."""
@@ -26,23 +25,13 @@ MODEL = "model"
 A = TypeVar("A")
 
 
-class MissingPackageError(EmuError, ImportError):
-    """A package of the extra `workloads` is not installed."""
-
-
 def optional(name: str) -> ModuleType:
-    """A package of the extra.
+    """A package of the extra `workloads`.
 
     Raises:
-        MissingPackageError: it is not installed.
+        MissingExtraError: it is not installed.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        package = name.partition(".")[0]
-        raise MissingPackageError(
-            f"this workload needs the Python package {package!r}: pip install 'emu-numerics[workloads]'"
-        ) from None
+    return extras.optional(name, extra="workloads", who="this workload")
 
 
 class Task(ABC, Generic[A]):
