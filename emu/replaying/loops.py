@@ -14,19 +14,18 @@ Source: ONNX operators Loop and Scan, opset 9 on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emu.replaying.branches import copied
-from emu.replaying.decompose.builder import Builder
+from emu.replaying.decompose.builder import Builder, rebuilt
 from emu.replaying.fallback import NO_ROUNDING
 from emu.replaying.sizes import inferred_tensors
 from emu.replaying.walk import all_nodes, attributes_of, bodies
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, NodeProto, TensorProto
+    from onnx import GraphProto, NodeProto
 
     from emu.replaying.graph import Graph
 
@@ -44,19 +43,15 @@ def unrolled(graph: Graph) -> Graph | None:
     if graph.opsets.get("", 1) < OLDEST or not any(_is_loop(node) for node in graph.nodes):
         return None
     tensors = inferred_tensors(graph, graph.nodes, graph.inputs)
-    nodes: list[NodeProto] = []
-    constants: dict[str, TensorProto] = {}
-    found = False
-    for node in graph.nodes:
-        made = _Unrolled(graph=graph, node=node, tensors=tensors) if _is_loop(node) else None
-        room = MOST_NODES - len(nodes)
-        if made is not None and (made.loop(room) if node.op_type == "Loop" else made.scan(room)):
-            nodes += made.nodes
-            constants |= made.constants
-            found = True
-        else:
-            nodes.append(node)
-    return replace(graph, nodes=tuple(nodes), constants=graph.constants | constants) if found else None
+
+    def build(node: NodeProto, before: int) -> Builder | None:
+        if not _is_loop(node):
+            return None
+        made = _Unrolled(graph=graph, node=node, tensors=tensors)
+        room = MOST_NODES - before
+        return made if (made.loop(room) if node.op_type == "Loop" else made.scan(room)) else None
+
+    return rebuilt(graph, build)
 
 
 def computing_bodies(graph: Graph) -> int:

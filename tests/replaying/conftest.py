@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.replaying import small_models
+
 TIMEOUT = 300
 """Seconds for one download."""
 
@@ -27,6 +29,18 @@ WheelFile = Callable[[str, str, str], Path]
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A model with every operator that the replay tells apart."""
+    return small_models.save(small_models.every_operator(np.random.default_rng(1)), tmp_path)
+
+
+@pytest.fixture
+def inputs() -> dict[str, np.ndarray]:
+    """Of that model."""
+    return {"x": np.random.default_rng(2).standard_normal((3, 2, 6, 6), dtype=np.float32)}
 
 
 def cache_folder() -> Path:

@@ -10,18 +10,6 @@ from onnx import TensorProto, helper, numpy_helper
 from emu.attribution import Stage
 from emu.replaying.driver import run
 from emu.replaying.result import Kind
-from tests.replaying import small_models
-from tests.replaying.small_models import save
-
-
-@pytest.fixture
-def model(tmp_path):
-    return save(small_models.every_operator(np.random.default_rng(1)), tmp_path)
-
-
-@pytest.fixture
-def inputs():
-    return {"x": np.random.default_rng(2).standard_normal((3, 2, 6, 6), dtype=np.float32)}
 
 
 @pytest.mark.parametrize("mode", ["isolated", "propagated"])

@@ -27,16 +27,6 @@ ONE, OTHER = "hopper-fp8-promoted", "int8-int32"
 
 
 @pytest.fixture
-def model(tmp_path):
-    return save(small_models.every_operator(np.random.default_rng(1)), tmp_path)
-
-
-@pytest.fixture
-def inputs():
-    return {"x": np.random.default_rng(2).standard_normal((3, 2, 6, 6), dtype=np.float32)}
-
-
-@pytest.fixture
 def temporary(tmp_path, monkeypatch):
     """The system's folder for temporary files, one that can be looked into."""
     folder = tmp_path / "temporary"

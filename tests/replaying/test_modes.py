@@ -42,16 +42,6 @@ def two_branches(rng):
 
 
 @pytest.fixture
-def model(tmp_path):
-    return save(small_models.every_operator(np.random.default_rng(1)), tmp_path)
-
-
-@pytest.fixture
-def inputs():
-    return {"x": np.random.default_rng(2).standard_normal((3, 2, 6, 6), dtype=np.float32)}
-
-
-@pytest.fixture
 def branched(tmp_path):
     return save(two_branches(np.random.default_rng(3)), tmp_path, "branched.onnx")
 

@@ -25,16 +25,6 @@ from tests.replaying.test_attribution import softmax_model
 ACCELERATOR = "hopper-fp8-promoted"
 
 
-@pytest.fixture
-def model(tmp_path):
-    return save(small_models.every_operator(np.random.default_rng(1)), tmp_path)
-
-
-@pytest.fixture
-def inputs():
-    return {"x": np.random.default_rng(2).standard_normal((3, 2, 6, 6), dtype=np.float32)}
-
-
 def same(one, other):
     assert [x.name for x in one.layers] == [x.name for x in other.layers]
     for x, y in zip(one.layers, other.layers, strict=True):

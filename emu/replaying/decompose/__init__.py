@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emu.replaying.decompose import (
@@ -25,11 +24,11 @@ from emu.replaying.decompose import (
     recurrent,
     rotary,
 )
-from emu.replaying.decompose.builder import Builder
+from emu.replaying.decompose.builder import Builder, rebuilt
 from emu.replaying.sizes import inferred_tensors
 
 if TYPE_CHECKING:
-    from onnx import NodeProto, TensorProto
+    from onnx import NodeProto
 
     from emu.replaying.graph import Graph
 
@@ -61,19 +60,13 @@ def decomposed(graph: Graph) -> Graph | None:
     if graph.opsets.get("", 1) < OLDEST or not any(_rule(graph, node) for node in graph.nodes):
         return None
     tensors = inferred_tensors(graph, graph.nodes, graph.inputs)
-    nodes: list[NodeProto] = []
-    constants: dict[str, TensorProto] = {}
-    found = False
-    for node in graph.nodes:
+
+    def build(node: NodeProto, _: int) -> Builder | None:
         rule = _rule(graph, node)
         made = Builder(graph=graph, node=node, tensors=tensors) if rule else None
-        if rule is None or made is None or not rule(made):
-            nodes.append(node)
-            continue
-        nodes += made.nodes
-        constants |= made.constants
-        found = True
-    return replace(graph, nodes=tuple(nodes), constants=graph.constants | constants) if found else None
+        return made if rule and made and rule(made) else None
+
+    return rebuilt(graph, build)
 
 
 def whole(graph: Graph) -> int:

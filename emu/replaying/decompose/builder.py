@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,3 +117,22 @@ class Builder:
         element = self.tensor(position).element
         known = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
         return helper.tensor_dtype_to_np_dtype(element) if element in known else None
+
+
+def rebuilt(graph: Graph, build: Callable[[NodeProto, int], Builder | None]) -> Graph | None:
+    """The graph with the parts of a node in its place, wherever it was taken apart; None if none was.
+
+    Args:
+        graph: the graph.
+        build: the parts of a node; None if it stays. The second argument is how many nodes come before it.
+    """
+    nodes: list[NodeProto] = []
+    constants: dict[str, TensorProto] = {}
+    found = False
+    for node in graph.nodes:
+        made = build(node, len(nodes))
+        nodes += [node] if made is None else made.nodes
+        if made is not None:
+            constants |= made.constants
+            found = True
+    return replace(graph, nodes=tuple(nodes), constants=graph.constants | constants) if found else None
