@@ -75,6 +75,9 @@ def _check_granularity(assignment: Assignment, scale: PerBlock | None, file: str
     if per is Granularity.GROUP and (scale is None or scale.block is None):
         reason = "groups along K need a unit with a scale operand for every so many k (`scale.x.block`) on this side"
         raise SpecError(reason, file=file, key=key, value=per.value)
+    if per is Granularity.GROUP and assignment.scheme.spans:
+        reason = f"scheme {assignment.scheme.name!r} looks at all channels at once, not at groups along K"
+        raise SpecError(reason, file=file, key=key, value=per.value)
     if per is Granularity.CHANNEL and not weights and scale is not None and scale.block not in (None, 1):
         reason = f"a scale for every input channel needs a unit that takes one for every k, not for every {scale.block}"
         raise SpecError(reason, file=file, key=key, value=per.value)

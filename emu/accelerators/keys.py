@@ -65,7 +65,7 @@ class GradientKeys(Keys, frozen=True, kw_only=True):
     """How the gradients of a layer's output become codes in training; their scale is always dynamic."""
 
     scheme: Annotated[SchemeName, SCHEME]
-    per: Annotated[Granularity, means("what shares a scale", without=("channel",))] = Granularity.TENSOR
+    per: Annotated[Granularity, means("what shares a scale; a channel is what K runs over")] = Granularity.TENSOR
 
 
 class OutputKeys(Keys, frozen=True, kw_only=True):

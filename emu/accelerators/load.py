@@ -169,8 +169,6 @@ class _Resolver:
 
     def gradients(self, keys: GradientKeys, key: str) -> Assignment:
         """The assignment of gradients."""
-        if keys.per is Granularity.CHANNEL:
-            raise self.error(f"{key}.per", "of gradients", keys.per.value, ("tensor", "token"))
         return Assignment(scheme=self.scheme(keys.scheme, f"{key}.scheme"), per=keys.per)
 
     def weights(self, keys: WeightKeys, key: str) -> Assignment:

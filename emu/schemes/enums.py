@@ -10,10 +10,21 @@ class StepKind(Vocabulary):
 
     SCALE = "scale"
     """choose a scale s, and a zero point if asymmetric, from the values, or take given ones"""
+    CHANNEL_GROUPS = "channel_groups"
+    """choose scales that channels of like range share"""
     ENCODE = "encode"
     """code = encode(fl32(x / s)), plus the zero point"""
     BLOCK = "block"
     """codes and scale codes of a block format, along K: for units that take block scales"""
+
+
+class GroupBounds(Vocabulary):
+    """Where groups of channels of like range begin and end."""
+
+    POWERS = "powers"
+    """at the largest range over powers of two: the scales differ by shifts"""
+    BEST = "best"
+    """where the quantisation error is least: scales are free"""
 
 
 class ScaleRule(Vocabulary):
