@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -21,6 +22,8 @@ from emu.studies import keys as studies
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
+from emu.workloads.synthetic import changes
+from emu.workloads.synthetic import keys as synthetic
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +94,8 @@ TABLES = {
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),
     "workload.model": Table(of=(workloads.ModelKeys,)),
     "workload.file": Table(of=(workloads.FileKeys,)),
+    "workload.tensor": Table(of=(synthetic.TensorKeys,)),
+    "workload.layer": Table(of=(synthetic.LayerKeys,)),
     "study": Table(of=(studies.StudyKeys,), about=True),
     "study.workload": Table(of=(studies.ModelKeys,)),
     "study.axis": Table(of=(studies.AxisKeys,)),
@@ -98,9 +103,10 @@ TABLES = {
     "study.objective": Table(of=(studies.ObjectiveKeys,)),
     "study.search": Table(of=(studies.SearchKeys,)),
 }  # fmt: skip
-PIECES = "function.piece"
-"""The one table with a column for the kinds that have a key."""
-PIECE_STRUCTS = tuple(functions.KEYS_OF_KIND.values())
+BY_KIND: dict[str, Mapping[Any, type[msgspec.Struct]]] = {
+    "function.piece": functions.KEYS_OF_KIND, "workload.change": changes.KEYS_OF_KIND,
+}  # fmt: skip
+"""The tables with a column for the kinds that have a key."""
 MARK = re.compile(r"(?P<mark><!-- keys: (?P<name>[\w.]+) -->)\n.*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -110,7 +116,7 @@ def rewrite(page: str) -> str:
     Raises:
         SpecError: a mark that names no table, or a table that no mark asks for.
     """
-    missing = {*TABLES, PIECES} - {match["name"] for match in MARK.finditer(page)}
+    missing = {*TABLES, *BY_KIND} - {match["name"] for match in MARK.finditer(page)}
     if missing:
         raise SpecError("tables that the page has no mark for", key=", ".join(sorted(missing)))
     return MARK.sub(lambda match: f"{match['mark']}\n\n{table(match['name'])}\n\n{match['end']}", page)
@@ -118,10 +124,10 @@ def rewrite(page: str) -> str:
 
 def table(name: str) -> str:
     """One table, as Markdown."""
-    if name == PIECES:
-        return _pieces()
+    if name in BY_KIND:
+        return _by_kind(BY_KIND[name])
     if name not in TABLES:
-        raise SpecError("unknown table of keys", key=name, allowed=sorted({*TABLES, PIECES}))
+        raise SpecError("unknown table of keys", key=name, allowed=sorted({*TABLES, *BY_KIND}))
     one = TABLES[name]
     about = [("`name`", _values(keys(AboutKeys)[0]), keys(AboutKeys)[0].meaning)]
     about.append(("`doc`, `source`, `maturity`, `scope`", "text", "as above"))
@@ -147,13 +153,13 @@ def _joined(rows: Rows) -> Rows:
     return out
 
 
-def _pieces() -> str:
-    """The keys of pieces, with the kinds that have them."""
+def _by_kind(structs: Mapping[Any, type[msgspec.Struct]]) -> str:
+    """The keys of tables that come in kinds, with the kinds that have them."""
     of: dict[tuple[str, str, str], list[str]] = {}
-    for kind, struct in functions.KEYS_OF_KIND.items():
+    for kind, struct in structs.items():
         for key in keys(struct):
             of.setdefault((f"`{key.name}`", _values(key), meaning(key)), []).append(kind.value)
-    everywhere = [kind.value for kind in functions.KEYS_OF_KIND]
+    everywhere = [kind.value for kind in structs]
     rows: Rows = [
         (name, given, "all" if kinds == everywhere else ", ".join(kinds), text)
         for (name, given, text), kinds in of.items()

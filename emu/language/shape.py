@@ -37,6 +37,7 @@ from emu.language.members import meanings
 from emu.language.words import default, meaning
 from emu.schemes.load import SchemeKeys
 from emu.units.spec import OperandKeys, OperandsKeys, UnitKeys
+from emu.workloads.synthetic.changes import KEYS_OF_KIND as CHANGES
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -49,6 +50,11 @@ EXTENDS: Schema = {
 }
 SPECS: dict[str, type[msgspec.Struct]] = {"unit": UnitKeys, "scheme": SchemeKeys}
 """Words for a spec that may be named or stand in place."""
+BY_KIND: dict[str, dict[str, type[msgspec.Struct]]] = {
+    "piece": {kind.value: struct for kind, struct in PIECES.items()},
+    "change": {kind.value: struct for kind, struct in CHANGES.items()},
+}
+"""Words for tables whose `kind` or `op` says which keys they have."""
 
 
 def not_extending(then: Schema) -> Schema:
@@ -165,7 +171,7 @@ class Builder:
 
     def _property(self, key: Key, kind: str | None) -> Schema:
         shape = self.shape(key.type, key.without)
-        if key.name == "kind" and kind is not None:
+        if key.name in ("kind", "op") and kind is not None:
             shape = {"type": "string", "enum": [kind]}
         shape = self._or_parameter(shape)
         what = meaning(key)
@@ -190,9 +196,9 @@ class Builder:
                 return self.body.table(UnitKeys)
             case "operands":
                 return self._operands()
-            case "piece":
+            case ("piece" | "change") as word:
                 return either(
-                    both(self.table(struct, kind=kind.value), self.required(struct)) for kind, struct in PIECES.items()
+                    both(self.table(struct, kind=kind), self.required(struct)) for kind, struct in BY_KIND[word].items()
                 )
         return self._plain(plain(kind), refused)
 
@@ -254,6 +260,9 @@ _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
     "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
+    "emu.workloads.synthetic.keys": "workload",
+    "emu.workloads.synthetic.changes.base": "workload", "emu.workloads.synthetic.changes.channels": "workload",
+    "emu.workloads.synthetic.changes.functions": "workload",
 }  # fmt: skip
 
 

@@ -18,6 +18,10 @@ import emu.studies.keys
 import emu.units.family
 import emu.units.spec
 import emu.workloads.keys
+import emu.workloads.synthetic.changes.base
+import emu.workloads.synthetic.changes.channels
+import emu.workloads.synthetic.changes.functions
+import emu.workloads.synthetic.keys
 from emu.errors import SpecError
 from emu.formats.enums import Daz, Rounding, Vocabulary
 from emu.language import page, schema
@@ -33,7 +37,8 @@ from tests.spec.test_readme import ENUMS, MARK, blocks, own
 ROOT = spec_root()
 STRUCTS = (
     emu.formats.spec, emu.formats.blocks.spec, emu.functions.keys, emu.units.spec, emu.units.family, emu.schemes.load,
-    emu.accelerators.keys, emu.workloads.keys, emu.studies.keys,
+    emu.accelerators.keys, emu.workloads.keys, emu.workloads.synthetic.keys, emu.workloads.synthetic.changes.base,
+    emu.workloads.synthetic.changes.channels, emu.workloads.synthetic.changes.functions, emu.studies.keys,
 )  # fmt: skip
 VALIDATORS = {kind: jsonschema.Draft202012Validator(schema.schema(kind)) for kind in schema.KINDS}
 BUILT_IN = [
@@ -55,7 +60,8 @@ def test_the_command_says_that_nothing_differs(capsys):
 
 
 def test_every_struct_of_keys_has_a_table_and_every_key_a_meaning():
-    shown = {struct for table in page.TABLES.values() for struct in table.of} | set(page.PIECE_STRUCTS)
+    shown = {struct for table in page.TABLES.values() for struct in table.of}
+    shown |= {struct for structs in page.BY_KIND.values() for struct in structs.values()}
     for module in STRUCTS:
         for struct in own(module, msgspec.Struct):
             assert struct in shown or set(struct.__subclasses__()) & shown, f"{struct.__name__} has no table"
