@@ -17,13 +17,15 @@ from emu.functions import keys as functions
 from emu.language.fields import Key, keys, own
 from emu.language.words import default, meaning, values
 from emu.schemes import load as schemes
+from emu.schemes.steps import STEPS
+from emu.schemes.transforms import TRANSFORMS
 from emu.spec.about import AboutKeys
 from emu.studies import keys as studies
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
-from emu.workloads.synthetic import changes
 from emu.workloads.synthetic import keys as synthetic
+from emu.workloads.synthetic.changes import CHANGES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,6 @@ TABLES = {
     "family": Table(of=(family.FamilyKeys,), about=True),
     "family.instruction": Table(of=(family.InstructionKeys,)),
     "scheme": Table(of=(schemes.SchemeKeys,), about=True),
-    "scheme.step": Table(of=(schemes.StepKeys,)),
     "accelerator": Table(of=(accelerators.AcceleratorKeys,), about=True),
     "accelerator.matrix": Table(of=(accelerators.MatrixKeys,)),
     "accelerator.activations": Table(of=(accelerators.ActivationKeys,)),
@@ -103,10 +104,13 @@ TABLES = {
     "study.objective": Table(of=(studies.ObjectiveKeys,)),
     "study.search": Table(of=(studies.SearchKeys,)),
 }  # fmt: skip
-BY_KIND: dict[str, Mapping[Any, type[msgspec.Struct]]] = {
-    "function.piece": functions.KEYS_OF_KIND, "workload.change": changes.KEYS_OF_KIND,
-}  # fmt: skip
-"""The tables with a column for the kinds that have a key."""
+BY_KIND: dict[str, tuple[str, Mapping[Any, type[msgspec.Struct]]]] = {
+    "function.piece": ("of kinds", functions.KEYS_OF_KIND),
+    "scheme.step": ("of", STEPS),
+    "accelerator.transform": ("of", TRANSFORMS),
+    "workload.change": ("of", CHANGES),
+}
+"""Tables with a column for the kinds that have a key, and what heads it."""
 MARK = re.compile(r"(?P<mark><!-- keys: (?P<name>[\w.]+) -->)\n.*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -125,7 +129,7 @@ def rewrite(page: str) -> str:
 def table(name: str) -> str:
     """One table, as Markdown."""
     if name in BY_KIND:
-        return _by_kind(BY_KIND[name])
+        return _by_kind(*BY_KIND[name])
     if name not in TABLES:
         raise SpecError("unknown table of keys", key=name, allowed=sorted({*TABLES, *BY_KIND}))
     one = TABLES[name]
@@ -153,8 +157,8 @@ def _joined(rows: Rows) -> Rows:
     return out
 
 
-def _by_kind(structs: Mapping[Any, type[msgspec.Struct]]) -> str:
-    """The keys of tables that come in kinds, with the kinds that have them."""
+def _by_kind(head: str, structs: Mapping[Any, type[msgspec.Struct]]) -> str:
+    """The keys of tables that differ by kind, with the kinds that have them."""
     of: dict[tuple[str, str, str], list[str]] = {}
     for kind, struct in structs.items():
         for key in keys(struct):
@@ -164,7 +168,7 @@ def _by_kind(structs: Mapping[Any, type[msgspec.Struct]]) -> str:
         (name, given, "all" if kinds == everywhere else ", ".join(kinds), text)
         for (name, given, text), kinds in of.items()
     ]
-    return _markdown(("key", "values (default)", "of kinds", "meaning"), rows)
+    return _markdown(("key", "values (default)", head, "meaning"), rows)
 
 
 def _markdown(head: tuple[str, ...], rows: Rows) -> str:

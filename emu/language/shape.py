@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -36,8 +36,10 @@ from emu.language.fields import Key, alternatives, keys, plain, word_of
 from emu.language.members import meanings
 from emu.language.words import default, meaning
 from emu.schemes.load import SchemeKeys
+from emu.schemes.steps import STEPS
+from emu.schemes.transforms import TRANSFORMS
 from emu.units.spec import OperandKeys, OperandsKeys, UnitKeys
-from emu.workloads.synthetic.changes import KEYS_OF_KIND as CHANGES
+from emu.workloads.synthetic.changes import CHANGES
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -50,11 +52,6 @@ EXTENDS: Schema = {
 }
 SPECS: dict[str, type[msgspec.Struct]] = {"unit": UnitKeys, "scheme": SchemeKeys}
 """Words for a spec that may be named or stand in place."""
-BY_KIND: dict[str, dict[str, type[msgspec.Struct]]] = {
-    "piece": {kind.value: struct for kind, struct in PIECES.items()},
-    "change": {kind.value: struct for kind, struct in CHANGES.items()},
-}
-"""Words for tables whose `kind` or `op` says which keys they have."""
 
 
 def not_extending(then: Schema) -> Schema:
@@ -79,6 +76,14 @@ def either(parts: Iterable[Schema]) -> Schema:
     for part in parts:
         some += [one for one in part.get("anyOf", [part]) if one not in some]
     return some[0] if len(some) == 1 else {"anyOf": some}
+
+
+TABLES: dict[str, Mapping[Any, type[msgspec.Struct]]] = {
+    "piece": PIECES, "step": STEPS, "transform": TRANSFORMS, "change": CHANGES,
+}  # fmt: skip
+"""Words for a table whose keys depend on one of them."""
+SELECTORS = ("kind", "op")
+"""The keys that say which."""
 
 
 class Builder:
@@ -171,7 +176,7 @@ class Builder:
 
     def _property(self, key: Key, kind: str | None) -> Schema:
         shape = self.shape(key.type, key.without)
-        if key.name in ("kind", "op") and kind is not None:
+        if key.name in SELECTORS and kind is not None:
             shape = {"type": "string", "enum": [kind]}
         shape = self._or_parameter(shape)
         what = meaning(key)
@@ -196,9 +201,10 @@ class Builder:
                 return self.body.table(UnitKeys)
             case "operands":
                 return self._operands()
-            case ("piece" | "change") as word:
+            case "piece" | "step" | "transform" | "change" as word:
                 return either(
-                    both(self.table(struct, kind=kind), self.required(struct)) for kind, struct in BY_KIND[word].items()
+                    both(self.table(struct, kind=kind.value), self.required(struct))
+                    for kind, struct in TABLES[word].items()
                 )
         return self._plain(plain(kind), refused)
 
@@ -260,13 +266,16 @@ _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
     "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
-    "emu.workloads.synthetic.keys": "workload",
-    "emu.workloads.synthetic.changes.base": "workload", "emu.workloads.synthetic.changes.channels": "workload",
-    "emu.workloads.synthetic.changes.functions": "workload",
+}  # fmt: skip
+_PACKAGES = {
+    "emu.schemes.steps.": "scheme", "emu.schemes.transforms.": "transform", "emu.workloads.synthetic.": "workload",
 }  # fmt: skip
 
 
 def _name(struct: type[msgspec.Struct]) -> str:
+    for package, word in _PACKAGES.items():
+        if struct.__module__.startswith(package):
+            return f"{word}.{struct.__name__.removesuffix('Keys')}"
     return f"{_MODULES[struct.__module__]}.{struct.__name__.removesuffix('Keys')}"
 
 

@@ -90,7 +90,7 @@ def _check_sort(keys: WorkloadKeys, file: str, synthetic: bool) -> None:
         if getattr(keys, name):
             raise SpecError(f"a workload of kind {kind!r} has none", file=file, key=name, value=_short(keys, name))
     for name in needed:
-        if not getattr(keys, name):
+        if getattr(keys, name) in (None, {}):
             raise SpecError(f"required key is missing: a workload of kind {kind!r} has it", file=file, key=name)
     if synthetic and keys.model.fixed:
         raise SpecError(f"a workload of kind {kind!r} has none", file=file, key="model.fixed", value=keys.model.fixed)

@@ -18,9 +18,6 @@ import emu.studies.keys
 import emu.units.family
 import emu.units.spec
 import emu.workloads.keys
-import emu.workloads.synthetic.changes.base
-import emu.workloads.synthetic.changes.channels
-import emu.workloads.synthetic.changes.functions
 import emu.workloads.synthetic.keys
 from emu.errors import SpecError
 from emu.formats.enums import Daz, Rounding, Vocabulary
@@ -32,13 +29,13 @@ from emu.language.words import number, typeset
 from emu.spec import spec_root
 from emu.units.family import is_family
 from emu.units.spec import LevelKeys
+from emu.workloads.synthetic.changes import channels, functions
 from tests.spec.test_readme import ENUMS, MARK, blocks, own
 
 ROOT = spec_root()
 STRUCTS = (
     emu.formats.spec, emu.formats.blocks.spec, emu.functions.keys, emu.units.spec, emu.units.family, emu.schemes.load,
-    emu.accelerators.keys, emu.workloads.keys, emu.workloads.synthetic.keys, emu.workloads.synthetic.changes.base,
-    emu.workloads.synthetic.changes.channels, emu.workloads.synthetic.changes.functions, emu.studies.keys,
+    emu.accelerators.keys, emu.workloads.keys, emu.workloads.synthetic.keys, channels, functions, emu.studies.keys,
 )  # fmt: skip
 VALIDATORS = {kind: jsonschema.Draft202012Validator(schema.schema(kind)) for kind in schema.KINDS}
 BUILT_IN = [
@@ -60,8 +57,9 @@ def test_the_command_says_that_nothing_differs(capsys):
 
 
 def test_every_struct_of_keys_has_a_table_and_every_key_a_meaning():
-    shown = {struct for table in page.TABLES.values() for struct in table.of}
-    shown |= {struct for structs in page.BY_KIND.values() for struct in structs.values()}
+    shown = {struct for table in page.TABLES.values() for struct in table.of} | {
+        one for _, structs in page.BY_KIND.values() for one in structs.values()
+    }
     for module in STRUCTS:
         for struct in own(module, msgspec.Struct):
             assert struct in shown or set(struct.__subclasses__()) & shown, f"{struct.__name__} has no table"
@@ -161,7 +159,7 @@ BAD = [
     ("scheme", '[[step]]\nop = "encode"\nrounding = "exact"', "exact"),
     ("accelerator", 'matrix.unit = "bf16-fma-f32"', "activations"),
     ("accelerator", 'extends = "hopper-fp8"\n[[rule]]\nunit = "bf16-fma-f32"', "match, in a list"),
-    ("accelerator", 'extends = "hopper-fp8"\nmatrix.activations.per = "channel"', "per"),
+    ("accelerator", 'extends = "hopper-fp8"\nmatrix.weights.per = "token"', "per"),
 ]  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from emu.formats import Format, load_format
 from emu.formats.enums import Overflow, Rounding
 from emu.spec.kinds import convert_kind
 from emu.workloads.synthetic import elementary
-from emu.workloads.synthetic.changes import KEYS_OF_KIND, ChangeKeys, ChangeKind
+from emu.workloads.synthetic.changes import CHANGES, ChangeKeys, ChangeKind
 from emu.workloads.synthetic.draws import Stream, uniform
 from emu.workloads.synthetic.elementary import Floats
 from emu.workloads.synthetic.keys import Distribution, TensorKeys
@@ -103,7 +103,7 @@ def _changes(name: str, keys: TensorKeys, file: str) -> tuple[ChangeKeys, ...]:
     out = []
     for place, mapping in enumerate(keys.change):
         key = f"{name}.change[{place}]"
-        change = convert_kind(mapping, KEYS_OF_KIND, ChangeKind, field="op", file=file, key=key)
+        change = convert_kind(mapping, CHANGES, ChangeKind, field="op", file=file, key=key)
         change.check(keys.shape, file, key)
         out.append(change)
     return tuple(out)

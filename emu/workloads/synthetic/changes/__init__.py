@@ -5,7 +5,7 @@ from emu.workloads.synthetic.changes.base import ChangeKind as ChangeKind
 from emu.workloads.synthetic.changes.channels import MultiplyKeys, OffsetKeys, RangesKeys
 from emu.workloads.synthetic.changes.functions import ClampKeys, GeluKeys, LayerNormKeys, SoftmaxKeys
 
-KEYS_OF_KIND: dict[ChangeKind, type[ChangeKeys]] = {
+CHANGES: dict[ChangeKind, type[ChangeKeys]] = {
     ChangeKind.MULTIPLY: MultiplyKeys,
     ChangeKind.RANGES: RangesKeys,
     ChangeKind.OFFSET: OffsetKeys,
