@@ -18,6 +18,7 @@ from emu.language.words import default, meaning, values
 from emu.schemes import load as schemes
 from emu.spec.about import AboutKeys
 from emu.studies import keys as studies
+from emu.studies.effects import keys as effects
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
@@ -97,6 +98,8 @@ TABLES = {
     "study.range": Table(of=(studies.RangeKeys,)),
     "study.objective": Table(of=(studies.ObjectiveKeys,)),
     "study.search": Table(of=(studies.SearchKeys,)),
+    "study.effect": Table(of=(effects.EffectKeys,)),
+    "study.selection": Table(of=(effects.SelectionKeys,)),
 }  # fmt: skip
 PIECES = "function.piece"
 """The one table with a column for the kinds that have a key."""

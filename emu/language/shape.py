@@ -254,6 +254,7 @@ _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
     "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
+    "emu.studies.effects.keys": "study",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
 import re
@@ -163,6 +164,26 @@ def _objective(name: str, given: str | ObjectiveKeys, keys: StudyKeys, file: str
     return Objective(name=name, metric=metric, over=full.over, layers=full.layers, goal=goal)
 
 
+def comparison(text: str) -> Callable[[float], bool] | None:
+    """What `<= 40` asks of a number; None if the text is no comparison with one."""
+    parts = _parts(text)
+    return None if parts is None else functools.partial(_holds, *parts)
+
+
+def _holds(sign: str, bound: float, value: float) -> bool:
+    return _COMPARE[sign](value, bound)
+
+
+def _parts(text: str) -> tuple[str, float] | None:
+    """Sign and bound of a comparison."""
+    found = _CONSTRAINT.match(text)
+    try:
+        bound = float(found[2]) if found else math.nan
+    except ValueError:
+        bound = math.nan
+    return None if found is None or math.isnan(bound) else (found[1], bound)
+
+
 def build_constraints(keys: StudyKeys, objectives: Sequence[Objective], file: str) -> tuple[Constraint, ...]:
     """The constraints of a study.
 
@@ -175,12 +196,8 @@ def build_constraints(keys: StudyKeys, objectives: Sequence[Objective], file: st
         key = f"constraints.{name}"
         if name not in names:
             raise SpecError("is no objective of this study", file=file, key=key, value=name, allowed=names)
-        found = _CONSTRAINT.match(text)
-        try:
-            bound = float(found[2]) if found else math.nan
-        except ValueError:
-            bound = math.nan
-        if found is None or math.isnan(bound):
+        parts = _parts(text)
+        if parts is None:
             raise SpecError("is <, <=, > or >= and a number", file=file, key=key, value=text)
-        out.append(Constraint(objective=name, text=text.strip(), sign=found[1], bound=bound))
+        out.append(Constraint(objective=name, text=text.strip(), sign=parts[0], bound=parts[1]))
     return tuple(out)
