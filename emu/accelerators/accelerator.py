@@ -94,5 +94,5 @@ class Accelerator:
             SpecError: naming the layer.
         """
         if self.plan(layer, op).static:
-            reason = f"layer {layer!r} has a static activation range, which needs calibration data"
+            reason = f"layer {layer!r} has a static range, which needs calibration data"
             raise SpecError(reason, file=self.name, key="activations.range", value="static", allowed=("dynamic",))

@@ -15,7 +15,7 @@ from emu.formats import Format, Overflow
 from emu.formats.cast import check_cast
 from emu.formats.codec import fits_float64
 from emu.formats.enums import FormatKind
-from emu.schemes import Assignment, Range
+from emu.schemes import Assignment, Granularity, Range
 from emu.units import Unit
 from emu.units.form import PerBlock
 
@@ -43,7 +43,13 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         if assignment.scheme.blocks is not None:
             _check_blocks(assignment, fmt, scale, file, f"{key}.{side}")
         else:
-            _check_operand(fmt, assignment, file, f"{key}.{side}.scheme")
+            assignment.scheme.check(fmt, file, f"{key}.{side}.scheme")
+            _check_granularity(assignment, scale, file, f"{key}.{side}.per", weights=side == "weights")
+    of_zeros = [("activations", unit.form.a, plan.activations), ("weights", unit.form.b, plan.weights)]
+    for side, operand, assignment in of_zeros:
+        if assignment.scheme.asymmetric and operand.zero is None:
+            reason = f"scheme {assignment.scheme.name!r} makes zero points, and unit {unit.name} takes none there"
+            raise SpecError(reason, file=file, key=f"{key}.{side}.scheme")
     for scale in (unit.scale_a, unit.scale_b):
         if scale is not None:
             check_cast(scale.format, overflow=Overflow.SATURATE, file=file, key=f"{key}.unit")
@@ -63,13 +69,15 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         )
 
 
-def _check_operand(fmt: Format, assignment: Assignment, file: str, key: str) -> None:
-    """The scheme can make codes of the format."""
-    step = assignment.scheme.encoder
-    check_cast(fmt, rounding=step.rounding, overflow=step.overflow, file=file, key=key)
-    if assignment.scheme.scales and not fmt.max_finite:
-        reason = f"scheme {assignment.scheme.name!r} divides by the largest value of {fmt.name}, which is 0"
-        raise SpecError(reason, file=file, key=key)
+def _check_granularity(assignment: Assignment, scale: PerBlock | None, file: str, key: str, *, weights: bool) -> None:
+    """Where scales differ along K, the unit applies them."""
+    per = assignment.per
+    if per is Granularity.GROUP and (scale is None or scale.block is None):
+        reason = "groups along K need a unit with a scale operand for every so many k (`scale.x.block`) on this side"
+        raise SpecError(reason, file=file, key=key, value=per.value)
+    if per is Granularity.CHANNEL and not weights and scale is not None and scale.block not in (None, 1):
+        reason = f"a scale for every input channel needs a unit that takes one for every k, not for every {scale.block}"
+        raise SpecError(reason, file=file, key=key, value=per.value)
 
 
 def _check_blocks(assignment: Assignment, fmt: Format, scale: PerBlock | None, file: str, key: str) -> None:

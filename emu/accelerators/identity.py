@@ -13,7 +13,7 @@ from typing import Any
 
 from emu.accelerators.accelerator import Rule, Vector
 from emu.accelerators.keys import FallbackOps
-from emu.accelerators.plan import LayerPlan
+from emu.accelerators.plan import LayerPlan, PlannedTransform
 from emu.formats import Format
 from emu.schemes import Assignment
 from emu.spec import spec_hash
@@ -51,7 +51,12 @@ def _plan(plan: LayerPlan) -> dict[str, Any]:
         "k_order": plan.k_order.value,
         "seed": plan.seed,
         **({} if plan.gradients is None else {"gradients": _assignment(plan.gradients)}),
+        **({} if not plan.transforms else {"transforms": [_transform(one) for one in plan.transforms]}),
     }
+
+
+def _transform(one: PlannedTransform) -> list[Any]:
+    return [repr(one.transform), one.range.value, None if one.second is None else _plan(one.second)]
 
 
 def _assignment(assignment: Assignment) -> dict[str, Any]:

@@ -48,15 +48,17 @@ class ActivationKeys(Keys, frozen=True, kw_only=True):
     """How activations become codes."""
 
     scheme: Annotated[SchemeName, SCHEME]
-    per: Annotated[Granularity, means("what shares a scale", without=("channel",))] = Granularity.TENSOR
-    range: Annotated[Range, means("when the scale of activations is chosen; `static` per tensor only")] = Range.DYNAMIC
+    per: Annotated[Granularity, means("what shares a scale")] = Granularity.TENSOR
+    range: Annotated[Range, means("when the scale of activations is chosen; `static` per tensor or channel only")] = (
+        Range.DYNAMIC
+    )
 
 
 class WeightKeys(Keys, frozen=True, kw_only=True):
     """How weights become codes; their scale is always that of the weights themselves."""
 
     scheme: Annotated[SchemeName, SCHEME]
-    per: Annotated[Granularity, means("what shares a scale", without=("token",))] = Granularity.TENSOR
+    per: Annotated[Granularity, means("what shares a scale", without=("token", "matrix"))] = Granularity.TENSOR
 
 
 class GradientKeys(Keys, frozen=True, kw_only=True):
@@ -86,7 +88,15 @@ Gradients = Annotated[
 ]
 Bias = Annotated[BiasPlacement, means("where a layer's bias is added")]
 Order = Annotated[KOrder, means("order of a convolution's products")]
-SEED = means("required by a unit with stochastic rounding")
+SEED = means("required by a unit or a scheme with stochastic rounding")
+Transforms = Annotated[
+    tuple[Annotated[dict[str, Any], word("transform")], ...],
+    means(
+        "what becomes of the operands of a layer with weights before they are quantised",
+        values="`[[transform]]`, in order",
+        default="nothing",
+    ),
+]
 
 
 class MatrixKeys(Keys, frozen=True, kw_only=True):
@@ -100,6 +110,7 @@ class MatrixKeys(Keys, frozen=True, kw_only=True):
     bias: Bias = BiasPlacement.EPILOGUE
     k_order: Order = KOrder.C_KH_KW
     seed: Annotated[Seed | None, SEED] = None
+    transform: Transforms = ()
 
 
 class MatchKeys(Keys, frozen=True, kw_only=True):
@@ -126,6 +137,7 @@ class RuleKeys(Keys, frozen=True, kw_only=True):
     bias: Bias | None = None
     k_order: Order | None = None
     seed: Annotated[Seed | None, SEED] = None
+    transform: Transforms | None = None
 
 
 class SumKeys(Keys, frozen=True, kw_only=True):

@@ -1,8 +1,7 @@
 """From an accelerator file to an `Accelerator`: names resolved, rules between keys checked.
 
 * A unit is a built-in name, `family:instruction`, a path relative to the file, or a table in place; a scheme likewise.
-* Activations and gradients are quantised per tensor or token, weights per tensor or channel; a static range is per
-  tensor.
+* What shares a scale: `emu.accelerators.check`. A static range is per tensor or per channel.
 * `bias = "c"` needs a unit with an operand c; a unit with stochastic rounding needs `seed`.
 """
 
@@ -28,14 +27,18 @@ from emu.accelerators.keys import (
     VectorKeys,
     WeightKeys,
 )
-from emu.accelerators.plan import BiasPlacement, LayerPlan, OutputCast
+from emu.accelerators.plan import BiasPlacement, LayerPlan, OutputCast, PlannedTransform
 from emu.errors import SpecError
 from emu.formats import Format, Rounding, load_format
 from emu.formats.cast import check_cast
 from emu.functions import Function, FunctionUnit, load_function
-from emu.schemes import Assignment, Granularity, Range, Scheme, load_scheme
+from emu.schemes import Assignment, Granularity, Range, Scheme, TransformKind, load_scheme
+from emu.schemes.steps.keys import Place
+from emu.schemes.transforms import TRANSFORMS
+from emu.schemes.transforms.keys import SplittingKeys
 from emu.spec import Source, convert, load_mapping
 from emu.spec.about import FormatKeys
+from emu.spec.kinds import convert_kind
 from emu.spec.locate import is_path
 from emu.units import Unit, load_unit
 
@@ -101,6 +104,9 @@ class _Resolver:
             raise self.error(f"{key}.seed", f"unit {unit.name} rounds stochastically and needs a seed")
         activations = self.activations(keys.activations, f"{key}.activations")
         weights = self.weights(keys.weights, f"{key}.weights")
+        transforms = tuple(
+            self.transform(one, keys, f"{key}.transform[{index}]") for index, one in enumerate(keys.transform)
+        )
         plan = LayerPlan(
             unit=unit,
             activations=activations,
@@ -110,9 +116,29 @@ class _Resolver:
             bias=keys.bias,
             k_order=keys.k_order,
             seed=keys.seed,
+            transforms=transforms,
         )
         check_plan(plan, self.source.label, key)
         return plan
+
+    def transform(self, mapping: Mapping[str, Any], matrix: MatrixKeys, key: str) -> PlannedTransform:
+        """One transform, and how its second product runs."""
+        file = self.source.label
+        keys = convert_kind(mapping, TRANSFORMS, TransformKind, field="op", file=file, key=key)
+        made = keys.build(Place(file=file, key=key))
+        second = None
+        if isinstance(keys, SplittingKeys):
+            cast = {"scheme": "cast"}
+            own = MatrixKeys(
+                unit=keys.unit,
+                activations=convert(keys.activations or cast, ActivationKeys, file=file, prefix=f"{key}.activations"),
+                weights=convert(keys.weights or cast, WeightKeys, file=file, prefix=f"{key}.weights"),
+                output=convert(keys.output or matrix.output, str | OutputKeys, file=file, prefix=f"{key}.output"),  # type: ignore[arg-type]
+                k_order=matrix.k_order,
+                seed=matrix.seed,
+            )
+            second = self.plan(own, key)
+        return PlannedTransform(transform=made, range=keys.range, second=second)
 
     def unit(self, spec: NamedKeys, key: str) -> Unit:
         """A unit by name, path or table."""
@@ -136,9 +162,7 @@ class _Resolver:
 
     def activations(self, keys: ActivationKeys, key: str) -> Assignment:
         """The assignment of activations."""
-        if keys.per is Granularity.CHANNEL:
-            raise self.error(f"{key}.per", "of activations", keys.per.value, ("tensor", "token"))
-        if keys.range is Range.STATIC and keys.per is not Granularity.TENSOR:
+        if keys.range is Range.STATIC and keys.per not in (Granularity.TENSOR, Granularity.CHANNEL):
             raise self.error(f"{key}.range", f"a scale per {keys.per.value} is dynamic", keys.range.value, ("dynamic",))
         scheme = self.scheme(keys.scheme, f"{key}.scheme")
         return Assignment(scheme=scheme, per=keys.per, range=keys.range)
@@ -151,8 +175,8 @@ class _Resolver:
 
     def weights(self, keys: WeightKeys, key: str) -> Assignment:
         """The assignment of weights."""
-        if keys.per is Granularity.TOKEN:
-            raise self.error(f"{key}.per", "of weights", keys.per.value, ("tensor", "channel"))
+        if keys.per in (Granularity.TOKEN, Granularity.MATRIX):
+            raise self.error(f"{key}.per", "of weights", keys.per.value, ("tensor", "channel", "group"))
         return Assignment(scheme=self.scheme(keys.scheme, f"{key}.scheme"), per=keys.per)
 
     def output(self, keys: str | OutputKeys, key: str) -> OutputCast:

@@ -13,6 +13,7 @@ from emu.schemes import Assignment, Range
 from emu.schemes.cast import Float32, OutOfRange, cast_tensor
 
 if TYPE_CHECKING:
+    from emu.schemes.transforms.pair import Transform
     from emu.units import Unit
 
 
@@ -75,6 +76,16 @@ class OutputCast:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlannedTransform:
+    """A transform of a layer's operands, and when it chooses."""
+
+    transform: Transform
+    range: Range = Range.DYNAMIC
+    second: LayerPlan | None = None
+    """how the second product runs, of a transform that splits"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayerPlan:
     """The unit, the schemes and the epilogue of one layer."""
 
@@ -87,12 +98,20 @@ class LayerPlan:
     bias: BiasPlacement = BiasPlacement.EPILOGUE
     k_order: KOrder = KOrder.C_KH_KW
     seed: int | None = None
-    """of a unit with stochastic rounding"""
+    """of what rounds stochastically"""
+    transforms: tuple[PlannedTransform, ...] = ()
+    """of the operands of a layer with weights, in order"""
 
     @property
     def static(self) -> bool:
-        """Whether activation scales must be known beforehand."""
-        return self.activations.scheme.scales and self.activations.range is Range.STATIC
+        """Whether something about the activations must be known beforehand."""
+        return self.activations.static or any(one.range is Range.STATIC for one in self.transforms)
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether weights become the same codes whatever the activations are."""
+        moving = any(one.transform.looks and one.range is Range.DYNAMIC for one in self.transforms)
+        return not moving and not (self.weights.scheme.looks and not self.static)
 
     def backward(self, *, by_weights: bool) -> LayerPlan:
         """How a backward product is run: the gradient enters at operand a, what it is multiplied by at operand b.
@@ -102,4 +121,4 @@ class LayerPlan:
         """
         dynamic = replace(self.activations, range=Range.DYNAMIC)
         other = self.weights if by_weights else dynamic
-        return replace(self, activations=self.gradients or dynamic, weights=other, gradients=None)
+        return replace(self, activations=self.gradients or dynamic, weights=other, gradients=None, transforms=())

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from emu.accelerators import BiasPlacement, LayerPlan
 from emu.attribution.ladder import Runner
-from emu.attribution.sample import sample_at
+from emu.attribution.sample import explained, sample_at
 from emu.attribution.stages import LADDER
 from emu.attribution.trace import Trace, trace
-from emu.layers.emulate import StaticScales, emulate, operands_of
+from emu.layers.emulate import emulate
 from emu.layers.epilogue import bias_codes, scale_product, scaled_bias
 from emu.layers.gemm import Lowered
+from emu.layers.operands import operands_of
 from emu.layers.plain import evaluate
+from emu.layers.static import AT_HAND, Static
 
 Index = tuple[int, ...]
 
@@ -39,7 +41,7 @@ class ElementTrace:
     trace: Trace
 
 
-def first_divergent(lowered: Lowered, plan: LayerPlan, static: StaticScales = (None, None)) -> Index | None:
+def first_divergent(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Index | None:
     """The first element of the output, in C order, that is not the correctly rounded truth; None if all are."""
     y = emulate(lowered, plan, static=static, events=False).y
     with np.errstate(all="ignore"):
@@ -60,7 +62,7 @@ def different(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray((x != y) & ~(np.isnan(x) & np.isnan(y)))
 
 
-def trace_element(lowered: Lowered, plan: LayerPlan, index: Index, static: StaticScales = (None, None)) -> ElementTrace:
+def trace_element(lowered: Lowered, plan: LayerPlan, index: Index, static: Static = AT_HAND) -> ElementTrace:
     """Trace one element.
 
     Args:
@@ -75,6 +77,7 @@ def trace_element(lowered: Lowered, plan: LayerPlan, index: Index, static: Stati
     shape = lowered.output_shape
     if len(index) != len(shape) or any(not 0 <= i < size for i, size in zip(index, shape, strict=True)):
         raise ValueError(f"element {list(index)} is outside the layer's output of shape {list(shape)}")
+    lowered, plan = explained(lowered, plan, static)
     g = lowered.geometry
     made = lowered.assemble(np.arange(g.groups * g.m * g.n).reshape(g.groups, g.m, g.n))
     linear = int(made[index])
@@ -102,6 +105,6 @@ def trace_element(lowered: Lowered, plan: LayerPlan, index: Index, static: Stati
     )  # fmt: skip
 
 
-def _emulated(lowered: Lowered, plan: LayerPlan, static: StaticScales, index: Index) -> float:
+def _emulated(lowered: Lowered, plan: LayerPlan, static: Static, index: Index) -> float:
     """From the whole layer, whose elements number the draws."""
     return float(emulate(lowered, plan, static=static, events=False).y[index])

@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators import BiasPlacement, LayerPlan
-from emu.attribution.sample import MOST_ELEMENTS, Sample, Side, take_sample
+from emu.attribution.sample import MOST_ELEMENTS, Sample, Side, explained, take_sample
 from emu.attribution.shares import Shares, shapley, shares
 from emu.attribution.stages import LADDER, UNIT_STAGES, Stage
 from emu.attribution.variants import is_active, variant
-from emu.layers.emulate import StaticScales
 from emu.layers.epilogue import bias_codes, finish, scale_product, scaled_bias
 from emu.layers.gemm import Lowered
+from emu.layers.static import AT_HAND, Static
 from emu.units import Unit
 from emu.units.form import Operand, PerBlock
 from emu.units.plans.planes import table_of
@@ -53,7 +53,7 @@ def attribute(
     emulated: NDArray[Any],
     *,
     truth: NDArray[Any] | None = None,
-    static: StaticScales = (None, None),
+    static: Static = AT_HAND,
     most: int = MOST_ELEMENTS,
     with_shapley: bool = False,
     backend: str | None = None,
@@ -71,8 +71,10 @@ def attribute(
         backend: as for `Unit.matmul`.
 
     Raises:
-        ValueError: a unit with stochastic rounding, and more elements than `most`.
+        ValueError: a unit with stochastic rounding, and more elements than `most`; a layer that is split, or has zero
+            points of a scheme.
     """
+    lowered, plan = explained(lowered, plan, static)
     total = lowered.macs // max(lowered.geometry.k, 1)
     if plan.unit.form.stochastic and total > most:
         raise ValueError(

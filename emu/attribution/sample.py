@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators import LayerPlan
-from emu.layers.emulate import Operands, StaticScales, operands_of
 from emu.layers.gemm import Lowered
+from emu.layers.operands import Operands, operands_of
+from emu.layers.prepare import prepare
+from emu.layers.static import AT_HAND, Static
 
 Indices = NDArray[np.int64]
 MOST_ELEMENTS = 4096
@@ -56,9 +58,22 @@ class Sample:
         return output.ravel()[self.places].astype(np.float64)
 
 
-def take_sample(
-    lowered: Lowered, plan: LayerPlan, static: StaticScales = (None, None), most: int = MOST_ELEMENTS
-) -> Sample:
+def explained(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> tuple[Lowered, LayerPlan]:
+    """The one product that a layer is after its transforms, which have no stage of their own.
+
+    Raises:
+        ValueError: there are several, or zero points: neither has a place in the ladder.
+    """
+    prepared = prepare(lowered, plan, static)
+    if prepared.seconds:
+        raise ValueError("the layer is split into several products, whose errors are not told apart")
+    of_b = plan.weights if lowered.b_is_weights else plan.activations
+    if plan.activations.scheme.asymmetric or of_b.scheme.asymmetric:
+        raise ValueError("operands with zero points of a scheme are not told apart into stages")
+    return prepared.lowered, prepared.plan
+
+
+def take_sample(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND, most: int = MOST_ELEMENTS) -> Sample:
     """Choose elements.
 
     Args:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,8 @@ from emu.functions import keys as functions
 from emu.language.fields import Key, keys, own
 from emu.language.words import default, meaning, values
 from emu.schemes import load as schemes
+from emu.schemes.steps import STEPS
+from emu.schemes.transforms import TRANSFORMS
 from emu.spec.about import AboutKeys
 from emu.studies import keys as studies
 from emu.studies.effects import keys as effects
@@ -77,7 +80,6 @@ TABLES = {
     "family": Table(of=(family.FamilyKeys,), about=True),
     "family.instruction": Table(of=(family.InstructionKeys,)),
     "scheme": Table(of=(schemes.SchemeKeys,), about=True),
-    "scheme.step": Table(of=(schemes.StepKeys,)),
     "accelerator": Table(of=(accelerators.AcceleratorKeys,), about=True),
     "accelerator.matrix": Table(of=(accelerators.MatrixKeys,)),
     "accelerator.activations": Table(of=(accelerators.ActivationKeys,)),
@@ -101,9 +103,12 @@ TABLES = {
     "study.effect": Table(of=(effects.EffectKeys,)),
     "study.selection": Table(of=(effects.SelectionKeys,)),
 }  # fmt: skip
-PIECES = "function.piece"
-"""The one table with a column for the kinds that have a key."""
-PIECE_STRUCTS = tuple(functions.KEYS_OF_KIND.values())
+BY_KIND: dict[str, tuple[str, Mapping[Any, type[msgspec.Struct]]]] = {
+    "function.piece": ("of kinds", functions.KEYS_OF_KIND),
+    "scheme.step": ("of", STEPS),
+    "accelerator.transform": ("of", TRANSFORMS),
+}
+"""Tables with a column for the kinds that have a key, and what heads it."""
 MARK = re.compile(r"(?P<mark><!-- keys: (?P<name>[\w.]+) -->)\n.*?(?P<end><!-- end -->)", re.DOTALL)
 
 
@@ -113,7 +118,7 @@ def rewrite(page: str) -> str:
     Raises:
         SpecError: a mark that names no table, or a table that no mark asks for.
     """
-    missing = {*TABLES, PIECES} - {match["name"] for match in MARK.finditer(page)}
+    missing = {*TABLES, *BY_KIND} - {match["name"] for match in MARK.finditer(page)}
     if missing:
         raise SpecError("tables that the page has no mark for", key=", ".join(sorted(missing)))
     return MARK.sub(lambda match: f"{match['mark']}\n\n{table(match['name'])}\n\n{match['end']}", page)
@@ -121,10 +126,10 @@ def rewrite(page: str) -> str:
 
 def table(name: str) -> str:
     """One table, as Markdown."""
-    if name == PIECES:
-        return _pieces()
+    if name in BY_KIND:
+        return _by_kind(*BY_KIND[name])
     if name not in TABLES:
-        raise SpecError("unknown table of keys", key=name, allowed=sorted({*TABLES, PIECES}))
+        raise SpecError("unknown table of keys", key=name, allowed=sorted({*TABLES, *BY_KIND}))
     one = TABLES[name]
     about = [("`name`", _values(keys(AboutKeys)[0]), keys(AboutKeys)[0].meaning)]
     about.append(("`doc`, `source`, `maturity`, `scope`", "text", "as above"))
@@ -150,18 +155,18 @@ def _joined(rows: Rows) -> Rows:
     return out
 
 
-def _pieces() -> str:
-    """The keys of pieces, with the kinds that have them."""
+def _by_kind(head: str, structs: Mapping[Any, type[msgspec.Struct]]) -> str:
+    """The keys of tables that differ by kind, with the kinds that have them."""
     of: dict[tuple[str, str, str], list[str]] = {}
-    for kind, struct in functions.KEYS_OF_KIND.items():
+    for kind, struct in structs.items():
         for key in keys(struct):
             of.setdefault((f"`{key.name}`", _values(key), meaning(key)), []).append(kind.value)
-    everywhere = [kind.value for kind in functions.KEYS_OF_KIND]
+    everywhere = [kind.value for kind in structs]
     rows: Rows = [
         (name, given, "all" if kinds == everywhere else ", ".join(kinds), text)
         for (name, given, text), kinds in of.items()
     ]
-    return _markdown(("key", "values (default)", "of kinds", "meaning"), rows)
+    return _markdown(("key", "values (default)", head, "meaning"), rows)
 
 
 def _markdown(head: tuple[str, ...], rows: Rows) -> str:

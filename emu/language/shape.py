@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -36,6 +36,8 @@ from emu.language.fields import Key, alternatives, keys, plain, word_of
 from emu.language.members import meanings
 from emu.language.words import default, meaning
 from emu.schemes.load import SchemeKeys
+from emu.schemes.steps import STEPS
+from emu.schemes.transforms import TRANSFORMS
 from emu.units.spec import OperandKeys, OperandsKeys, UnitKeys
 
 Schema = dict[str, Any]
@@ -73,6 +75,12 @@ def either(parts: Iterable[Schema]) -> Schema:
     for part in parts:
         some += [one for one in part.get("anyOf", [part]) if one not in some]
     return some[0] if len(some) == 1 else {"anyOf": some}
+
+
+TABLES: dict[str, Mapping[Any, type[msgspec.Struct]]] = {"piece": PIECES, "step": STEPS, "transform": TRANSFORMS}
+"""Words for a table whose keys depend on one of them."""
+SELECTORS = ("kind", "op")
+"""The keys that say which."""
 
 
 class Builder:
@@ -165,7 +173,7 @@ class Builder:
 
     def _property(self, key: Key, kind: str | None) -> Schema:
         shape = self.shape(key.type, key.without)
-        if key.name == "kind" and kind is not None:
+        if key.name in SELECTORS and kind is not None:
             shape = {"type": "string", "enum": [kind]}
         shape = self._or_parameter(shape)
         what = meaning(key)
@@ -190,9 +198,10 @@ class Builder:
                 return self.body.table(UnitKeys)
             case "operands":
                 return self._operands()
-            case "piece":
+            case "piece" | "step" | "transform" as word:
                 return either(
-                    both(self.table(struct, kind=kind.value), self.required(struct)) for kind, struct in PIECES.items()
+                    both(self.table(struct, kind=kind.value), self.required(struct))
+                    for kind, struct in TABLES[word].items()
                 )
         return self._plain(plain(kind), refused)
 
@@ -256,9 +265,13 @@ _MODULES = {
     "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
     "emu.studies.effects.keys": "study",
 }  # fmt: skip
+_PACKAGES = {"emu.schemes.steps.": "scheme", "emu.schemes.transforms.": "transform"}
 
 
 def _name(struct: type[msgspec.Struct]) -> str:
+    for package, word in _PACKAGES.items():
+        if struct.__module__.startswith(package):
+            return f"{word}.{struct.__name__.removesuffix('Keys')}"
     return f"{_MODULES[struct.__module__]}.{struct.__name__.removesuffix('Keys')}"
 
 

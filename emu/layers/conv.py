@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from emu.accelerators import KOrder
 from emu.layers.gemm import Array, Rows
@@ -62,7 +63,7 @@ class ConvGeometry:
                 f"are not multiples of group = {self.groups}"
             )
         if min(self.out_spatial, default=1) < 1:
-            raise ValueError(f"Conv: a kernel of {self.extent} does not fit the padded input of {self.padded}")
+            raise ValueError(f"Conv: a kernel of {self.extent} does not fit the padded input of {self.padded_sizes}")
 
     @property
     def extent(self) -> tuple[int, ...]:
@@ -70,14 +71,14 @@ class ConvGeometry:
         return tuple((size - 1) * step + 1 for size, step in zip(self.kernel, self.dilations, strict=True))
 
     @property
-    def padded(self) -> tuple[int, ...]:
+    def padded_sizes(self) -> tuple[int, ...]:
         """The spatial sizes of the padded input."""
         return tuple(size + sum(pad) for size, pad in zip(self.spatial, self.pads, strict=True))
 
     @cached_property
     def out_spatial(self) -> tuple[int, ...]:
         """The spatial sizes of the output."""
-        spans = zip(self.padded, self.extent, self.strides, strict=True)
+        spans = zip(self.padded_sizes, self.extent, self.strides, strict=True)
         return tuple((size - span) // stride + 1 for size, span, stride in spans)
 
     @property
@@ -157,6 +158,26 @@ class ConvGeometry:
         """A token is an image."""
         return tuple(range(1, 2 + len(self.spatial)))
 
+    @property
+    def matrix_axes(self) -> tuple[int, ...]:
+        """An image."""
+        return self.token_axes
+
+    @property
+    def channel_axis(self) -> int:
+        """Behind the images."""
+        return 1
+
+    @property
+    def channel_of_k(self) -> NDArray[np.intp]:
+        """The channels of a group, each with all its taps, in the order of K."""
+        return channels_of_k(self.channels, self.groups, math.prod(self.kernel), self.k_order)
+
+    def padded(self, source: Array) -> tuple[ConvGeometry, Array]:
+        """Zeros around the source, and none in the geometry."""
+        margins = ((0, 0), (0, 0), *self.pads)
+        return replace(self, spatial=self.padded_sizes, pads=((0, 0),) * len(self.pads)), np.pad(source, margins)
+
     def row_scales(self, scale: Array) -> Rows:
         """Scales [images, 1, ...] for the rows of A."""
         per_image, positions = scale.reshape(self.images), math.prod(self.out_spatial)
@@ -177,6 +198,14 @@ class ConvGeometry:
         positions = math.prod(self.out_spatial)
         split = y.reshape(self.groups, self.images, positions, self.n)
         return np.ascontiguousarray(split.transpose(1, 0, 3, 2)).reshape(self.output_shape)
+
+
+def channels_of_k(channels: int, groups: int, taps: int, order: KOrder) -> NDArray[np.intp]:
+    """[groups, K]: the input channel that each k of a convolution reads."""
+    of_group = np.arange(channels).reshape(groups, channels // groups)
+    if order is KOrder.KH_KW_C:
+        return np.tile(of_group, (1, taps))
+    return np.repeat(of_group, taps, axis=1)
 
 
 def resolve_pads(

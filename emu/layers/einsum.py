@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emu.layers.gemm import Array, Rows
 from emu.layers.matmul import MatMulGeometry
 
@@ -182,6 +185,25 @@ class EinsumGeometry:
     def token_axes(self) -> tuple[int, ...]:
         """A token is a row."""
         return self.product.token_axes
+
+    @property
+    def matrix_axes(self) -> tuple[int, ...]:
+        """Those of the product."""
+        return self.product.matrix_axes
+
+    @property
+    def channel_axis(self) -> int:
+        """K itself."""
+        return self.product.channel_axis
+
+    @property
+    def channel_of_k(self) -> NDArray[np.intp]:
+        """Every k is a channel."""
+        return self.product.channel_of_k
+
+    def padded(self, source: Array) -> tuple[EinsumGeometry, Array]:
+        """There is no padding."""
+        return self, source
 
     def row_scales(self, scale: Array) -> Rows:
         """Scales of the source's rows."""

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,8 +48,27 @@ class Geometry(Protocol):
     def token_axes(self) -> tuple[int, ...]:
         """The axes of the source that belong to one token."""
 
+    @property
+    def matrix_axes(self) -> tuple[int, ...]:
+        """The axes of the source that belong to one matrix of a batch; to an image of a convolution."""
+
+    @property
+    def channel_axis(self) -> int:
+        """The axis of the source along which input channels lie."""
+
+    @property
+    def channel_of_k(self) -> NDArray[np.intp]:
+        """[G, K]: the input channel that each k reads."""
+
+    def padded(self, source: Array) -> tuple[Geometry, Array]:
+        """The same layer with its padding as part of the source.
+
+        Raises:
+            ValueError: zeros between the inputs, which are no margin.
+        """
+
     def row_scales(self, scale: Array) -> Rows:
-        """Scales of the source's tokens as scales of A's rows: [G or 1, stop - start, 1]."""
+        """Scales of the source's tokens or matrices as scales of A's rows: [G or 1, stop - start, 1]."""
 
     def assemble(self, y: Array) -> Array:
         """The layer's output from [G, M, N]."""
@@ -101,6 +120,11 @@ class Lowered:
         if self.bias is None or self.bias.shape[1] == 1:
             return self.bias
         return self.bias[:, start:stop]
+
+    def padded(self) -> Lowered:
+        """The same layer with its padding as part of the source."""
+        geometry, source = self.geometry.padded(self.source)
+        return replace(self, geometry=geometry, source=source)
 
     def assemble(self, y: Array) -> Array:
         """The layer's output from [G, M, N], in the operator's own shape."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emu.layers.gemm import Array, Rows
 
@@ -65,8 +66,28 @@ class MatMulGeometry:
         """A token is a row."""
         return (-1,)
 
+    @property
+    def matrix_axes(self) -> tuple[int, ...]:
+        """The last two."""
+        return (-2, -1)
+
+    @property
+    def channel_axis(self) -> int:
+        """K itself."""
+        return -1
+
+    @property
+    def channel_of_k(self) -> NDArray[np.intp]:
+        """Every k is a channel."""
+        return np.broadcast_to(np.arange(self.k), (self.groups, self.k))
+
+    def padded(self, source: Array) -> tuple[MatMulGeometry, Array]:
+        """There is no padding."""
+        return self, source
+
     def row_scales(self, scale: Array) -> Rows:
-        """Scales [..., rows, 1] for the rows of A."""
+        """Scales [..., rows or 1, 1] for the rows of A."""
+        scale = np.broadcast_to(scale, (*scale.shape[:-2], self.rows_per_batch, 1))
         if self.folded:
             flat = scale.reshape(1, self.m, 1)
             return lambda start, stop: flat[:, start:stop]

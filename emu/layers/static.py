@@ -1,25 +1,65 @@
-"""Static scales of activations: chosen beforehand, by the layer's own scheme, from tensors that calibration gives."""
+"""What a layer decides beforehand, from calibration data: scales, zero points, transforms, and weights that need them.
+
+Each decision is made as the layer's own schemes and transforms make it, on the calibration tensor.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from emu.accelerators import LayerPlan
 from emu.formats import Format
-from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Array, Lowered
-from emu.schemes import Target
-from emu.schemes.cast import Float32
+from emu.schemes import Fixed, Quantised, Range, Target
+from emu.schemes.transforms.pair import Parameters
 
 
-def static_scales(lowered: Lowered, plan: LayerPlan) -> StaticScales:
-    """The scales of A and, if it is an activation, of B."""
-    return (
-        static_scale(lowered.source, plan, plan.unit.a),
-        None if lowered.b_is_weights else static_scale(lowered.b, plan, plan.unit.b),
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Static:
+    """What was chosen beforehand for one layer; empty: everything is chosen from the tensors at hand."""
+
+    a: Fixed | None = None
+    """of operand a, if it has a static range"""
+    b: Fixed | None = None
+    """of operand b, if it is an activation with a static range"""
+    transforms: tuple[Parameters | None, ...] = ()
+    """of each transform of the plan; None, or not there: it is dynamic"""
+    columns: Quantised | None = None
+    """weights, where what becomes of them depends on the activations"""
+
+    def of_transform(self, index: int) -> Parameters | None:
+        """What a transform chose; None: nothing yet."""
+        return self.transforms[index] if index < len(self.transforms) else None
+
+
+AT_HAND = Static()
+"""Nothing was chosen beforehand."""
+
+
+def static_of(lowered: Lowered, plan: LayerPlan) -> Static:
+    """What a plan chooses from a layer with calibration data in it."""
+    from emu.layers.operands import operands_of, source_axes  # which take what is made here
+    from emu.layers.prepare import prepare
+
+    prepared = prepare(lowered, plan)
+    kept = tuple(
+        found if one.range is Range.STATIC else None
+        for one, found in zip(plan.transforms, prepared.chosen, strict=False)
     )
+    of_a = of_b = None
+    if plan.activations.static:
+        of_a = fixed_scale(
+            prepared.lowered.source, plan, plan.unit.a, source_axes(prepared.lowered, plan.activations.per)
+        )
+        of_b = None if lowered.b_is_weights else fixed_scale(prepared.lowered.b, plan, plan.unit.b)
+    made = Static(a=of_a, b=of_b, transforms=kept)
+    if not (plan.weights.scheme.looks and lowered.b_is_weights):
+        return made
+    return replace(made, columns=operands_of(prepared.lowered, prepared.plan, made).columns)
 
 
-def static_scale(values: Array, plan: LayerPlan, fmt: Format) -> Float32 | None:
-    """The scale of one operand; None if the scheme has none."""
-    return plan.activations.scheme.choose_scale(values.astype(np.float32), Target(format=fmt))
+def fixed_scale(values: Array, plan: LayerPlan, fmt: Format, axes: tuple[int, ...] | None = None) -> Fixed | None:
+    """The scale of an activation; None if its scheme has none."""
+    return plan.activations.scheme.choose(values.astype(np.float32), Target(format=fmt, axes=axes))

@@ -28,9 +28,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emu.accelerators import KOrder
-from emu.layers.conv import AutoPad
+from emu.layers.conv import AutoPad, channels_of_k
 from emu.layers.gemm import Array, Rows
 
 
@@ -158,6 +159,34 @@ class TransposedGeometry:
     def token_axes(self) -> tuple[int, ...]:
         """A token is an image."""
         return tuple(range(1, 2 + len(self.axes)))
+
+    @property
+    def matrix_axes(self) -> tuple[int, ...]:
+        """An image."""
+        return self.token_axes
+
+    @property
+    def channel_axis(self) -> int:
+        """Behind the images."""
+        return 1
+
+    @property
+    def channel_of_k(self) -> NDArray[np.intp]:
+        """The channels of a group, each with all its taps, in the order of K."""
+        return np.repeat(
+            channels_of_k(self.channels, self.channel_groups, self._taps, self.k_order), self.phases, axis=0
+        )
+
+    def padded(self, source: Array) -> tuple[TransposedGeometry, Array]:  # noqa: ARG002 - of the protocol
+        """Not to be had: zeros stand between the inputs.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            "ConvTranspose: what moves zeros (a shift, noise, zero points of its tokens or channels) is not possible, "
+            "as zeros stand between the inputs"
+        )
 
     def row_scales(self, scale: Array) -> Rows:
         """Scales [images, 1, ...] for the rows of A."""

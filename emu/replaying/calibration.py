@@ -10,9 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from emu.errors import ModelError
-from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Array
-from emu.layers.static import static_scales
+from emu.layers.static import Static, static_of
 from emu.replaying.layers import PlannedLayer
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def calibrate(
     reference: Reference,
     planned: Iterable[PlannedLayer],
     inputs: Mapping[str, Array] | None,
-) -> dict[str, StaticScales]:
+) -> dict[str, Static]:
     """Scales of A and B by layer name, for the layers with a static range.
 
     Raises:
@@ -47,15 +46,15 @@ def calibrate(
     return {entry.layer.name: _scales(entry, values, graph) for entry in wanted}
 
 
-def _scales(entry: PlannedLayer, values: Mapping[str, Array], graph: Graph) -> StaticScales:
-    return static_scales(entry.layer.lower(values, graph, entry.plan.k_order), entry.plan)
+def _scales(entry: PlannedLayer, values: Mapping[str, Array], graph: Graph) -> Static:
+    return static_of(entry.layer.lower(values, graph, entry.plan.k_order), entry.plan)
 
 
-def as_record(scales: Mapping[str, StaticScales]) -> dict[str, float]:
-    """The scales as plain numbers by `LAYER/a` and `LAYER/b`."""
+def as_record(scales: Mapping[str, Static]) -> dict[str, float]:
+    """The scales as plain numbers by `LAYER/a` and `LAYER/b`; those of channels are left out."""
     return {
-        f"{layer}/{side}": float(scale)
-        for layer, pair in scales.items()
-        for side, scale in zip("ab", pair, strict=True)
-        if scale is not None
+        f"{layer}/{side}": float(fixed.scale)
+        for layer, static in scales.items()
+        for side, fixed in (("a", static.a), ("b", static.b))
+        if fixed is not None and not fixed.scale.ndim
     }

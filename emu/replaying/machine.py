@@ -15,8 +15,9 @@ import numpy as np
 from emu.accelerators import OutputCast
 from emu.errors import ModelError, OverflowRaised
 from emu.formats import Format, load_format
-from emu.layers.emulate import LayerOutput, StaticScales, emulate
+from emu.layers.emulate import LayerOutput, emulate
 from emu.layers.gemm import Array, Lowered
+from emu.layers.static import AT_HAND, Static
 from emu.layers.transposed import TransposedGeometry
 from emu.replaying.engine import numpy_type
 from emu.replaying.graph import Graph
@@ -53,7 +54,7 @@ class Machine:
     """element types by tensor"""
     planned: tuple[PlannedLayer, ...]
     vectors: tuple[VectorNode, ...]
-    scales: Mapping[str, StaticScales]
+    scales: Mapping[str, Static]
     """chosen beforehand, by layer"""
     backend: str | None
     events: bool
@@ -110,12 +111,12 @@ class Machine:
         kept, columns = self.weights.get(layer.name, (None, None))
         try:
             output = emulate(
-                lowered, plan, static=self.scales.get(layer.name, (None, None)), backend=self.backend,
+                lowered, plan, static=self.scales.get(layer.name, AT_HAND), backend=self.backend,
                 events=self.events, columns=columns if kept == layout else None,
             )  # fmt: skip
         except (ValueError, OverflowRaised) as error:  # NaN that came up on the way, K that the unit cannot take
             raise ModelError(f"{self.graph.path}: layer {layer.name!r}: {error}") from None
-        if self.keep_weights and lowered.b_is_weights:
+        if self.keep_weights and lowered.b_is_weights and plan.keeps_weights:
             self.weights[layer.name] = layout, output.columns
         y, beyond = OutputCast(format=self.format_of(layer))(output.y)
         output = replace(output, y=y, output=output.output + beyond)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emu.accelerators import Accelerator, LayerPlan
-from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Lowered
+from emu.layers.static import AT_HAND, Static
 from emu.replaying.calibration import calibrate
 from emu.replaying.graph import bind, load_graph
 from emu.replaying.inputs import read_inputs
@@ -29,7 +29,7 @@ class PickedLayer:
     op: str
     lowered: Lowered
     plan: LayerPlan
-    static: StaticScales
+    static: Static
 
 
 def pick_layers(
@@ -69,7 +69,7 @@ def pick_layers(
         one = PickedLayer(
             name=entry.layer.name, op=entry.layer.op, plan=entry.plan,
             lowered=entry.layer.lower(values, graph, entry.plan.k_order),
-            static=scales.get(entry.layer.name, (None, None)),
+            static=scales.get(entry.layer.name, AT_HAND),
         )  # fmt: skip
         picked.append(one)
     return tuple(picked)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from emu.attribution import Attribution, attribute, attribute_vector
 from emu.errors import OverflowRaised
 from emu.layers.gemm import Array
+from emu.layers.static import AT_HAND
 from emu.replaying.layers import Layer, PlannedLayer
 from emu.replaying.machine import Machine, Ran
 from emu.replaying.result import Kind, LayerRun
@@ -63,7 +64,7 @@ class Recorder:
         if not self.attribution:
             return None, ""
         assert ran.lowered is not None
-        static = self.machine.scales.get(entry.layer.name, (None, None))
+        static = self.machine.scales.get(entry.layer.name, AT_HAND)
         try:
             made = attribute(
                 ran.lowered, entry.plan, ran.y, truth=truth if self.inherits else None, most=self.attribution,

@@ -21,6 +21,11 @@ class Assignment:
         """One scale per token or channel, rather than one per tensor."""
         return self.per is not Granularity.TENSOR
 
+    @property
+    def static(self) -> bool:
+        """Whether the scale must be known beforehand."""
+        return self.scheme.scales and self.range is Range.STATIC
+
     def __str__(self) -> str:
         if not self.scheme.scales:
             return self.scheme.name

@@ -9,18 +9,25 @@ class StepKind(Vocabulary):
     """What one step of a scheme does."""
 
     SCALE = "scale"
-    """choose a scale s from the values, or take a given one"""
+    """choose a scale s, and a zero point if asymmetric, from the values, or take given ones"""
     ENCODE = "encode"
-    """code = encode(fl32(x / s))"""
+    """code = encode(fl32(x / s)), plus the zero point"""
     BLOCK = "block"
     """codes and scale codes of a block format, along K: for units that take block scales"""
 
 
 class ScaleRule(Vocabulary):
-    """How a scale is chosen."""
+    """How the range is chosen that a scale maps to the format."""
 
     ABSMAX = "absmax"
-    """s = fl32(absmax / max_finite)"""
+    """the largest magnitude: s = fl32(absmax / max_finite)"""
+
+
+class TransformKind(Vocabulary):
+    """What one transform does to the operands of a layer before they are quantised."""
+
+    SHIFT = "shift"
+    """subtract a vector from the channels of the activations; the bias takes it back"""
 
 
 class Granularity(Vocabulary):
@@ -28,11 +35,16 @@ class Granularity(Vocabulary):
 
     TENSOR = "tensor"
     """the whole tensor"""
+    MATRIX = "matrix"
+    """one matrix of a batch, such as a head of an attention; otherwise the tensor"""
     TOKEN = "token"  # noqa: S105 - not a password
     """of activations: one row of a matrix (or one column, if the second operand is an activation too); one image of a
     convolution's input"""
     CHANNEL = "channel"
-    """of weights: one output channel"""
+    """of weights: one output channel. Of activations: one input channel, where the unit takes a scale for every k, or
+    every group of a convolution has one channel"""
+    GROUP = "group"
+    """so many neighbours along K as share a scale operand of the unit, of one row (or one output channel)"""
 
 
 class Range(Vocabulary):

@@ -1,134 +1,27 @@
 """A scheme: how a tensor becomes codes and scales, as a list of steps.
 
-* Each step is a small frozen object with one method, `apply`, that takes a `Draft` and returns the next one; a step can
-  be used alone from Python.
-* The draft starts with the values; `scale` fills in the scale, `encode` the codes. The last step is `encode`, or
-  `block`, which fills in codes, the codes of the block scales, and the tensor's scale as the scale.
+* The draft starts with the values; `scale` fills in the scale, `encode` the codes. The last step makes the codes:
+  `encode`, or `block`, which fills in codes, the codes of the block scales, and the tensor's scale as the scale.
 * A given scale (static range) replaces the rule of `scale`; a scheme without a `scale` step has s = 1.
-* Where the unit applies scales itself, s is first rounded to the unit's scale format, so that codes and scales agree.
+* Groups (`Target.group`): K is cut into groups of so many, the last one filled up with zeros that leave no code; every
+  group has its scale, as a code of the unit's scale format.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.errors import FormatError
 from emu.formats import Format, Overflow, Rounding
-from emu.formats.blocks import BlockFormat, TensorScale
-from emu.formats.blocks.decode import spread
-from emu.schemes.cast import Float32, OutOfRange
-from emu.schemes.enums import ScaleRule
-from emu.schemes.steps import SMALLEST, absmax_scale, encode_scaled
+from emu.schemes.cast import Float32
+from emu.schemes.draft import Draft, Fixed, Quantised, Step, Target
+from emu.schemes.steps.block import BlockStep
 
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """What a tensor is to be turned into."""
-
-    format: Format
-    axes: tuple[int, ...] | None = None
-    """the axes that one scale covers; None: the whole tensor"""
-    scale: Float32 | None = None
-    """a scale chosen beforehand"""
-    scale_format: Format | None = None
-    """the format of the unit's own scale operand, if it applies scales itself"""
-    name: str = "x"
-    """the tensor's name, for error messages"""
-    k_axis: int = -1
-    """where K is: blocks lie along it"""
-    tensor_absmax: float | None = None
-    """of the whole tensor, if `values` are a part of it"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Draft:
-    """A tensor on its way through the steps."""
-
-    values: Float32
-    scale: Float32 | None = None
-    """None is 1"""
-    codes: NDArray[Any] | None = None
-    block_scales: NDArray[Any] | None = None
-    beyond: OutOfRange = field(default_factory=OutOfRange)
-    """elements beyond the range of the format"""
-
-
-class Step(Protocol):
-    """One step of a scheme."""
-
-    def apply(self, draft: Draft, target: Target) -> Draft:
-        """The draft after this step."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScaleStep:
-    """Choose the scale."""
-
-    rule: ScaleRule
-
-    def apply(self, draft: Draft, target: Target) -> Draft:
-        """Fill in `scale`: the given one, or the rule's."""
-        scale = target.scale
-        if scale is None:
-            scale = absmax_scale(draft.values, target.format, target.axes)
-        if target.scale_format is not None:
-            scale = _rounded(scale, target.scale_format)
-        return replace(draft, scale=scale)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncodeStep:
-    """Turn values into codes."""
-
-    rounding: Rounding
-    overflow: Overflow
-
-    def apply(self, draft: Draft, target: Target) -> Draft:
-        """Fill in `codes`, and count what left the range."""
-        codes, beyond = encode_scaled(
-            draft.values, draft.scale, target.format,
-            rounding=self.rounding, overflow=self.overflow, name=target.name,
-        )  # fmt: skip
-        return replace(draft, codes=codes, beyond=draft.beyond + beyond)
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlockStep:
-    """Turn values into codes and scale codes of a block format."""
-
-    format: BlockFormat
-
-    def apply(self, draft: Draft, target: Target) -> Draft:
-        """Fill in `codes`, `block_scales` and the tensor's scale, and count what was clamped."""
-        fmt, axis = self.format, target.k_axis % draft.values.ndim
-        whole = target.tensor_absmax if fmt.tensor_scale is TensorScale.NVFP4 else None
-        try:
-            made = fmt.encode(draft.values, axis, tensor_absmax=whole)
-        except FormatError as error:
-            raise FormatError(f"tensor {target.name!r}: {error}") from None
-        scale = None if made.tensor_scale is None else np.asarray(made.tensor_scale, np.float32)
-        with np.errstate(all="ignore"):
-            largest = spread(fmt.scale.decode(made.scales), made) * fmt.element.max_finite
-            clamped = np.abs(draft.values) > largest * (1.0 if scale is None else np.float64(scale))
-        beyond = OutOfRange(saturated=int(np.count_nonzero(clamped)))
-        return replace(draft, codes=made.codes, block_scales=made.scales, scale=scale, beyond=draft.beyond + beyond)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quantised:
-    """A tensor as codes."""
-
-    codes: NDArray[Any]
-    scale: Float32
-    """value ≈ decode(code) · scale; 0-D, or with size 1 along the axes that a scale covers"""
-    beyond: OutOfRange
-    """elements beyond the range of the format"""
-    block_scales: NDArray[Any] | None = None
-    """codes of the scales of blocks along K; None: the scheme has none"""
+if TYPE_CHECKING:
+    from emu.formats.blocks import BlockFormat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +38,7 @@ class Scheme:
     @property
     def scales(self) -> bool:
         """Whether the scheme has scales at all."""
-        return any(isinstance(step, ScaleStep | BlockStep) for step in self.steps)
+        return any(step.scales for step in self.steps)
 
     @property
     def blocks(self) -> BlockFormat | None:
@@ -154,19 +47,31 @@ class Scheme:
         return last.format if isinstance(last, BlockStep) else None
 
     @property
-    def encoder(self) -> EncodeStep:
-        """The step that makes the codes, where it is not `block`: the last one."""
-        last = self.steps[-1]
-        assert isinstance(last, EncodeStep)  # the loader accepts only schemes that end so
-        return last
+    def asymmetric(self) -> bool:
+        """Whether the scheme makes zero points."""
+        return any(step.asymmetric for step in self.steps)
 
-    def choose_scale(self, x: Float32, target: Target) -> Float32 | None:
-        """The scale alone, as calibration needs it; None if the scheme has none."""
+    @property
+    def looks(self) -> bool:
+        """Whether what it makes of weights depends on the activations."""
+        return any(step.looks for step in self.steps)
+
+    def check(self, fmt: Format, file: str, key: str) -> None:
+        """Refuse an operand format that the steps cannot make codes or scales for.
+
+        Raises:
+            SpecError: naming file and key.
+        """
+        for step in self.steps:
+            step.check(fmt, file, key)
+
+    def choose(self, x: Float32, target: Target) -> Fixed | None:
+        """The scale and the zero point alone, as calibration needs them; None if the scheme has none."""
         draft = Draft(values=x)
         for step in self.steps:
-            if isinstance(step, ScaleStep):
+            if not step.last:
                 draft = step.apply(draft, target)
-        return draft.scale
+        return None if draft.scale is None else Fixed(scale=draft.scale, zero=draft.zero)
 
     def quantise(self, x: Float32, target: Target) -> Quantised:
         """Run the steps on one tensor.
@@ -178,15 +83,37 @@ class Scheme:
         Raises:
             FormatError: NaN, and the format has none.
         """
+        if target.group is not None and not any(step.whole for step in self.steps):
+            return self._in_groups(x, target, target.group)
         draft = Draft(values=x)
         for step in self.steps:
             draft = step.apply(draft, target)
         assert draft.codes is not None  # the last step has made them
         scale = np.ones((), np.float32) if draft.scale is None else draft.scale
-        return Quantised(codes=draft.codes, scale=scale, beyond=draft.beyond, block_scales=draft.block_scales)
+        return Quantised(
+            codes=draft.codes, scale=scale, beyond=draft.beyond, block_scales=draft.block_scales, zero=draft.zero
+        )
+
+    def _in_groups(self, x: Float32, target: Target, size: int) -> Quantised:
+        axis = target.k_axis % x.ndim
+        k = x.shape[axis]
+        cut = in_groups(x, axis, size)
+        made = self.quantise(cut, replace(target, group=None, axes=(axis + 1,), k_axis=axis + 1))
+        shape = (*x.shape[:axis], -1, *x.shape[axis + 1 :])
+        codes = made.codes.reshape(shape)[(*(slice(None),) * axis, slice(0, k))]
+        scale = np.broadcast_to(made.scale, [1 if i == axis + 1 else n for i, n in enumerate(cut.shape)])
+        assert target.scale_format is not None  # what has groups has scale operands
+        blocks = target.scale_format.encode(scale.squeeze(axis + 1), Rounding.TIES_TO_EVEN, Overflow.SATURATE)
+        zero = None if made.zero is None else np.broadcast_to(made.zero, scale.shape).squeeze(axis + 1)
+        one = np.ones((), np.float32)
+        return Quantised(codes=codes, scale=one, beyond=made.beyond, block_scales=blocks, zero=zero)
 
 
-def _rounded(scale: Float32, fmt: Format) -> Float32:
-    """The scale as a value of `fmt`, never 0."""
-    values = fmt.decode(fmt.encode(scale, Rounding.TIES_TO_EVEN, Overflow.SATURATE))
-    return np.maximum(values.astype(np.float32), SMALLEST)
+def in_groups(x: NDArray[Any], axis: int, size: int) -> NDArray[Any]:
+    """[..., K, ...] as [..., ceil(K / size), size, ...], filled up with zeros."""
+    k = x.shape[axis]
+    count = -(-k // size)
+    margins = [(0, 0)] * x.ndim
+    margins[axis] = (0, count * size - k)
+    filled = np.pad(x, margins) if count * size != k else x
+    return filled.reshape(*x.shape[:axis], count, size, *x.shape[axis + 1 :])

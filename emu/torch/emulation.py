@@ -39,8 +39,8 @@ from numpy.typing import NDArray
 
 from emu.accelerators import Accelerator, FallbackOps, LayerPlan, Pass
 from emu.errors import ModelError
-from emu.layers.emulate import StaticScales
 from emu.layers.gemm import Lowered
+from emu.layers.static import Static
 from emu.replaying.result import FallbackReason
 from emu.schemes import Quantised
 from emu.vector import VectorUnit, vector_unit
@@ -141,7 +141,7 @@ class Emulation:
         self.fallbacks: dict[tuple[str, str], Fallback] = {}
         self.steps: Counter[str] = Counter()
         """forward calls of each layer so far"""
-        self.scales: dict[str, StaticScales] = {}
+        self.scales: dict[str, Static] = {}
         """of activations with a static range, by layer: operands a and b of the unit (`emu.torch.calibration`)"""
         self.frames: list[Frame] = []
         self._owned: dict[int, list[Owned]] = {}

@@ -26,6 +26,7 @@ from emu.formats import Format
 from emu.layers.emulate import emulate
 from emu.layers.gradients import Gradient, gradients
 from emu.layers.lowering import lower
+from emu.layers.static import AT_HAND
 from emu.schemes import Assignment
 from emu.torch.emulation import Clipping, Emulation
 from emu.torch.tensors import to_array, to_tensor
@@ -64,9 +65,9 @@ class Call:
         lowered = lower(
             self.op, operands, self.attributes, constant=self.weights, k_order=plan.k_order, names=("first", "second")
         )
-        keeps = lowered.b_is_weights and not self.differentiated
+        keeps = lowered.b_is_weights and plan.keeps_weights and not self.differentiated
         kept = self.emulation.kept(self.name, lowered) if keeps else None
-        static = self.emulation.scales.get(self.name, (None, None)) if plan.static else (None, None)
+        static = self.emulation.scales.get(self.name, AT_HAND) if plan.static else AT_HAND
         made = emulate(lowered, plan, static=static, backend=self.emulation.backend, events=False, columns=kept)
         if keeps and kept is None:
             self.emulation.keep(self.name, lowered, made.columns)

@@ -25,7 +25,8 @@ from emu.errors import ModelError
 from emu.layers.gemm import Array, Lowered
 from emu.layers.lowering import lower
 from emu.layers.plain import evaluate
-from emu.layers.static import static_scale
+from emu.layers.static import Static, fixed_scale
+from emu.schemes import Granularity, Range, ScaleRule, ScaleStep
 from emu.torch.emulation import Emulation, LayerUse
 from emu.torch.model import emulation as emulation_of
 from emu.torch.tensors import to_array, to_tensor
@@ -51,6 +52,7 @@ class Calibration:
         plan = self.emulation.accelerator.plan(name, op)
         self.emulation.layers.setdefault(name, LayerUse(name=name, op=op, unit=plan.unit.name))
         if plan.static:
+            require_magnitudes(plan, name)
             self._look(name, plan, lowered)
         with np.errstate(over="ignore"):
             y = evaluate(lowered).astype(np.float32)
@@ -64,10 +66,27 @@ class Calibration:
     def finish(self) -> None:
         """Fix the scales."""
         for name, (plan, a, b) in self._largest.items():
-            self.emulation.scales[name] = (
-                static_scale(np.array([a]), plan, plan.unit.a),
-                None if b is None else static_scale(np.array([b]), plan, plan.unit.b),
+            self.emulation.scales[name] = Static(
+                a=fixed_scale(np.array([a]), plan, plan.unit.a),
+                b=None if b is None else fixed_scale(np.array([b]), plan, plan.unit.b),
             )
+
+
+def require_magnitudes(plan: LayerPlan, name: str) -> None:
+    """Refuse what largest magnitudes do not decide: all that is kept of many batches.
+
+    Raises:
+        ModelError: another rule than absmax, zero points, one scale per channel, or static transforms.
+    """
+    steps = plan.activations.scheme.steps
+    rules = all(step.rule is ScaleRule.ABSMAX for step in steps if isinstance(step, ScaleStep))
+    whole = plan.activations.per is Granularity.TENSOR and not plan.activations.scheme.asymmetric
+    moving = any(one.range is Range.STATIC for one in plan.transforms) or plan.weights.scheme.looks
+    if not rules or not whole or moving:
+        raise ModelError(
+            f"layer {name!r}: calibration in PyTorch keeps the largest magnitudes, which decide absmax scales of "
+            "tensors alone: use a dynamic range, or calibrate in a replay"
+        )
 
 
 def _magnitude(x: Array) -> float:

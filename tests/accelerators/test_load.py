@@ -211,7 +211,10 @@ def test_units_and_schemes_are_found_next_to_the_file(tmp_path: Path) -> None:
         (matrix(unit="int8-int33"), "unknown name in units .got 'int8-int33'.; did you mean 'int8-int32'"),
         (matrix(units="x"), "matrix.units: unknown key .*did you mean 'unit'"),
         (matrix(activations={"scheme": "absmin"}), "unknown name in schemes .got 'absmin'.; did you mean 'absmax'"),
-        (matrix(activations={"scheme": "absmax", "per": "channel"}), "matrix.activations.per.*Allowed: tensor, token"),
+        (
+            matrix(activations={"scheme": "absmax", "per": "group"}),
+            "matrix.activations.per: groups along K need",
+        ),
         (matrix(weights={"scheme": "absmax", "per": "token"}), "matrix.weights.per.*Allowed: tensor, channel"),
         (matrix(weights={"scheme": "absmax", "range": "static"}), "matrix.weights.range: unknown key"),
         (
@@ -236,7 +239,7 @@ def test_units_and_schemes_are_found_next_to_the_file(tmp_path: Path) -> None:
         (matrix(unit={**BF16, "operands": dict.fromkeys("abd", "float64")}), "product of these two is not finite"),
         (
             matrix(unit={"operands": {"a": "int1", "b": "int8", "d": "int32"}, "level": [{}]}),
-            "matrix.activations.scheme: scheme 'absmax' divides by the largest value of int1, which is 0",
+            "matrix.activations.scheme: a scale divides by the largest value of int1, which is 0",
         ),
         *(
             (

@@ -12,7 +12,8 @@ from emu.accelerators import LayerPlan, load_accelerator
 from emu.formats import EventKind, load_format
 from emu.layers.emulate import LayerOutput, emulate
 from emu.layers.lowering import lower
-from emu.schemes import Target, load_scheme
+from emu.layers.static import Static
+from emu.schemes import Fixed, Target, load_scheme
 from emu.schemes.cast import OutOfRange
 
 RNG = np.random.default_rng(7)
@@ -119,7 +120,7 @@ def test_alpha_and_a_bias_in_the_accumulator(placement: str) -> None:
 def test_static_scale_is_used_and_clips() -> None:
     x, w = np.array([[1.0, 2.0, 400.0]], np.float32), np.eye(3, dtype=np.float32)
     static = np.asarray(1.0, np.float32)
-    output = matmul(x, w, plan("int8-int32"), static=(static, None))
+    output = matmul(x, w, plan("int8-int32"), static=Static(a=Fixed(scale=static)))
     assert output.quantiser.saturated == 1
     assert np.array_equal(
         output.y, np.float32(127) * (np.array([[1, 2, 127]], np.float32) * (np.float32(1) / np.float32(127)))

@@ -47,5 +47,5 @@ def test_errors() -> None:
     with pytest.raises(FormatError, match=r"tensor 'x' holds NaN \(1 of 4 elements\), and int8 has none"):
         matmul(np.array([[np.nan, 1, 2, 3]]), np.ones((4, 2)), accelerator="int8-int32")
     static = {"extends": "int8-int32", "matrix": {"activations": {"scheme": "absmax", "range": "static"}}}
-    with pytest.raises(SpecError, match="layer 'matmul' has a static activation range, which needs calibration data"):
+    with pytest.raises(SpecError, match="layer 'matmul' has a static range, which needs calibration data"):
         matmul(np.ones((2, 3)), np.ones((3, 2)), accelerator=static)

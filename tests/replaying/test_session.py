@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from emu.errors import ModelError, SpecError
-from emu.layers import emulate as emulate_module
+from emu.layers import operands as operands_module
 from emu.replaying.driver import run
 from emu.replaying.result import Kind
 from emu.replaying.session import LoadedModel, ReplaySession
@@ -85,13 +85,13 @@ def test_outputs_alone_are_those_of_a_propagated_replay(path: Path, rng: np.rand
 
 def test_weights_are_quantised_once(path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     quantised: list[str] = []
-    real = emulate_module._quantise
+    real = operands_module._quantise
 
     def spy(values: Any, assignment: Any, target: Any) -> Any:
         quantised.append(target.name)
         return real(values, assignment, target)
 
-    monkeypatch.setattr(emulate_module, "_quantise", spy)
+    monkeypatch.setattr(operands_module, "_quantise", spy)
     model = LoadedModel(path)
     session = ReplaySession(model, "int8-int32")
     session.outputs(inputs(rng, 1))

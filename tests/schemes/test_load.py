@@ -49,9 +49,8 @@ def test_cast_has_no_scale() -> None:
 
 
 def test_steps_are_usable_alone() -> None:
-    from emu.schemes import Scheme
+    from emu.schemes import Draft, Scheme
     from emu.schemes.enums import ScaleRule
-    from emu.schemes.scheme import Draft
 
     draft = ScaleStep(rule=ScaleRule.ABSMAX).apply(
         Draft(values=np.array([254], np.float32)), Target(format=load_format("int8"))
@@ -82,17 +81,17 @@ def test_a_scheme_is_one_file(tmp_path: Path) -> None:
     ("spec", "message"),
     [
         ("absmaxx", "unknown name in schemes .got 'absmaxx'.; did you mean 'absmax'"),
-        ({"step": [SCALE]}, 'the last step, and only the last, has op = "encode"'),
+        ({"step": [SCALE]}, 'the last step, and only the last, makes codes: op = "encode"'),
         ({"step": [ENCODE, SCALE]}, "the last step"),
         ({"step": [SCALE, SCALE, ENCODE]}, "at most one step chooses the scale"),
         ({"step": []}, "the last step"),
         ({}, "step: required key is missing"),
-        ({"step": [{"op": "shrink"}]}, r"step\[0\].op: unknown value .got 'shrink'.* Allowed: block, encode, scale"),
+        ({"step": [{"op": "shrink"}]}, r"step\[0\].op: unknown value .got 'shrink'.* Allowed: .*scale"),
         ({"step": [{"op": "scale"}, ENCODE]}, r"step\[0\].rule: required key is missing"),
         ({"step": [{"op": "scale", "rule": "absmx"}, ENCODE]}, "did you mean 'absmax'"),
         (
             {"step": [{**SCALE, "rounding": "rne"}, ENCODE]},
-            r"step\[0\].rounding: is no key of a step with op = 'scale'",
+            r"step\[0\].rounding: unknown key",
         ),
         ({"step": [{"op": "encode", "rounding": "rne"}]}, r"step\[0\].overflow: required key is missing"),
         ({"step": [{**ENCODE, "rounding": "sr"}]}, "is no rounding of an encoder"),

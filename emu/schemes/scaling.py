@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats import Format, Overflow, Rounding, load_format
+from emu.formats.codes import smallest
 from emu.schemes.cast import Float32, OutOfRange, cast_tensor
 
 SMALLEST = np.float32(2.0**-149)
@@ -95,3 +96,38 @@ def encode_scaled(
         if fmt.is_integral and overflow is not Overflow.WRAP:
             fmt = replace(fmt, symmetric=True)
     return cast_tensor(x, fmt, rounding, overflow, name)
+
+
+def encode_around(
+    x: Float32, scale: Float32 | None, zero: NDArray[np.int64], fmt: Format, *, rounding: Rounding, name: str = "x"
+) -> tuple[NDArray[Any], OutOfRange]:
+    """Codes of round(fl32(x / s)) + z, clamped to the whole range of an integer format.
+
+    Args:
+        x: values.
+        scale: broadcasts to x; None is 1.
+        zero: the code that stands for 0, broadcasts to x.
+        fmt: an integer format.
+        rounding: of the quotient.
+        name: the tensor, for the error message.
+
+    Returns:
+        The codes, and how many were clamped.
+
+    Raises:
+        FormatError: NaN.
+    """
+    with np.errstate(all="ignore"):
+        quotient = x if scale is None else x / scale
+    wide = load_format("int32")
+    codes, _ = cast_tensor(quotient, wide, rounding, Overflow.SATURATE, name)
+    shifted = codes.view(np.int32).astype(np.int64) + zero
+    low, high = integer_range(fmt)
+    beyond = OutOfRange(saturated=int(np.count_nonzero((shifted < low) | (shifted > high))))
+    mask = (1 << fmt.bits) - 1
+    return smallest((np.clip(shifted, low, high) & mask).astype(np.uint64), fmt), beyond
+
+
+def integer_range(fmt: Format) -> tuple[int, int]:
+    """The smallest and the largest value of an integer format."""
+    return (-(1 << (fmt.bits - 1)), (1 << (fmt.bits - 1)) - 1) if fmt.signed else (0, (1 << fmt.bits) - 1)

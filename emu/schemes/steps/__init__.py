@@ -1,0 +1,16 @@
+"""The steps of schemes, one module each: its keys, what it does, and the arithmetic of it."""
+
+from __future__ import annotations
+
+from emu.schemes.enums import StepKind
+from emu.schemes.steps.block import BlockKeys
+from emu.schemes.steps.encode import EncodeKeys
+from emu.schemes.steps.keys import StepKeys
+from emu.schemes.steps.scale import ScaleKeys
+
+STEPS: dict[StepKind, type[StepKeys]] = {
+    StepKind.SCALE: ScaleKeys,
+    StepKind.ENCODE: EncodeKeys,
+    StepKind.BLOCK: BlockKeys,
+}
+"""The keys of every kind of step."""

@@ -1,0 +1,61 @@
+"""The step `encode`: turn values into codes.
+
+* code = encode(fl32(x / s)).
+* With a zero point z: code = clamp(round(fl32(x / s)) + z) to the whole range of the integer format, as ONNX's
+  QuantizeLinear has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
+
+from emu.formats import Format, Overflow, Rounding
+from emu.formats.cast import check_cast
+from emu.schemes.draft import Draft, Step, Target
+from emu.schemes.scaling import encode_around, encode_scaled
+from emu.schemes.steps.keys import Place, StepKeys
+from emu.spec.about import means
+
+UNROUNDED = (Rounding.STOCHASTIC, Rounding.EXACT)
+"""Roundings that an encoder does not have."""
+
+
+class EncodeKeys(StepKeys, frozen=True, kw_only=True):
+    """Keys of `encode`."""
+
+    rounding: Annotated[Rounding, means("of code = encode(fl32(x / s))", without=("exact", "stochastic"))]
+    overflow: Annotated[Overflow, means("one that the operand format can take")]
+
+    def build(self, place: Place) -> EncodeStep:
+        """The step."""
+        if self.rounding in UNROUNDED:
+            allowed = [mode.value for mode in Rounding if mode not in UNROUNDED]
+            raise place.error("rounding", "is no rounding of an encoder", self.rounding.value, allowed)
+        return EncodeStep(rounding=self.rounding, overflow=self.overflow)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeStep(Step):
+    """Turn values into codes."""
+
+    last: ClassVar[bool] = True
+    rounding: Rounding
+    overflow: Overflow
+
+    def check(self, fmt: Format, file: str, key: str) -> None:
+        """A format that this rounding and overflow can make."""
+        check_cast(fmt, rounding=self.rounding, overflow=self.overflow, file=file, key=key)
+
+    def apply(self, draft: Draft, target: Target) -> Draft:
+        """Fill in `codes`, and count what left the range."""
+        if draft.zero is None:
+            codes, beyond = encode_scaled(
+                draft.values, draft.scale, target.format,
+                rounding=self.rounding, overflow=self.overflow, name=target.name,
+            )  # fmt: skip
+        else:
+            codes, beyond = encode_around(
+                draft.values, draft.scale, draft.zero, target.format, rounding=self.rounding, name=target.name
+            )
+        return replace(draft, codes=codes, beyond=draft.beyond + beyond)

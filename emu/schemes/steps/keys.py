@@ -1,0 +1,37 @@
+"""What the keys of all steps have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from emu.errors import SpecError
+from emu.schemes.draft import Step
+from emu.schemes.enums import StepKind
+from emu.spec.about import Keys, means
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a step or a transform stands, for error messages."""
+
+    file: str
+    key: str
+
+    def error(self, key: str, reason: str, value: object = None, allowed: Any = ()) -> SpecError:
+        """The error of one key."""
+        return SpecError(reason, file=self.file, key=f"{self.key}.{key}", value=value, allowed=allowed)
+
+
+class StepKeys(Keys, frozen=True, kw_only=True):
+    """Keys of one step: `op`, and what belongs to it."""
+
+    op: Annotated[StepKind, means("what the step does")]
+
+    def build(self, place: Place) -> Step:
+        """The step.
+
+        Raises:
+            SpecError: keys that contradict each other.
+        """
+        raise NotImplementedError
