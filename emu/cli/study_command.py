@@ -77,7 +77,7 @@ def run(
         raise click.UsageError(f"--by {by}: the objectives are {', '.join(one.name for one in study.objectives)}")
     if dry_run:
         return _dry_run(study, out)
-    out = Path(study.name) if out is None else out
+    out = Path(study.name.replace("/", "-")) if out is None else out
     if report is not None:
         from emu.atomic import check_file
 

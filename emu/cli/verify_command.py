@@ -27,7 +27,7 @@ SEED = click.option("--seed", type=click.IntRange(min=0), default=1, show_defaul
 
 @click.group(name="verify")
 def command() -> None:
-    """Check formats and arithmetic against independent oracles, units against recordings, studies against what they say.
+    """Check formats and arithmetic against oracles, units against recordings, studies against what they say.
 
     Exit code 3: some result differs.
     """

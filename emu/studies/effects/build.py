@@ -78,10 +78,11 @@ class _Builder:
         along = self.along(keys.along, keys.reduce, key)
         axis = (along if keys.reduce in LABELS else first.along if first.reduce in LABELS else ())[:1]
         self.expectation(keys, key, axis)
+        expected = tuple(label for value in keys.one_of or () for label in self.labels(axis[0], value, f"{key}.one_of"))
         return Effect(
             name=keys.name, key=key, figure=first, minus=others[0], ratio_to=others[1], reduce=keys.reduce,
             along=along, where=self.where(keys.where, keys.reduce, key), range=keys.range,
-            one_of=tuple(label for value in keys.one_of or () for label in self.labels(axis[0], value, key)), paper=keys.paper, note=keys.note,
+            one_of=expected, paper=keys.paper, note=keys.note,
             reproduced=keys.reproduced, reason=keys.reason,
         )  # fmt: skip
 
@@ -92,8 +93,6 @@ class _Builder:
         if keys.one_of is not None and not axis:
             reason = "of a figure that is a value of an axis only: give a range"
             raise self.error(f"{key}.one_of", reason, list(keys.one_of))
-        for value in keys.one_of or ():
-            self.labels(axis[0], value, f"{key}.one_of")
         if keys.range is not None and not keys.range[0] <= keys.range[1]:
             raise self.error(f"{key}.range", "is [low, high], low first", list(keys.range))
         if keys.reproduced == bool(keys.reason):

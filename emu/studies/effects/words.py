@@ -48,7 +48,8 @@ def asked_words(asked: Asked, effect: Effect) -> str:
     """What the figure is, and what is expected: of a study that has not run."""
     of = f"of {effect.figure.outputs} (outputs)" if effect.figure.outputs is not None else ""
     of = of or f"of {effect.figure.objective} ({describe(asked.objective(effect.figure.objective))})"
-    made = [part.reduce.value for part in (effect.figure, effect) if part.reduce not in (None, Reduce.VALUE)]  # type: ignore[union-attr]
+    both = (effect.figure.reduce, effect.reduce)
+    made = [one.value for one in both if one is not None and one is not Reduce.VALUE]
     how = ["less that of others"] * (effect.minus is not None) + ["as a ratio"] * (effect.ratio_to is not None)
     return f"{', '.join([of, *made, *how])}: {expected_words(effect)}"
 
