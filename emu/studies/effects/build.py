@@ -109,7 +109,9 @@ class _Builder:
         if keys.outputs is not None and keys.reduce is not None:
             raise self.error(f"{key}.reduce", "outputs have no order: reduce what `minus` makes of them")
         reduce = None if keys.reduce is Reduce.VALUE else keys.reduce
-        at = {name: self.labels(name, value, f"{key}.at") for name, value in keys.at.items()}
+        for name in keys.at:
+            self.named(name, f"{key}.at")
+        at = {name: self.labels(name, value, f"{key}.at.{name}") for name, value in keys.at.items()}
         along = self.along(keys.along, reduce, key)
         for name in along:
             if len(at.get(name, ())) == 1:
@@ -121,10 +123,9 @@ class _Builder:
 
     def labels(self, name: str, value: Any, key: str) -> frozenset[str]:
         """Values of an axis, as labels."""
-        self.named(name, key)
         some = value if isinstance(value, list | tuple) else [value]
         axis = next((one for one in self.asked.axes if one.name == name), None)
-        return frozenset(label_of(one) if axis is None else self.label(axis, one, f"{key}.{name}") for one in some)
+        return frozenset(label_of(one) if axis is None else self.label(axis, one, key) for one in some)
 
     def label(self, axis: Axis, value: Any, key: str) -> str:
         """One value of an axis, as the table of points has it."""
