@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from emu.formats.decode import decode_code
-from emu.formats.enums import FormatKind, LogPhase, Ties
+from emu.formats.enums import FormatKind, LogBoundary, LogPhase, Ties
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.picture import picture
 from emu.formats.value import Value, from_fraction
@@ -94,7 +94,7 @@ def _fields(fmt: Format) -> list[tuple[str, str]]:
             steps = [("steps to the radix", str(len(fmt.log_table)))] if fmt.log_table else []
             return [
                 ("radix", str(1 << fmt.radix_log2)), *steps, ("exponent bits", str(fmt.exp_bits)),
-                ("bias", str(fmt.bias)), ("phase", fmt.phase.value), ("boundary", fmt.boundary.value),
+                ("bias", str(fmt.bias)), ("phase", fmt.phase.value), ("boundary", _boundary(fmt.boundary)),
                 ("zero boundary", fmt.zero_boundary.value if fmt.has_zero else "no zero"), ("NaN", nan),
             ]  # fmt: skip
         case FormatKind.CODEBOOK:
@@ -133,6 +133,10 @@ def _policy(fmt: Format) -> list[tuple[str, str]]:
     if not fmt.has_nan:
         rows.append(("NaN in units", fmt.nan_to.value))
     return rows
+
+
+def _boundary(found: LogBoundary | Fraction) -> str:
+    return found.value if isinstance(found, LogBoundary) else f"{float(found):.17g} of the upper power"
 
 
 def _yes(flag: bool) -> str:

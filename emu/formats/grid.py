@@ -190,6 +190,8 @@ def _below_smallest(fmt: Format) -> tuple[Point, ...]:
 def _between(fmt: Format, low: Value, high: Value) -> Boundary:
     if fmt.boundary is LogBoundary.ARITHMETIC:
         return Boundary(value=midpoint(low, high))
+    if isinstance(fmt.boundary, Fraction):
+        return Boundary(value=from_fraction(high.fraction() * fmt.boundary))
     square = Value(sig=low.sig * high.sig, q=low.q + high.q)
     if square.q % 2 == 0:
         return Boundary(value=Value(sig=1, q=square.q // 2))

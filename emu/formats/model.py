@@ -77,7 +77,8 @@ class Format(Properties):
     log_table: tuple[Fraction, ...] = ()
     """of a log format with several steps to a power of the radix: 1 and the values between 1 and the radix"""
     phase: LogPhase = LogPhase.EVEN
-    boundary: LogBoundary = LogBoundary.ARITHMETIC
+    boundary: LogBoundary | Fraction = LogBoundary.ARITHMETIC
+    """of a log format; a fraction: of the upper of two powers"""
     zero_boundary: ZeroBoundary = ZeroBoundary.SERIES
     ties: Ties = Ties.EVEN
     listing: Listing | None = None

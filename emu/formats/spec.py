@@ -39,6 +39,7 @@ MAX_LISTED_BITS = 16
 """Log and codebook formats are listed value by value."""
 Bias = Annotated[int, msgspec.Meta(ge=-(1 << 20), le=1 << 20)]
 """Any integer that leaves room for exponents to add up in the kernels' 32 bits."""
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 TIES = means("what `ties_to_even` does with a tie; the other roundings do what they say")
 
 
@@ -110,8 +111,12 @@ class LogKeys(CommonKeys, frozen=True, kw_only=True):
     ] = NanEncoding.NONE
     phase: Annotated[LogPhase, means("which of two interleaved grids (two-phase rounding)")] = LogPhase.EVEN
     boundary: Annotated[
-        LogBoundary,
-        means("where nearest roundings change from one power to the next; `geometric` is for `steps = 1` only"),
+        LogBoundary | Share,
+        means(
+            "where nearest roundings change from one power to the next; `geometric`, and a number, are for `steps = 1` "
+            "only. A number is the share of the upper power, from 1/radix to 1, exactly as its binary64 has it: of "
+            "radix 4, 0.625 is half way between 1 and 4, and 0.5 their geometric mean"
+        ),
     ] = LogBoundary.ARITHMETIC
     zero_boundary: Annotated[ZeroBoundary, means("and from zero to the smallest power")] = ZeroBoundary.SERIES
     ties: Annotated[Ties, TIES] = Ties.EVEN
@@ -347,13 +352,23 @@ def _log(keys: LogKeys, common: dict[str, object], file: str) -> Format:
     table = _log_table(keys, file)
     if table and keys.boundary is LogBoundary.GEOMETRIC:
         raise _refuse(file, "boundary", "geometric boundaries are for steps = 1", keys.boundary.value)
+    boundary = keys.boundary if isinstance(keys.boundary, LogBoundary) else _share(keys.boundary, keys, file)
     return Format(
         **common,  # type: ignore[arg-type]
         bits=int(keys.signed) + keys.exp_bits, signed=keys.signed, exp_bits=keys.exp_bits, bias=keys.bias,
         radix_log2=keys.radix.bit_length() - 1, has_zero=keys.zero, nan=keys.nan,
-        negative_zero=keys.signed and keys.zero, phase=keys.phase, boundary=keys.boundary,
+        negative_zero=keys.signed and keys.zero, phase=keys.phase, boundary=boundary,
         zero_boundary=keys.zero_boundary, ties=keys.ties, log_table=table,
     )  # fmt: skip
+
+
+def _share(number: float, keys: LogKeys, file: str) -> Fraction:
+    """A boundary as a share of the upper power: no more bits than a point of the grid may have."""
+    if keys.steps > 1:
+        raise _refuse(file, "boundary", "a number is for steps = 1", number)
+    if not 1 <= number * keys.radix <= keys.radix:  # a power of two: exact
+        raise _refuse(file, "boundary", f"a boundary lies between two powers: from {1 / keys.radix} to 1", number)
+    return Fraction(number)
 
 
 def _log_table(keys: LogKeys, file: str) -> tuple[Fraction, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from emu.errors import SpecError
@@ -127,13 +128,17 @@ def _log(fmt: Format) -> dict[str, Any]:
     out = {"kind": fmt.kind, "radix": 1 << fmt.radix_log2, "exp_bits": fmt.exp_bits, "bias": fmt.bias}
     out |= _unless({
         "signed": (fmt.signed, True), "zero": (fmt.has_zero, True), "nan": (fmt.nan, NanEncoding.NONE),
-        "phase": (fmt.phase, LogPhase.EVEN), "boundary": (fmt.boundary, LogBoundary.ARITHMETIC),
+        "phase": (fmt.phase, LogPhase.EVEN), "boundary": (_boundary(fmt.boundary), LogBoundary.ARITHMETIC),
         "zero_boundary": (fmt.zero_boundary, ZeroBoundary.SERIES), "ties": (fmt.ties, Ties.EVEN),
     })  # fmt: skip
     if fmt.log_table:
         out["steps"] = len(fmt.log_table)
         out |= _log_table(fmt)
     return out
+
+
+def _boundary(found: LogBoundary | Fraction) -> LogBoundary | float:
+    return float(found) if isinstance(found, Fraction) else found
 
 
 def _log_table(fmt: Format) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _of_rows(lowered: Lowered, plan: LayerPlan, scale: NDArray[Any]) -> Callable
     of_k = scale.ravel()[geometry.channel_of_k]
     if plan.unit.scale_a is not None and plan.unit.scale_a.block == 1:
         return lambda *_: of_k[:, None, :]
-    if not (of_k == of_k[:, :1]).all() and not _one_channel(lowered):
+    if not _one_channel(lowered):
         raise ValueError(
             f"unit {plan.unit.name} has no scale for every k, so per = 'channel' of activations needs a convolution "
             "with one input channel for each group"

@@ -29,6 +29,7 @@ FORMATS = (
     {"kind": "fixed", "bits": 40, "frac_bits": 30}, {"kind": "fixed", "bits": 64, "frac_bits": -20, "symmetric": True},
     {"kind": "integer", "bits": 63, "encoding": "sign_magnitude"},
     {"kind": "log", "radix": 2, "exp_bits": 6, "bias": 30, "boundary": "geometric"},
+    {"kind": "log", "radix": 4, "exp_bits": 5, "bias": 9, "boundary": 0.3},
     {"kind": "log", "radix": 4, "exp_bits": 5, "bias": 9, "steps": 5, "table_bits": 40},
     {"kind": "codebook", "values": [0.0, -0.0, 1.0, float("nan"), float("inf"), float("-inf"), -3.0, 0.015625]},
 )  # fmt: skip

@@ -108,7 +108,8 @@ LOGS = keys(
     },
     {
         "signed": SIGNED, "zero": st.booleans(), "nan": st.sampled_from(["none", "top_code"]), "ties": TIES,
-        "phase": st.sampled_from(["even", "odd"]), "boundary": st.sampled_from(["arithmetic", "geometric"]),
+        "phase": st.sampled_from(["even", "odd"]),
+        "boundary": st.sampled_from(["arithmetic", "geometric"]) | st.floats(0.125, 1),
         "zero_boundary": st.sampled_from(["series", "midpoint"]), "steps": st.integers(1, 8),
         "table_bits": st.integers(1, 52),
     },

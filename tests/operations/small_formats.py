@@ -52,6 +52,9 @@ TABLES: dict[str, dict[str, Any]] = {
     "log16-unsigned": {"kind": "log", "radix": 16, "exp_bits": 3, "bias": 3, "signed": False, "nan": "top_code"},
     "log4-down": {"kind": "log", "radix": 4, "exp_bits": 3, "bias": 4, "ties": "zero"},
     "log4-no-zero": {"kind": "log", "radix": 4, "exp_bits": 3, "bias": 4, "zero": False},
+    "log4-half": {"kind": "log", "radix": 4, "exp_bits": 3, "bias": 4, "boundary": 0.5, "ties": "away"},
+    "log2-of-53-bits": {"kind": "log", "radix": 2, "exp_bits": 3, "bias": 2, "boundary": 1 / 1.05, "zero": False},
+    "log4-odd-top": {"kind": "log", "radix": 4, "exp_bits": 2, "bias": 1, "boundary": 1.0, "phase": "odd"},
 }  # fmt: skip
 
 

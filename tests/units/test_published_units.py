@@ -171,6 +171,25 @@ def test_the_odd_phase_is_half_of_the_even_one(backend, k, chunked):
     assert (odd.d.decode(odd.matmul(a, b, backend=backend)) * 2 == values).all()
 
 
+def test_gradients_at_operand_a_have_the_bits_of_gradients_at_b(backend):
+    """The backward products are the paper's with its operands exchanged; so is the odd phase on its own grid."""
+    rng = np.random.default_rng(3)
+    ints, grads = (rng.integers(0, 16, shape).astype(np.uint8) for shape in ((5, 200), (200, 6)))
+    for mine, theirs in (("dgrad", "even"), ("wgrad(b=int4)", "odd"), ("wgrad.even(b=int4)", "even")):
+        unit = load_unit(f"ibm-int4-radix4:{mine}")
+        swapped = unit.matmul(grads.T, ints.T, backend=backend).T
+        given = load_unit(f"ibm-int4-radix4:{theirs}.chunked").matmul(ints, grads, backend=backend)
+        assert_same_bits(swapped, given, unit.d)
+
+
+def test_no_sum_of_four_leaves_the_tree(backend):
+    """15 * 64 four times, in the even and in the odd unit of the tree: 3840 and 1920 of 4096 and 2048."""
+    top, zero = np.full((1, 4), 7, np.uint8), np.full((4, 1), 15, np.uint8)
+    for name, total in (("wgrad", 1920.0), ("wgrad.even", 3840.0)):
+        unit = load_unit(f"ibm-int4-radix4:{name}")
+        assert unit.d.decode(unit.matmul(top, zero, backend=backend)) == total
+
+
 # FlexQ and ABQ-LLM
 
 

@@ -99,8 +99,11 @@ class Log(Form):
         )  # fmt: skip
 
     def _cut_above(self, at: int) -> Cut:
-        low, high = self.size(at), self.size(at + 1)
-        return (low * high, 1, True) if self._keys.boundary.value == "geometric" else (low + high, 2, False)
+        low, high, boundary = self.size(at), self.size(at + 1), self._keys.boundary
+        if isinstance(boundary, float):
+            share = Fraction(boundary)
+            return high * share.numerator, share.denominator, False
+        return (low * high, 1, True) if boundary.value == "geometric" else (low + high, 2, False)
 
 
 def _steps_of(keys: LogKeys) -> list[Fraction]:

@@ -42,7 +42,7 @@ class Format:
     radix: int = 2
     zero: bool = True
     phase: str = "even"
-    boundary: str = "arithmetic"
+    boundary: str | float = "arithmetic"
     zero_boundary: str = "series"
     ties: str = "even"
     values: tuple[Any, ...] = ()

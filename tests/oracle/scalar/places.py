@@ -107,6 +107,8 @@ def _boundary(fmt: Format, low: Fraction, high: Fraction) -> Fraction | Root | N
     if low == 0 and fmt.zero_boundary == "midpoint":
         return high / 2
     below = low or high / fmt.radix
+    if isinstance(fmt.boundary, float):
+        return high * Fraction(fmt.boundary)
     return Root(below * high) if fmt.boundary == "geometric" else (below + high) / 2
 
 
