@@ -59,8 +59,8 @@ class ObjectiveKeys(Keys, frozen=True, kw_only=True):
         str,
         means(
             "what is looked at",
-            values="a column of a replay (`sqnr`, `mse`, `mean_error`, …), `relative_error`, `task.NAME`, or a field of "
-            "`emu cost`",
+            values="a column of a replay (`sqnr`, `mse`, `mean_error`, …), `relative_error`, `task.NAME`, or a field "
+            "of `emu cost`",
         ),
     ]
     over: Annotated[Over, means("how several layers make one number; of a deviation only")] = Over.WORST
