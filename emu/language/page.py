@@ -21,6 +21,7 @@ from emu.schemes.steps import STEPS
 from emu.schemes.transforms import TRANSFORMS
 from emu.spec.about import AboutKeys
 from emu.studies import keys as studies
+from emu.studies.effects import keys as effects
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
@@ -103,6 +104,8 @@ TABLES = {
     "study.range": Table(of=(studies.RangeKeys,)),
     "study.objective": Table(of=(studies.ObjectiveKeys,)),
     "study.search": Table(of=(studies.SearchKeys,)),
+    "study.effect": Table(of=(effects.EffectKeys,)),
+    "study.selection": Table(of=(effects.SelectionKeys,)),
 }  # fmt: skip
 BY_KIND: dict[str, tuple[str, Mapping[Any, type[msgspec.Struct]]]] = {
     "function.piece": ("of kinds", functions.KEYS_OF_KIND),

@@ -266,6 +266,7 @@ _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
     "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
+    "emu.studies.effects.keys": "study",
 }  # fmt: skip
 _PACKAGES = {
     "emu.schemes.steps.": "scheme", "emu.schemes.transforms.": "transform", "emu.workloads.synthetic.": "workload",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from emu.costs.result import objectives as cost_units
 from emu.deviation import numbers
 from emu.deviation.names import cut
-from emu.studies.objectives import TASK, Objective
+from emu.studies.objectives import RELATIVE, TASK, Objective
 from emu.studies.vocabulary import Goal, Over
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ METRICS = {
     "register_bits": Words(title="registers", unit=cost_units["register_bits"], spell=_count),
     "traffic_bits_per_mac": Words(title="memory traffic per MAC", unit=cost_units["traffic_bits_per_mac"]),
 }
+RELATIVE_WORDS = Words(title="relative error", unit="%")
 OVERS = {
     Over.WORST: "worst layer", Over.MEAN: "mean over layers", Over.MEDIAN: "median layer", Over.TOTAL: "all layers",
 }  # fmt: skip
@@ -72,6 +73,8 @@ OVERS = {
 
 def words_of(objective: Objective) -> Words:
     """The metric of an objective."""
+    if objective.metric.endswith(RELATIVE):
+        return RELATIVE_WORDS
     return METRICS.get(objective.column, Words(title=objective.column.removeprefix(TASK).replace("_", " ")))
 
 
