@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from emu.accelerators.keys import FallbackOps, SumOrder
+from emu.accelerators.keys import Deviation, FallbackOps, SumOrder
 from emu.accelerators.plan import LayerPlan, Pass
 from emu.errors import SpecError
 from emu.formats import Format, Rounding
@@ -59,6 +59,8 @@ class Vector:
     """None: a chain in `format`"""
     functions: Mapping[Function, FunctionUnit]
     """units that compute a function; others are correctly rounded"""
+    norm: Deviation = Deviation.L2
+    """what norms divide by"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from emu.accelerators.accelerator import Rule, Vector
-from emu.accelerators.keys import FallbackOps
+from emu.accelerators.keys import Deviation, FallbackOps
 from emu.accelerators.plan import LayerPlan, PlannedTransform
 from emu.formats import Format
 from emu.schemes import Assignment
@@ -71,6 +71,7 @@ def _vector(vector: Vector) -> list[Any]:
         vector.rounding.value,
         {name.value: unit.key for name, unit in vector.functions.items()},
         None if total is None else [total.order.value, _format(total.format), total.width],
+        *([] if vector.norm is Deviation.L2 else [vector.norm.value]),
     ]
 
 

@@ -201,7 +201,7 @@ class _Resolver:
             total = VectorSum(order=keys.sum.order, format=fmt, width=keys.sum.width)
         functions = dict(self.function(name, spec) for name, spec in keys.functions.items())
         fmt = self.vector_format(keys.format, "vector.format")
-        return Vector(format=fmt, rounding=keys.rounding, sum=total, functions=functions)
+        return Vector(format=fmt, rounding=keys.rounding, sum=total, functions=functions, norm=keys.norm)
 
     def vector_format(self, spec: FormatKeys, key: str) -> Format:
         """A format that vector operations are exact in."""

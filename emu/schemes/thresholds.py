@@ -2,9 +2,9 @@
 
 * Channels are put in order of range, the largest first (of equal ones the first). A group is a run of them; its scale
   is fl32(range of its first / max_finite).
-* The cost of a group is the sum of squares of x − s · code(fl32(x / s)) over all its elements, in float64, with codes to
-  nearest, ties to even, clamped: as step `encode` makes them. The cheapest cut into at most N groups is found by dynamic
-  programming: the groups of the first j channels cost the least of (the first i) + (one of i to j).
+* The cost of a group is the sum of squares of x − s · code(fl32(x / s)) over all its elements, in float64, with codes
+  to nearest, ties to even, clamped: as step `encode` makes them. The cheapest cut into at most N groups is found by
+  dynamic programming: the groups of the first j channels cost the least of (the first i) + (one of i to j).
 * Of C channels with n elements each, C² · n / 2 elements are quantised: seconds for a thousand channels.
 """
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators.accelerator import Vector
+from emu.accelerators.keys import Deviation
 from emu.functions import Function
 from emu.vector.arithmetic import Arithmetic, Floats
 from emu.vector.functions import Functions
@@ -27,6 +28,8 @@ class VectorUnit:
     arithmetic: Arithmetic
     adder: Adder
     functions: Functions
+    deviation: Deviation = Deviation.L2
+    """what norms divide by"""
 
     @property
     def name(self) -> str:
@@ -94,4 +97,7 @@ def vector_unit(vector: Vector) -> VectorUnit:
         summing = Arithmetic(format=total.format, rounding=vector.rounding)
         adder = Adder(arithmetic=summing, order=total.order, width=total.width or 1)
     units: Mapping[Function, Any] = vector.functions
-    return VectorUnit(arithmetic=arithmetic, adder=adder, functions=Functions(arithmetic=arithmetic, units=units))
+    return VectorUnit(
+        arithmetic=arithmetic, adder=adder, functions=Functions(arithmetic=arithmetic, units=units),
+        deviation=vector.norm,
+    )  # fmt: skip
