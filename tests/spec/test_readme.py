@@ -63,7 +63,16 @@ SECTION_OF_ENUM = {
     emu.formats.enums.Daz: "Units",
     emu.formats.enums.EventKind: "Evaluation",
     emu.schemes.enums.StepKind: "Schemes",
-    emu.schemes.enums.ScaleRule: "Schemes",
+    **dict.fromkeys(
+        (
+            emu.schemes.enums.ScaleRule,
+            emu.schemes.enums.Divisor,
+            emu.schemes.enums.Inverse,
+            emu.schemes.enums.PowerOfTwo,
+            emu.schemes.enums.ZeroPoint,
+        ),
+        "Schemes",
+    ),  # fmt: skip
 }
 
 
