@@ -63,16 +63,11 @@ SECTION_OF_ENUM = {
     emu.formats.enums.Daz: "Units",
     emu.formats.enums.EventKind: "Evaluation",
     emu.schemes.enums.StepKind: "Schemes",
-    **dict.fromkeys(
-        (
-            emu.schemes.enums.ScaleRule,
-            emu.schemes.enums.Divisor,
-            emu.schemes.enums.Inverse,
-            emu.schemes.enums.PowerOfTwo,
-            emu.schemes.enums.ZeroPoint,
-        ),
-        "Schemes",
-    ),  # fmt: skip
+    emu.schemes.enums.ScaleRule: "Schemes",
+    emu.schemes.enums.Divisor: "Schemes",
+    emu.schemes.enums.Inverse: "Schemes",
+    emu.schemes.enums.PowerOfTwo: "Schemes",
+    emu.schemes.enums.ZeroPoint: "Schemes",
 }
 
 

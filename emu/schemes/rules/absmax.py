@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from emu.schemes.scaling import absmax_of
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Absmax(Rule):
     """[−absmax, absmax]."""
+
+    by_absmax: ClassVar[bool] = True
 
     def bounds(self, x: Float32, aim: Aim) -> Bounds:
         """0 where nothing is finite."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from emu.schemes.rules.rule import Aim, Bounds, Rule, around_zero
 class Given(Rule):
     """s itself."""
 
+    by_absmax: ClassVar[bool] = True
     value: float
 
     def scale(self) -> Float32:
@@ -25,6 +27,7 @@ class Given(Rule):
 class Bound(Rule):
     """[−value, value], whatever the tensor holds."""
 
+    by_absmax: ClassVar[bool] = True
     value: float
 
     def bounds(self, x: Float32, aim: Aim) -> Bounds:  # noqa: ARG002 - part of the protocol

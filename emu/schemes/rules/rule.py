@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,9 @@ class Aim:
 
 class Rule:
     """One rule: the base of all."""
+
+    by_absmax: ClassVar[bool] = False
+    """the largest magnitude is all it looks at"""
 
     def scale(self) -> Float32 | None:
         """The scale itself, of a rule that has no use for a range."""
