@@ -12,6 +12,8 @@ import numpy as np
 from emu.accelerators import LayerPlan
 from emu.formats import Format
 from emu.layers.gemm import Array, Lowered
+from emu.layers.plain import evaluate
+from emu.layers.requantize import chosen_output
 from emu.schemes import Fixed, Quantised, Range, Target
 from emu.schemes.transforms.pair import Parameters
 
@@ -24,6 +26,8 @@ class Static:
     """of operand a, if it has a static range"""
     b: Fixed | None = None
     """of operand b, if it is an activation with a static range"""
+    y: Fixed | None = None
+    """of the output, if it is requantised with a static range"""
     transforms: tuple[Parameters | None, ...] = ()
     """of each transform of the plan; None, or not there: it is dynamic"""
     columns: Quantised | None = None
@@ -54,7 +58,11 @@ def static_of(lowered: Lowered, plan: LayerPlan) -> Static:
             prepared.lowered.source, plan, plan.unit.a, source_axes(prepared.lowered, plan.activations.per)
         )
         of_b = None if lowered.b_is_weights else fixed_scale(prepared.lowered.b, plan, plan.unit.b)
-    made = Static(a=of_a, b=of_b, transforms=kept)
+    requantize = plan.epilogue.requantize
+    of_y = None
+    if requantize is not None and requantize.range is Range.STATIC:
+        of_y = chosen_output(evaluate(lowered).astype(np.float32), requantize)
+    made = Static(a=of_a, b=of_b, y=of_y, transforms=kept)
     if not (plan.weights.scheme.looks and lowered.b_is_weights):
         return made
     return replace(made, columns=operands_of(prepared.lowered, prepared.plan, made).columns)

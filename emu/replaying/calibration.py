@@ -51,10 +51,10 @@ def _scales(entry: PlannedLayer, values: Mapping[str, Array], graph: Graph) -> S
 
 
 def as_record(scales: Mapping[str, Static]) -> dict[str, float]:
-    """The scales as plain numbers by `LAYER/a` and `LAYER/b`; those of channels are left out."""
+    """The scales as plain numbers by `LAYER/a`, `LAYER/b` and `LAYER/y`; those of channels are left out."""
     return {
         f"{layer}/{side}": float(fixed.scale)
         for layer, static in scales.items()
-        for side, fixed in (("a", static.a), ("b", static.b))
+        for side, fixed in (("a", static.a), ("b", static.b), ("y", static.y))
         if fixed is not None and not fixed.scale.ndim
     }
