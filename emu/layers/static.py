@@ -5,6 +5,7 @@ Each decision is made as the layer's own schemes and transforms make it, on the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +33,20 @@ class Static:
     """of each transform of the plan; None, or not there: it is dynamic"""
     columns: Quantised | None = None
     """weights, where what becomes of them depends on the activations"""
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """Everything that was chosen, by name."""
+        for side, fixed in (("a", self.a), ("b", self.b)):
+            if fixed is not None:
+                yield f"{side}/scale", fixed.scale
+                if fixed.zero is not None:
+                    yield f"{side}/zero", fixed.zero
+        for index, chosen in enumerate(self.transforms):
+            yield from ((f"transform/{index}/{name}", array) for name, array in (chosen or {}).items())
+        if self.columns is not None:
+            kept = self.columns
+            named = {"codes": kept.codes, "scale": kept.scale, "blocks": kept.block_scales, "zero": kept.zero}
+            yield from ((f"weights/{name}", array) for name, array in named.items() if array is not None)
 
     def of_transform(self, index: int) -> Parameters | None:
         """What a transform chose; None: nothing yet."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from emu.errors import ModelError
 from emu.layers.gemm import Array
 from emu.layers.static import Static, static_of
+from emu.replaying.inputs import inputs_hash
 from emu.replaying.layers import PlannedLayer
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ def calibrate(
 
 def _scales(entry: PlannedLayer, values: Mapping[str, Array], graph: Graph) -> Static:
     return static_of(entry.layer.lower(values, graph, entry.plan.k_order), entry.plan)
+
+
+def digest(scales: Mapping[str, Static]) -> str:
+    """SHA-256 (hex) of everything that calibration chose."""
+    return inputs_hash(
+        {f"{layer}/{name}": array for layer, static in scales.items() for name, array in static.arrays()}
+    )
 
 
 def as_record(scales: Mapping[str, Static]) -> dict[str, float]:
