@@ -6,8 +6,8 @@
 * Chosen by `range = "static"`, it is the mean of calibration data, as published; a dynamic one knows the true mean.
 * It looks at the operands that the transforms before it left: it goes last.
 
-Source: Q-HyViT (Lee et al., arXiv:2303.12557, section 3.5), whose code is described as `weights`; the idea is that of Nagel et al.
-(arXiv:1906.04721, section 4.2).
+Source: Q-HyViT (Lee et al., arXiv:2303.12557), whose code is described as `weights`; the idea is that of Nagel et al.
+(arXiv:1906.04721).
 """
 
 from __future__ import annotations

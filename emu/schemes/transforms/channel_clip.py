@@ -1,4 +1,4 @@
-"""The transform `channel_clip`: channels are clipped to ranges of their own and brought to one, which the weights take back.
+"""The transform `channel_clip`: channels are clipped to their own ranges and brought to one; the weights take it back.
 
 * The range of channel c is [lo_c, hi_c]: its values between the quantiles 1 − `keep` and `keep` of its finite elements
   (linear between two of them, in float64); all of them if `keep` is 1.
@@ -9,9 +9,9 @@
 * A layer-wise symmetric scale of X' is then a channel-wise scale of X, with a zero point in the middle of the range.
 * Padding of a convolution counts as elements of x, and is moved as they are.
 
-Source: the reparameterisation of RepQ-ViT (Li et al., arXiv:2212.08254, equations 7 to 12) for activations after a LayerNorm,
-whose own factors take 1 / r and m; LRP-QViT (Ranjan and Savakis, arXiv:2401.11243) clips them first. Its rule for the clipping
-was not readable: quantiles are a reconstruction. RepQ-ViT averages the zero points, too; here the middle of each range
+Source: the reparameterisation of RepQ-ViT (Li et al., arXiv:2212.08254) for activations after a LayerNorm, whose own
+factors take 1 / r and m; LRP-QViT (Ranjan and Savakis, arXiv:2401.11243) clips them first. Its rule for the clipping was
+not readable: quantiles are a reconstruction. RepQ-ViT averages the zero points, too; here the middle of each range
 becomes 0.
 """
 

@@ -8,9 +8,9 @@
   Σ x² · Σ w² over the elements of the channel, the first of equal ones. Their activations become 0 too.
 * `reconstruct = false`: channels are pruned, and the weights of the others stay.
 
-Source: UDFC (Bai et al., arXiv:2308.07209): a damaged channel as a linear combination of others, made good in the weights of
-the next layer. Its closed form works without data, and was not readable: this least squares on calibration data, its
-damping and the choice of the channels are reconstructions.
+Source: UDFC (Bai et al., arXiv:2308.07209): a damaged channel as a linear combination of others, made good in the
+weights of the next layer. Its closed form works without data, and was not readable: this least squares on calibration
+data, its damping and the choice of the channels are reconstructions.
 """
 
 from __future__ import annotations
@@ -90,8 +90,7 @@ class Compensate(Transform):
         square = found.T @ found
         damping = self.damping * (np.trace(square) / max(len(square), 1) or 1.0)
         lost = exact @ wanted - found @ w
-        change: Float64 = np.linalg.solve(square + damping * np.eye(len(square)), found.T @ lost)
-        return change
+        return np.asarray(np.linalg.solve(square + damping * np.eye(len(square)), found.T @ lost), np.float64)
 
 
 def _only(pair: Pair, kept: NDArray[np.bool_]) -> Pair:

@@ -2,8 +2,8 @@
 
 * E = W − Q(W), with the layer's own weight scheme. For each group, E = U S Vᵀ in float64; the first `rank` columns of
   U √S and rows of √S Vᵀ are kept, each rounded to `factors` (ties to even, saturating).
-* The second pair is X and the product of the two factors, in float64 and rounded to float32 once. Its plan says in which
-  format and on which unit it runs, and what becomes of X there.
+* The second pair is X and the product of the two factors, in float64 and rounded to float32 once. Its plan says in
+  which format and on which unit it runs, and what becomes of X there.
 * It does not look at the activations: the error that the singular values count is that of the weights.
 
 Not modelled: hardware that multiplies by one factor after the other, and rounds between; the two are one product here.

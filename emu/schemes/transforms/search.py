@@ -111,7 +111,7 @@ def _error_by_w(scale: Float32, error: Float64) -> Float64:
     if not scale.ndim:
         return np.asarray(squares.sum())
     by_column = squares.sum(axis=1)  # [G, N]
-    return by_column.reshape(scale.shape[0], -1, by_column.shape[-1]).sum(axis=1).reshape(scale.shape)
+    return np.asarray(by_column.reshape(scale.shape[0], -1, by_column.shape[-1]).sum(axis=1).reshape(scale.shape))
 
 
 def _error_by_x(scale: Float32, error: Float64) -> Float64:
@@ -121,4 +121,4 @@ def _error_by_x(scale: Float32, error: Float64) -> Float64:
         return np.asarray(squares.sum())
     if scale.size != len(squares):
         raise ValueError("a search for scales of activations needs one for the tensor, or one for every group")
-    return squares.sum(axis=(1, 2)).reshape(scale.shape)
+    return np.asarray(squares.sum(axis=(1, 2)).reshape(scale.shape))
