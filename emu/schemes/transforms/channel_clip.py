@@ -10,9 +10,9 @@
 * Padding of a convolution counts as elements of x, and is moved as they are.
 
 Source: the reparameterisation of RepQ-ViT (Li et al., arXiv:2212.08254) for activations after a LayerNorm, whose own
-factors take 1 / r and m; LRP-QViT (Ranjan and Savakis, arXiv:2401.11243) clips them first. Its rule for the clipping was
-not readable: quantiles are a reconstruction. RepQ-ViT averages the zero points, too; here the middle of each range
-becomes 0.
+factors take 1 / r and m; LRP-QViT (Ranjan and Savakis, arXiv:2401.11243) clips them first. Its rule for that was not
+readable: quantiles are a reconstruction. RepQ-ViT averages the zero points, too; here the middle of each range becomes
+0.
 """
 
 from __future__ import annotations
