@@ -5,6 +5,7 @@
 * A transform that splits makes a second layer, run by a plan of its own, whose output is added to the first one's.
 * What transforms add to the product is part of the bias: fl32(fl32(beta · C) + fl32(alpha · extra)).
 * Where a transform moves zeros, padding is made part of the source first.
+* A transform that says what scales are chosen from (`Pair.ranges`) is the last one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 from emu.accelerators import LayerPlan
 from emu.layers.epilogue import scaled_bias
 from emu.layers.gemm import Lowered
-from emu.layers.static import AT_HAND, Static
+from emu.layers.narrow import narrowed
+from emu.layers.static import AT_HAND, Static, fixed_scale
 from emu.schemes.cast import Float32
 from emu.schemes.transforms.pair import Pair, Parameters
 
@@ -49,6 +51,8 @@ def prepare(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Prep
     seconds: list[tuple[Lowered, LayerPlan]] = []
     chosen: list[Parameters] = []
     for index, one in enumerate(plan.transforms):
+        if lowered.ranges is not None:
+            raise ValueError("a transform that says what scales are chosen from is the last one")
         pair = _pair(lowered, own)
         found = static.of_transform(index)
         if found is None:
@@ -57,7 +61,8 @@ def prepare(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Prep
         if one.second is not None:
             second = one.transform.split(pair, found)
             if second is not None:
-                alone = replace(lowered, source=second.x, b=second.w, bias=None)
+                geometry = narrowed(lowered.geometry, second.channels)
+                alone = replace(lowered, geometry=geometry, source=second.x, b=second.w, bias=None, ranges=None)
                 seconds.append((alone, one.second))
         lowered = _lowered(lowered, one.transform.apply(pair, found))
     return Prepared(lowered=lowered, plan=own, seconds=tuple(seconds), chosen=tuple(chosen))
@@ -72,13 +77,14 @@ def _pair(lowered: Lowered, plan: LayerPlan) -> Pair:
         channel_of_k=geometry.channel_of_k,
         rows=lambda x: np.asarray(taken(x, np.float32(0))(0, geometry.m)),
         quantised_x=partial(_requantised_x, lowered, plan), quantised_w=partial(_requantised_w, lowered, plan),
+        scale_x=partial(_scale_x, lowered, plan),
         linear=geometry.channel_of_k.shape[-1] == source.shape[geometry.channel_axis],
     )  # fmt: skip
 
 
 def _lowered(lowered: Lowered, pair: Pair) -> Lowered:
     """The layer with a pair's operands; what is added to the product is multiplied by alpha, and part of the bias."""
-    made = replace(lowered, source=pair.x, b=pair.w)
+    made = replace(lowered, source=pair.x, b=pair.w, ranges=pair.ranges)
     if pair.extra is None:
         return made
     extra = pair.extra if lowered.alpha == 1.0 else pair.extra * np.float32(lowered.alpha)
@@ -86,11 +92,19 @@ def _lowered(lowered: Lowered, pair: Pair) -> Lowered:
     return replace(made, bias=bias, beta=1.0)
 
 
-def _requantised_x(lowered: Lowered, plan: LayerPlan, x: Float32) -> Float32:
+def _requantised_x(lowered: Lowered, plan: LayerPlan, x: Float32, ranges: Float32 | None = None) -> Float32:
     """Values as the unit would read them, of the source's shape."""
     from emu.layers.operands import requantised_source
 
-    return requantised_source(replace(lowered, source=x), plan)
+    return requantised_source(replace(lowered, source=x, ranges=ranges), plan)
+
+
+def _scale_x(lowered: Lowered, plan: LayerPlan, x: Float32) -> Float32 | None:
+    """The scale of values of the source's shape."""
+    from emu.layers.operands import source_axes
+
+    fixed = fixed_scale(x, plan, plan.unit.a, source_axes(lowered, plan.activations.per))
+    return None if fixed is None else fixed.scale
 
 
 def _requantised_w(lowered: Lowered, plan: LayerPlan, w: Float32) -> Float32:

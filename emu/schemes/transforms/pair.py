@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,13 @@ from emu.schemes.cast import Float32
 
 Parameters = Mapping[str, NDArray[Any]]
 NONE: Parameters = {}
+
+
+class Quantise(Protocol):
+    """How a layer quantises its activations."""
+
+    def __call__(self, x: Float32, ranges: Float32 | None = None) -> Float32:
+        """Values as they are after the scheme, whose scales are chosen from `ranges`; None: from x."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,10 +49,15 @@ class Pair:
     """from values in x's shape to the matrix [G, M, K] that w is multiplied with"""
     extra: Float32 | None = None
     """is added to the product, with the bias; broadcasts to [G, M, N]; None: nothing"""
-    quantised_x: Callable[[Float32], Float32] | None = None
+    quantised_x: Quantise | None = None
     """from values in x's shape to what they are after the layer's own activation scheme, as values"""
     quantised_w: Callable[[Float32], Float32] | None = None
     """from values in w's shape to what they are after the layer's own weight scheme, as values"""
+    scale_x: Callable[[Float32], Float32 | None] | None = None
+    """from values in x's shape to the scale that the layer's own activation scheme chooses for them; None: it has
+    none"""
+    ranges: Float32 | None = None
+    """in x's shape: what the scales of x are chosen from; None: x"""
     linear: bool = True
     """x and w are the operands of a matrix product: every channel is one k"""
 
@@ -64,6 +76,19 @@ class Pair:
         """A vector over channels as [G, K, 1], broadcastable to w."""
         taken: NDArray[Any] = vector[self.channel_of_k][..., None]
         return taken
+
+    @property
+    def k_of_channel(self) -> NDArray[np.intp]:
+        """[G, C, T]: the rows of w that read each of a group's C channels, in the order of K."""
+        groups, k = self.channel_of_k.shape
+        order = np.argsort(self.channel_of_k, axis=1, kind="stable")
+        return order.reshape(groups, len(np.unique(self.channel_of_k[0])), -1) if k else order[..., None]
+
+    @property
+    def channels_of_group(self) -> NDArray[np.intp]:
+        """[G, C]: the channels of each group, ascending."""
+        first = self.k_of_channel[..., 0]
+        return np.take_along_axis(self.channel_of_k, first, axis=1)
 
     def by_channel(self) -> Float32:
         """x as [elements, channels]."""
