@@ -25,6 +25,8 @@ from emu.studies.effects import keys as effects
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
+from emu.workloads.synthetic import keys as synthetic
+from emu.workloads.synthetic.changes import CHANGES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +88,8 @@ TABLES = {
     "accelerator.weights": Table(of=(accelerators.WeightKeys,)),
     "accelerator.gradients": Table(of=(accelerators.GradientKeys,)),
     "accelerator.output": Table(of=(accelerators.OutputKeys,)),
+    "accelerator.epilogue": Table(of=(accelerators.EpilogueKeys,)),
+    "accelerator.requantize": Table(of=(accelerators.RequantizeOutputKeys,)),
     "accelerator.rule": Table(of=(accelerators.RuleKeys,), without=_names(accelerators.MatrixKeys)),
     "accelerator.match": Table(of=(accelerators.MatchKeys,)),
     "accelerator.vector": Table(of=(accelerators.VectorKeys,)),
@@ -94,6 +98,8 @@ TABLES = {
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),
     "workload.model": Table(of=(workloads.ModelKeys,)),
     "workload.file": Table(of=(workloads.FileKeys,)),
+    "workload.tensor": Table(of=(synthetic.TensorKeys,)),
+    "workload.layer": Table(of=(synthetic.LayerKeys,)),
     "study": Table(of=(studies.StudyKeys,), about=True),
     "study.workload": Table(of=(studies.ModelKeys,)),
     "study.axis": Table(of=(studies.AxisKeys,)),
@@ -107,6 +113,7 @@ BY_KIND: dict[str, tuple[str, Mapping[Any, type[msgspec.Struct]]]] = {
     "function.piece": ("of kinds", functions.KEYS_OF_KIND),
     "scheme.step": ("of", STEPS),
     "accelerator.transform": ("of", TRANSFORMS),
+    "workload.change": ("of", CHANGES),
 }
 """Tables with a column for the kinds that have a key, and what heads it."""
 MARK = re.compile(r"(?P<mark><!-- keys: (?P<name>[\w.]+) -->)\n.*?(?P<end><!-- end -->)", re.DOTALL)

