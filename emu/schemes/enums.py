@@ -51,7 +51,7 @@ class SmoothRule(Vocabulary):
     """s = max(1, max x / t, −min x / t); t is searched for the least error of the layer (Outlier Suppression+)"""
 
 
-class Noise(Vocabulary):
+class NoiseDistribution(Vocabulary):
     """What `noise` is drawn from."""
 
     UNIFORM = "uniform"

@@ -30,7 +30,7 @@ import numpy as np
 
 from emu.formats import Format, Overflow, Rounding, load_format
 from emu.schemes.cast import Float32
-from emu.schemes.enums import Noise
+from emu.schemes.enums import NoiseDistribution
 from emu.schemes.scaling import absmax_scale, encode_scaled
 from emu.schemes.steps.keys import Place
 from emu.schemes.transforms.keys import TransformKeys
@@ -46,7 +46,7 @@ CANDIDATES, REACH = 2000, 2.0
 class NoiseKeys(TransformKeys, frozen=True, kw_only=True):
     """Keys of `noise`."""
 
-    distribution: Annotated[Noise, means("what the noise is drawn from")] = Noise.UNIFORM
+    distribution: Annotated[NoiseDistribution, means("what the noise is drawn from")] = NoiseDistribution.UNIFORM
     seed: Annotated[Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)], means("of the noise")]
     amplitude: Annotated[
         Annotated[float, msgspec.Meta(ge=0, le=1024)] | None,
@@ -63,7 +63,7 @@ class NoiseKeys(TransformKeys, frozen=True, kw_only=True):
     mean: Annotated[bool, means("search for a mean first, of −1 to 1 step")] = False
     format: Annotated[FormatKeys | None, means("what the noise is rounded to", default="it is not")] = None
 
-    def build(self, place: Place) -> AddNoise:
+    def build(self, place: Place) -> Noise:
         """The transform."""
         if self.amplitude is not None:
             for key, value in (("reach", self.reach), ("candidates", self.candidates)):
@@ -72,18 +72,18 @@ class NoiseKeys(TransformKeys, frozen=True, kw_only=True):
         fmt = None
         if self.format is not None:
             fmt = load_format(self.format, file=place.file, key=f"{place.key}.format")
-        return AddNoise(
+        return Noise(
             distribution=self.distribution, seed=self.seed, amplitude=self.amplitude,
             reach=self.reach or REACH, candidates=self.candidates or CANDIDATES, mean=self.mean, format=fmt,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddNoise(Transform):
+class Noise(Transform):
     """Move values off the middle between two codes, each channel in its own way."""
 
     pads: ClassVar[bool] = True
-    distribution: Noise = Noise.UNIFORM
+    distribution: NoiseDistribution = NoiseDistribution.UNIFORM
     seed: int
     amplitude: float | None = None
     """None: searched for"""
@@ -141,11 +141,11 @@ class AddNoise(Transform):
         return best
 
 
-def draw(distribution: Noise, seed: int, count: int) -> Float64:
+def draw(distribution: NoiseDistribution, seed: int, count: int) -> Float64:
     """Random numbers of amplitude 1."""
     words = np.random.Philox(key=np.array([seed, 0], np.uint64)).random_raw(count)
     uniform = ((words >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
-    if distribution is Noise.UNIFORM:
+    if distribution is NoiseDistribution.UNIFORM:
         return 2.0 * uniform - 1.0
     normal = NormalDist()
     z = np.array([normal.inv_cdf(float(u)) for u in uniform], np.float32).astype(np.float64)

@@ -9,6 +9,13 @@ from emu.schemes.transforms.rotate import Rotate, rotated
 from tests.schemes.transforms.pairs import F32, pair, value
 
 RNG = np.random.default_rng(4)
+START = RNG.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers():
+    """Every test draws the same, whatever ran before it."""
+    RNG.bit_generator.state = START
 
 
 def sylvester(size):

@@ -15,7 +15,14 @@ from emu.schemes.transforms.smooth import Smooth, nearest_power, smoothed
 from tests.schemes.transforms.pairs import F32, error, pair, value
 
 RNG = np.random.default_rng(4)
+START = RNG.bit_generator.state
 THRESHOLD = Smooth(rule=SmoothRule.THRESHOLD)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers():
+    """Every test draws the same, whatever ran before it."""
+    RNG.bit_generator.state = START
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
