@@ -101,7 +101,11 @@ class SubjectKeys:
             )
             for name, model in opened.parts.items()
         }  # fmt: skip
-        return Subject(parts=parts, opened=opened)
+        given = opened.calibration
+        if given is not None:
+            (model,) = opened.parts.values()
+            given = read_inputs(given, model.graph, model.limits)
+        return Subject(parts=parts, opened=opened, calibration=given)
 
 
 def _of_model(keys: ModelKeys) -> Subject:

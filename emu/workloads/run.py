@@ -84,14 +84,17 @@ class Opened:
             optional(package)
         self.workload = workload
         self.task: Task[Any]
+        self.calibration: Mapping[str, NDArray[Any]] | None = None
+        """the inputs of the model's one part from which static ranges are chosen"""
         self.sources: dict[str, Path | ModelProto]
         if workload.task is None:
-            from emu.workloads.synthetic.model import build_model
+            from emu.workloads.synthetic.model import build_model, calibration_inputs
 
             if limit is not None:
                 raise ModelError(f"workload {workload.name} is synthetic: it has no task that takes a number of inputs")
             proto, inputs = build_model(workload.layers)
             self.task, self.sources = Drawn(inputs), {MODEL: proto}
+            self.calibration = calibration_inputs(workload.layers)
         else:
             files = fetch(workload, folder=folder, download=download).files
             self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
@@ -105,7 +108,14 @@ class Opened:
     def sessions(self, accelerator: AcceleratorLike, backend: str | None, events: bool) -> dict[str, ReplaySession]:
         """Every part under an accelerator."""
         return {
-            part: ReplaySession(model, accelerator, backend=backend, events=events, keep_weights=self.task.repeats)
+            part: ReplaySession(
+                model,
+                accelerator,
+                backend=backend,
+                events=events,
+                keep_weights=self.task.repeats,
+                calibration=self.calibration,
+            )
             for part, model in self.parts.items()
         }
 

@@ -12,9 +12,10 @@ The result is finite, or it is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +48,12 @@ class Tensor:
     def shape(self) -> tuple[int, ...]:
         """Sizes of its axes."""
         return self.keys.shape
+
+    @property
+    def calibration(self) -> Tensor:
+        """What calibration inputs are drawn from: the tensor itself, if it has no seed for them."""
+        seed = self.keys.calibration_seed
+        return self if seed is None else replace(self, keys=msgspec.structs.replace(self.keys, seed=seed))
 
     def draw(self) -> NDArray[np.float32]:
         """The values.
@@ -92,6 +99,10 @@ def build_tensor(name: str, keys: TensorKeys, file: str) -> Tensor:
             raise error(key, "required" if value is None else f"is of {distribution.value}", value)
     if (keys.distribution in NOT_DRAWN) != (keys.seed is None):
         raise error("seed", "required: something is drawn" if keys.seed is None else "nothing is drawn", keys.seed)
+    if keys.calibration_seed is not None and keys.calibration_seed == keys.seed:
+        raise error("calibration_seed", "calibration would be on the very inputs of the run", keys.calibration_seed)
+    if keys.calibration_seed is not None and keys.seed is None:
+        raise error("calibration_seed", "nothing is drawn", keys.calibration_seed)
     if keys.distribution is Distribution.IDENTITY and len(keys.shape) < 2:
         raise error("shape", "an identity has two axes at least", list(keys.shape))
     if keys.format is not None:
