@@ -101,11 +101,7 @@ class SubjectKeys:
             )
             for name, model in opened.parts.items()
         }  # fmt: skip
-        given = opened.calibration
-        if given is not None:
-            (model,) = opened.parts.values()
-            given = read_inputs(given, model.graph, model.limits)
-        return Subject(parts=parts, opened=opened, calibration=given)
+        return Subject(parts=parts, opened=opened, calibration=opened.calibration)
 
 
 def _of_model(keys: ModelKeys) -> Subject:

@@ -13,7 +13,7 @@ from typing import Any
 from emu.errors import SpecError
 from emu.spec import builtin_names, convert, load_mapping
 from emu.workloads.keys import FileKeys, ModelKeys, ModelKind, TaskKind, WorkloadKeys
-from emu.workloads.synthetic.layers import Layer, build_layers, calibrates
+from emu.workloads.synthetic.layers import Layer, build_layers
 
 ROLES: dict[ModelKind | TaskKind, tuple[str, ...]] = {
     ModelKind.BERT: ("config",),
@@ -56,11 +56,6 @@ class Workload:
     def is_synthetic(self) -> bool:
         """Whether its tensors are drawn: it needs no files, and has no task."""
         return self.model.kind is ModelKind.PRODUCT
-
-    @property
-    def calibrates(self) -> bool:
-        """Whether it has calibration inputs: drawn ones, of a synthetic workload."""
-        return calibrates(self.layers)
 
 
 def load_workload(spec: str | Path | Mapping[str, Any] | Workload) -> Workload:

@@ -84,17 +84,14 @@ class Opened:
             optional(package)
         self.workload = workload
         self.task: Task[Any]
-        self.calibration: Mapping[str, NDArray[Any]] | None = None
-        """the inputs of the model's one part from which static ranges are chosen"""
         self.sources: dict[str, Path | ModelProto]
         if workload.task is None:
-            from emu.workloads.synthetic.model import build_model, calibration_inputs
+            from emu.workloads.synthetic.model import build_model
 
             if limit is not None:
                 raise ModelError(f"workload {workload.name} is synthetic: it has no task that takes a number of inputs")
             proto, inputs = build_model(workload.layers)
             self.task, self.sources = Drawn(inputs), {MODEL: proto}
-            self.calibration = calibration_inputs(workload.layers)
         else:
             files = fetch(workload, folder=folder, download=download).files
             self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
@@ -109,15 +106,20 @@ class Opened:
         """Every part under an accelerator."""
         return {
             part: ReplaySession(
-                model,
-                accelerator,
-                backend=backend,
-                events=events,
-                keep_weights=self.task.repeats,
+                model, accelerator, backend=backend, events=events, keep_weights=self.task.repeats,
                 calibration=self.calibration,
             )
             for part, model in self.parts.items()
-        }
+        }  # fmt: skip
+
+    @cached_property
+    def calibration(self) -> dict[str, NDArray[Any]] | None:
+        """Inputs from which static ranges may be chosen: a second sample of a synthetic workload's; None of others."""
+        if not self.workload.is_synthetic:
+            return None
+        from emu.workloads.synthetic.model import build_calibration
+
+        return dict(build_calibration(self.workload.layers))
 
     @cached_property
     def ieee(self) -> Any:

@@ -59,13 +59,6 @@ class TensorKeys(Keys, frozen=True, kw_only=True):
     ]
     distribution: Annotated[Distribution, means("before `scale` and `mean`")]
     seed: Annotated[Seed | None, means("of the generator; of what is drawn, required")] = None
-    calibration_seed: Annotated[
-        Seed | None,
-        means(
-            "of an `x`: the seed under which calibration inputs are drawn, all else being as here",
-            default="calibrated on itself, if another `x` has one",
-        ),
-    ] = None
     scale: Annotated[float, means("the factor of what is drawn")] = 1.0
     mean: Annotated[float, means("what is added then")] = 0.0
     sigma: Annotated[Positive | None, means("of `lognormal`, required: the deviation of the logarithm")] = None

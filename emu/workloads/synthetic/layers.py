@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,11 +35,6 @@ class Layer:
     w: Tensor
     bias: Tensor | None
     output: Shape
-
-
-def calibrates(layers: Iterable[Layer]) -> bool:
-    """Whether there are calibration inputs."""
-    return any(layer.x.keys.calibration_seed is not None for layer in layers)
 
 
 def build_layers(
@@ -87,9 +82,6 @@ def _layer(name: str, keys: LayerKeys, named: Mapping[str, Tensor], file: str) -
     x, w = tensor("x", keys.x), tensor("w", keys.w)
     bias = None if keys.bias is None else tensor("bias", keys.bias)
     rules = _Rules(keys=keys, x=x.shape, w=w.shape, bias=None if bias is None else bias.shape, file=file, key=key)
-    for role, one in (("w", w), ("bias", bias)):
-        if one is not None and one.keys.calibration_seed is not None and one.name.startswith(key):
-            raise SpecError("is of x", file=file, key=f"{key}.{role}.calibration_seed")
     seeds = [one.keys.seed for one in (x, w, bias) if one is not None and one.keys.seed is not None]
     if len(set(seeds)) < len(seeds):
         reason = "tensors of one layer are drawn from the same seed: they would be copies of each other"

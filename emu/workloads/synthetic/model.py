@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emu.workloads.builders.assembly import IR_VERSION, OPSET
 from emu.workloads.synthetic.keys import LayerOp
-from emu.workloads.synthetic.layers import Layer, calibrates
+from emu.workloads.synthetic.layers import Layer
 from emu.workloads.synthetic.tensors import Tensor
 
 if TYPE_CHECKING:
@@ -58,16 +58,10 @@ def build_model(layers: Iterable[Layer]) -> tuple[ModelProto, dict[str, NDArray[
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION), inputs
 
 
-def calibration_inputs(layers: Iterable[Layer]) -> dict[str, NDArray[np.float32]] | None:
-    """Inputs of the same names and shapes, drawn from other seeds; None: no tensor has one.
-
-    Raises:
-        SpecError: a tensor leaves its format.
-    """
-    layers = tuple(layers)
-    if not calibrates(layers):
-        return None
-    return {name: one.calibration.draw() for name, one in {layer.x.name: layer.x for layer in layers}.items()}
+def build_calibration(layers: Iterable[Layer]) -> dict[str, NDArray[np.float32]]:
+    """The inputs of a second, independent sample, from which static ranges may be chosen."""
+    tensors = {layer.x.name: layer.x for layer in layers}
+    return {name: tensor.draw(calibration=True) for name, tensor in tensors.items()}
 
 
 def _attributes(layer: Layer) -> dict[str, Any]:

@@ -7,15 +7,15 @@
 2. mean + scale times it. 3. The changes, in order. All in float64.
 4. Rounded to float32; if a format is given, that value is rounded to the format (ties to even).
 
-The result is finite, or it is refused.
+The result is finite, or it is refused. A sample for calibration differs in 1 alone: the numbers are others, and the
+channels that changes pick, and what they draw for them, are the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,19 +49,16 @@ class Tensor:
         """Sizes of its axes."""
         return self.keys.shape
 
-    @property
-    def calibration(self) -> Tensor:
-        """What calibration inputs are drawn from: the tensor itself, if it has no seed for them."""
-        seed = self.keys.calibration_seed
-        return self if seed is None else replace(self, keys=msgspec.structs.replace(self.keys, seed=seed))
-
-    def draw(self) -> NDArray[np.float32]:
+    def draw(self, *, calibration: bool = False) -> NDArray[np.float32]:
         """The values.
+
+        Args:
+            calibration: draw the second sample.
 
         Raises:
             SpecError: they leave float32, or the format.
         """
-        x = self.keys.mean + self.keys.scale * _drawn(self.keys)
+        x = self.keys.mean + self.keys.scale * _drawn(self.keys, Stream.CALIBRATION if calibration else 0)
         with np.errstate(over="ignore", invalid="ignore"):
             for change in self.changes:
                 x = change.apply(x)
@@ -99,10 +96,6 @@ def build_tensor(name: str, keys: TensorKeys, file: str) -> Tensor:
             raise error(key, "required" if value is None else f"is of {distribution.value}", value)
     if (keys.distribution in NOT_DRAWN) != (keys.seed is None):
         raise error("seed", "required: something is drawn" if keys.seed is None else "nothing is drawn", keys.seed)
-    if keys.calibration_seed is not None and keys.calibration_seed == keys.seed:
-        raise error("calibration_seed", "calibration would be on the very inputs of the run", keys.calibration_seed)
-    if keys.calibration_seed is not None and keys.seed is None:
-        raise error("calibration_seed", "nothing is drawn", keys.calibration_seed)
     if keys.distribution is Distribution.IDENTITY and len(keys.shape) < 2:
         raise error("shape", "an identity has two axes at least", list(keys.shape))
     if keys.format is not None:
@@ -129,15 +122,15 @@ def _checked_format(spec: str | dict[str, Any], name: str, file: str) -> None:
         ) from None
 
 
-def _drawn(keys: TensorKeys) -> Floats:
-    """Numbers of the distribution."""
+def _drawn(keys: TensorKeys, first: int) -> Floats:
+    """Numbers of the distribution; `first` is added to every stream."""
     shape = keys.shape
     if keys.distribution is Distribution.CONSTANT:
         return np.ones(shape)
     if keys.distribution is Distribution.IDENTITY:
         return np.broadcast_to(np.eye(shape[-2], shape[-1]), shape)
     assert keys.seed is not None
-    u = uniform(keys.seed, Stream.VALUES, shape)
+    u = uniform(keys.seed, first + Stream.VALUES, shape)
     match keys.distribution:
         case Distribution.UNIFORM:
             return 2 * u - 1
@@ -149,11 +142,11 @@ def _drawn(keys: TensorKeys) -> Floats:
         case Distribution.LOGNORMAL:
             assert keys.sigma is not None
             size = elementary.exp(keys.sigma * elementary.quantile(u))
-            return np.where(uniform(keys.seed, Stream.SIGNS, shape) < 0.5, -size, size)
+            return np.where(uniform(keys.seed, first + Stream.SIGNS, shape) < 0.5, -size, size)
         case Distribution.STUDENT_T:
             assert keys.df is not None
             squares = np.zeros(shape)
             for n in range(keys.df):
-                z = elementary.quantile(uniform(keys.seed, Stream.SQUARES + n, shape))
+                z = elementary.quantile(uniform(keys.seed, first + Stream.SQUARES + n, shape))
                 squares += z * z
             return elementary.quantile(u) / np.sqrt(squares / keys.df)
