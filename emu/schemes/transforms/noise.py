@@ -30,6 +30,7 @@ import numpy as np
 
 from emu.formats import Format, Overflow, Rounding, load_format
 from emu.schemes.cast import Float32
+from emu.schemes.draft import Fixed
 from emu.schemes.enums import NoiseDistribution
 from emu.schemes.scaling import absmax_scale, encode_scaled
 from emu.schemes.steps.keys import Place
@@ -94,20 +95,22 @@ class Noise(Transform):
 
     def choose(self, pair: Pair) -> Parameters:
         """`noise`: float32 [channels]."""
-        assert pair.scale_x is not None  # of a pair that a layer makes
-        scale = pair.scale_x(pair.x)
-        if scale is None:
-            raise ValueError("noise is measured in steps of the activations' scale: their scheme needs one")
-        step = float(scale.max())
+        assert pair.scale_of_x is not None  # of a pair that a layer makes
+        of_x = pair.scale_of_x()
+        if of_x is None:
+            raise ValueError(
+                "noise is measured in steps of the activations' scale: their scheme needs one, of no blocks"
+            )
+        step = float(of_x.scale.max())
         drawn = draw(self.distribution, self.seed, pair.channels)
         middle = np.zeros(pair.channels)
         if self.mean:
             tried = (np.full(pair.channels, i / MEANS) for i in range(-MEANS, MEANS))
-            middle = self._best(pair, step, tried)
+            middle = self._best(pair, of_x, tried)
         if self.amplitude is not None:
             return {"noise": self._noise(step, middle + self.amplitude * drawn)}
         tried = (middle + self.reach * i / self.candidates * drawn for i in range(self.candidates))
-        return {"noise": self._noise(step, self._best(pair, step, tried))}
+        return {"noise": self._noise(step, self._best(pair, of_x, tried))}
 
     def apply(self, pair: Pair, chosen: Parameters) -> Pair:
         """X + N, and −N · q(W) in the bias."""
@@ -126,15 +129,15 @@ class Noise(Transform):
         )
         return (self.format.decode(codes) * scale.astype(np.float64)).astype(np.float32)
 
-    def _best(self, pair: Pair, step: float, tried: Iterable[Float64]) -> Float64:
+    def _best(self, pair: Pair, of_x: Fixed, tried: Iterable[Float64]) -> Float64:
         """The first candidate, in steps, with the least error of the layer's output."""
         assert pair.quantised_x is not None  # of a pair that a layer makes
         assert pair.quantised_w is not None
         w = pair.quantised_w(pair.w)
         best, least = np.zeros(pair.channels), np.inf
         for candidate in tried:
-            n = pair.per_channel(self._noise(step, candidate))
-            error = pair.quantised_x(pair.x + n, pair.x) - n - pair.x
+            n = pair.per_channel(self._noise(float(of_x.scale.max()), candidate))
+            error = pair.quantised_x(pair.x + n, of_x) - n - pair.x
             loss = total_square(product(pair.rows(error), w))
             if loss < least:
                 best, least = candidate, loss

@@ -21,16 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.schemes.cast import Float32
+from emu.schemes.draft import Fixed
 
 Parameters = Mapping[str, NDArray[Any]]
 NONE: Parameters = {}
 
 
-class Quantise(Protocol):
-    """How a layer quantises its activations."""
+class Quantiser(Protocol):
+    """The layer's own scheme for one operand."""
 
-    def __call__(self, x: Float32, ranges: Float32 | None = None) -> Float32:
-        """Values as they are after the scheme, whose scales are chosen from `ranges`; None: from x."""
+    def __call__(self, values: Float32, fixed: Fixed | None = None, /) -> Float32:
+        """Values of the operand's shape as their codes mean them.
+
+        Args:
+            values: of the operand's shape.
+            fixed: a scale in place of the scheme's own.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,17 +55,22 @@ class Pair:
     """from values in x's shape to the matrix [G, M, K] that w is multiplied with"""
     extra: Float32 | None = None
     """is added to the product, with the bias; broadcasts to [G, M, N]; None: nothing"""
-    quantised_x: Quantise | None = None
+    quantised_x: Quantiser | None = None
     """from values in x's shape to what they are after the layer's own activation scheme, as values"""
-    quantised_w: Callable[[Float32], Float32] | None = None
+    quantised_w: Quantiser | None = None
     """from values in w's shape to what they are after the layer's own weight scheme, as values"""
-    scale_x: Callable[[Float32], Float32 | None] | None = None
-    """from values in x's shape to the scale that the layer's own activation scheme chooses for them; None: it has
-    none"""
     ranges: Float32 | None = None
     """in x's shape: what the scales of x are chosen from; None: x"""
     linear: bool = True
     """x and w are the operands of a matrix product: every channel is one k"""
+    scale_of_x: Callable[[], Fixed | None] | None = None
+    """what the layer's own scheme chooses for x; None: no one scale that could be given instead"""
+    scale_of_w: Callable[[], Fixed | None] | None = None
+    """of w, likewise"""
+    fixed_x: Fixed | None = None
+    """a scale of x that takes the place of the scheme's own choice"""
+    fixed_w: Fixed | None = None
+    """of w, likewise"""
 
     @property
     def channels(self) -> int:

@@ -88,5 +88,6 @@ class Split(Transform):
         of_k = np.searchsorted(channels, np.take_along_axis(pair.channel_of_k, rows, axis=1))
         return replace(
             pair, x=pair.x.take(channels, axis=pair.channel_axis), w=np.take_along_axis(w, rows[..., None], axis=1),
-            channel_of_k=of_k, quantised_x=None, quantised_w=None, scale_x=None, ranges=None,
+            channel_of_k=of_k, quantised_x=None, quantised_w=None, scale_of_x=None, scale_of_w=None,
+            fixed_x=None, fixed_w=None, ranges=None,
         )  # fmt: skip

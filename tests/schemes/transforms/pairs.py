@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from emu.schemes.draft import Fixed
 from emu.schemes.transforms.pair import Pair
 
 F32 = np.float32
@@ -14,14 +15,16 @@ def pair(x, w, bits=None):
     x, w = np.asarray(x, F32), np.asarray(w, F32)[None]
     largest = None if bits is None else F32(2 ** (bits - 1) - 1)
 
-    def quantised(values, ranges=None):
-        seen = values if ranges is None else ranges
-        scale = np.abs(seen).max() / largest
+    def quantised(values, fixed=None):
+        scale = np.abs(values).max() / largest if fixed is None else fixed.scale
         return (np.clip(np.rint(values / scale), -largest, largest) * scale).astype(F32)
+
+    def of(values):
+        return Fixed(scale=np.asarray(np.abs(values).max() / largest))
 
     return Pair(
         x=x, channel_axis=1, w=w, channel_of_k=np.arange(x.shape[1])[None], rows=lambda values: values[None],
-        quantised_x=quantised, quantised_w=quantised, scale_x=lambda values: np.abs(values).max() / largest,
+        quantised_x=quantised, quantised_w=quantised, scale_of_x=lambda: of(x),
     )  # fmt: skip
 
 
@@ -33,6 +36,7 @@ def value(made):
 
 def error(made, wanted):
     """The squared error of the quantised product."""
-    x, w = made.quantised_x(made.x, made.ranges).astype(float), made.quantised_w(made.w)[0].astype(float)
+    fixed = None if made.ranges is None else made.scale_of_x()
+    x, w = made.quantised_x(made.x, fixed).astype(float), made.quantised_w(made.w)[0].astype(float)
     extra = 0 if made.extra is None else made.extra[0]
     return ((x @ w + extra - wanted) ** 2).mean()
