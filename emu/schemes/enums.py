@@ -28,6 +28,16 @@ class TransformKind(Vocabulary):
 
     SHIFT = "shift"
     """subtract a vector from the channels of the activations; the bias takes it back"""
+    LOW_RANK = "low_rank"
+    """what quantisation takes from the weights comes back as a second product, of small rank"""
+    BIAS_CORRECTION = "bias_correction"
+    """the mean error that quantisation makes in each output channel leaves with the bias"""
+    COMPENSATE = "compensate"
+    """weights that make the best of activations that are quantised, or pruned, by least squares"""
+    CHANNEL_CLIP = "channel_clip"
+    """clip every channel of the activations to its own range and bring all to one; the weights take it back"""
+    SEARCH = "search"
+    """choose both operands' scales by what they do to the output"""
 
 
 class Granularity(Vocabulary):

@@ -5,6 +5,8 @@
   three (+inf and -inf together make NaN); for `worst` it is worse than any number. `layers` is a glob over the layers
   that count.
 * `relative_error` is the root mean square of a layer's error over that of its truth in percent: 100 * 10^(-SQNR/20).
+* `emulated_mean` and `truth_mean` are no errors but the mean of what a layer puts out: which way they are better must
+  be said (`goal`).
 * `output.COLUMN` is the same of the model's outputs, of a propagated replay; `output.argmax_agreement` and
   `output.topk_agreement` are there too. `layers` is then a glob over outputs.
 * `task.NAME` is a score of the workload's task; which way it is better must be said (`goal`).
@@ -40,6 +42,8 @@ MADE_OF = {RELATIVE: "sqnr_db"}
 """Metrics that are no column themselves, and the column that they are made of."""
 LARGER = frozenset({"sqnr_db", "cosine", "argmax_agreement", "topk_agreement"})
 SIGNED = frozenset({"mean_error", "magnitude_error"})
+NEITHER = frozenset({"emulated_mean", "truth_mean"})
+"""Columns that are no errors, neither better large nor small."""
 TASK, OUTPUT = "task.", "output."
 COSTS = ("energy_per_mac", "area_per_mac", "register_bits", "traffic_bits_per_mac")
 NUMBERS = ("int", "float", "int | None")
@@ -177,6 +181,9 @@ def _objective(name: str, given: str | ObjectiveKeys, keys: StudyKeys, file: str
     elif metric not in (RELATIVE, OUTPUT + RELATIVE, *DEVIATIONS, *OUTPUTS, *COSTS):
         known = sorted({*SHORT, RELATIVE, *DEVIATIONS, *OUTPUTS, *COSTS, f"{TASK}NAME"})
         raise SpecError("no such metric", file=file, key=key, value=full.metric, allowed=known)
+    if goal is None and metric.removeprefix(before) in NEITHER:
+        allowed = [one.value for one in Goal]
+        raise SpecError("is no error: say which way is better", file=file, key=f"{key}.goal", allowed=allowed)
     if goal is None:
         goal = Goal.MAXIMISE if metric.removeprefix(before) in LARGER else Goal.MINIMISE
     if before and keys.mode == "isolated":

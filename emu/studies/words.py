@@ -51,6 +51,8 @@ METRICS = {
     "abs_p99": Words(title="99th percentile of |error|"),
     "mean_error": Words(title="mean signed error"),
     "magnitude_error": Words(title="mean error of the magnitude"),
+    "truth_mean": Words(title="mean of the truth"),
+    "emulated_mean": Words(title="mean of the results"),
     "mean_relative": Words(title="mean relative error"),
     "max_relative": Words(title="largest relative error"),
     "kl_mean": Words(title="KL divergence", unit="nats"),
