@@ -27,7 +27,7 @@ def test_built_ins_say_what_they_are(name: str) -> None:
 def test_built_in_names() -> None:
     blocks = ("mxfp4", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp8_e4m3", "mxfp8_e5m2", "mxint8", "nvfp4")
     names = tuple(f"{name}_blocks" for name in blocks)
-    assert builtin_names("schemes") == ("absmax", "cast", *names)
+    assert {"absmax", "cast", *names} <= set(builtin_names("schemes"))
     assert [load_scheme(name).blocks.name for name in names] == list(blocks)
 
 
@@ -50,9 +50,9 @@ def test_cast_has_no_scale() -> None:
 
 def test_steps_are_usable_alone() -> None:
     from emu.schemes import Draft, Scheme
-    from emu.schemes.enums import ScaleRule
+    from emu.schemes.rules.absmax import Absmax
 
-    draft = ScaleStep(rule=ScaleRule.ABSMAX).apply(
+    draft = ScaleStep(rule=Absmax()).apply(
         Draft(values=np.array([254], np.float32)), Target(format=load_format("int8"))
     )
     assert draft.scale == 2
