@@ -8,6 +8,10 @@ from emu.formats.enums import Vocabulary
 class StepKind(Vocabulary):
     """What one step of a scheme does."""
 
+    CLIP = "clip"
+    """clamp the values to given bounds"""
+    ROUND = "round"
+    """round the values to a format, or after `scale` to a format's values times s"""
     SCALE = "scale"
     """choose a scale s, and a zero point if asymmetric, from the values, or take given ones"""
     ENCODE = "encode"

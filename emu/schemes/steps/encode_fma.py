@@ -102,7 +102,5 @@ class EncodeFmaStep(Step):
         return replace(draft, codes=codes, beyond=draft.beyond + beyond)
 
 
-def _rounded(
-    x: Float32 | np.float32 | float | np.ndarray[tuple[int, ...], np.dtype[np.int64]], how: Arithmetic
-) -> Floats:
+def _rounded(x: Any, how: Arithmetic) -> Floats:
     return how.round(np.asarray(x, np.float64))
