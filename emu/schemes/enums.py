@@ -16,6 +16,8 @@ class StepKind(Vocabulary):
     """choose a scale s, and a zero point if asymmetric, from the values, or take given ones"""
     ENCODE = "encode"
     """code = encode(fl32(x / s)), plus the zero point"""
+    ENCODE_FMA = "encode_fma"
+    """integers round(x · (1 / s) + z), the product and the sum fused in a narrow float format"""
     BLOCK = "block"
     """codes and scale codes of a block format, along K: for units that take block scales"""
 
