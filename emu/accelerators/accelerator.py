@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from emu.accelerators.embedding import RowwiseEmbedding
 from emu.accelerators.keys import Deviation, FallbackOps, SumOrder
 from emu.accelerators.plan import LayerPlan, Pass
 from emu.errors import SpecError
@@ -61,6 +62,8 @@ class Vector:
     """units that compute a function; others are correctly rounded"""
     norm: Deviation = Deviation.L2
     """what norms divide by"""
+    embedding: RowwiseEmbedding | None = None
+    """None: tables are of the vector format"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,9 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
     ]
     if plan.gradients is not None:
         sides.append(("gradients", unit.a, plan.gradients, unit.scale_a))
+        if plan.gradients.per is Granularity.CHANNEL and (unit.scale_a is None or unit.scale_a.block != 1):
+            reason = "a scale for everything that is summed over needs a unit that takes one for every k"
+            raise SpecError(reason, file=file, key=f"{key}.gradients.per", value=plan.gradients.per.value)
     for side, fmt, assignment, scale in sides:
         if assignment.scheme.blocks is not None:
             _check_blocks(assignment, fmt, scale, file, f"{key}.{side}")

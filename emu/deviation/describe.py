@@ -112,6 +112,9 @@ def _vector(vector: Vector) -> list[str]:
     if vector.norm is not Deviation.L2:
         lines.append(f"  norms        {vector.norm.value}: {DEVIATION_WORDS[vector.norm]}")
     lines += [f"  {name.value:<12} {unit.name}" for name, unit in vector.functions.items()]
+    if vector.embedding is not None:
+        one = vector.embedding
+        lines.append(f"  embeddings   rows of {one.bits} bits, scales {one.scale}; sums in {one.accumulator}")
     others = "other functions" if vector.functions else "functions"
     return [*lines, f"  {others:<12} correctly rounded"]
 

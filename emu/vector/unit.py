@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators.accelerator import Vector
+from emu.accelerators.embedding import RowwiseEmbedding
 from emu.accelerators.keys import Deviation
 from emu.arithmetic.rounded import Arithmetic, Floats
 from emu.functions import Function
@@ -30,6 +31,8 @@ class VectorUnit:
     functions: Functions
     deviation: Deviation = Deviation.L2
     """what norms divide by"""
+    embedding: RowwiseEmbedding | None = None
+    """how embedding tables are stored and added up; None: as values of the vector format"""
 
     @property
     def name(self) -> str:
@@ -97,7 +100,11 @@ def vector_unit(vector: Vector) -> VectorUnit:
         summing = Arithmetic(format=total.format, rounding=vector.rounding)
         adder = Adder(arithmetic=summing, order=total.order, width=total.width or 1)
     units: Mapping[Function, Any] = vector.functions
+    functions = Functions(arithmetic=arithmetic, units=units)
     return VectorUnit(
-        arithmetic=arithmetic, adder=adder, functions=Functions(arithmetic=arithmetic, units=units),
+        arithmetic=arithmetic,
+        adder=adder,
+        functions=functions,
+        embedding=vector.embedding,
         deviation=vector.norm,
-    )  # fmt: skip
+    )
