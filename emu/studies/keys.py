@@ -85,7 +85,7 @@ class StudyKeys(AboutKeys, frozen=True, kw_only=True):
 
     workload: Annotated[
         NamedKeys,
-        means("what runs", values="name or path of a workload, or `{ model, inputs, calibration }`"),
+        means("what runs", values="name or path of a workload, its keys, or `{ model, inputs, calibration }`"),
     ]
     accelerator: Annotated[NamedKeys, means("where every point starts", values="name, path, or keys")]
     mode: Annotated[str, means("of the replay", values="`isolated`, `propagated`")] = "isolated"
