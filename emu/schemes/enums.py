@@ -16,6 +16,8 @@ class StepKind(Vocabulary):
     """choose a scale s, and a zero point if asymmetric, from the values, or take given ones"""
     ENCODE = "encode"
     """code = encode(fl32(x / s)), plus the zero point"""
+    GPTQ = "gptq"
+    """of weights: scales, and codes that make up for each other's errors, given the layer's activations"""
     BLOCK = "block"
     """codes and scale codes of a block format, along K: for units that take block scales"""
 
