@@ -94,6 +94,7 @@ TABLES = {
     "accelerator.rule": Table(of=(accelerators.RuleKeys,), without=_names(accelerators.MatrixKeys)),
     "accelerator.match": Table(of=(accelerators.MatchKeys,)),
     "accelerator.vector": Table(of=(accelerators.VectorKeys,)),
+    "accelerator.embedding": Table(of=(accelerators.EmbeddingKeys,)),
     "accelerator.sum": Table(of=(accelerators.SumKeys,)),
     "accelerator.fallback": Table(of=(accelerators.FallbackKeys,)),
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),

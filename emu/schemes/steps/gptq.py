@@ -43,8 +43,8 @@ class GptqKeys(ScaleKeys, frozen=True, kw_only=True):
     range: Annotated[
         Range,
         means(
-            "whether the activations are those at hand, or of calibration inputs, which they always are in a layer with "
-            "anything static"
+            "whether the activations are those at hand, or of calibration inputs, which they always are in a layer "
+            "with anything static"
         ),
     ] = Range.DYNAMIC
 
