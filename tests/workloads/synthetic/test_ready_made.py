@@ -59,7 +59,8 @@ def test_a_workload_has_these_bits(name):
         for tensor in (one.x, one.w, one.bias):
             if tensor is not None:
                 digest.update(tensor.draw().tobytes())
-    assert digest.hexdigest()[:16] == PINNED[name]
+    found = digest.hexdigest()[:16]
+    assert found == PINNED.get(name, "not pinned yet: a new workload's digest goes into PINNED")
 
 
 @pytest.mark.parametrize("name", SYNTHETIC)
