@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from emu.accelerators.plan import BiasPlacement, KOrder, Pass
+from emu.accelerators.training import TrainingKeys
 from emu.formats import Overflow, Rounding
 from emu.formats.enums import Vocabulary
 from emu.schemes import Granularity, Range
@@ -178,3 +179,6 @@ class AcceleratorKeys(AboutKeys, frozen=True, kw_only=True):
     fallback: Annotated[
         FallbackKeys, means("what becomes of all other operators", default="run in reference arithmetic")
     ] = FallbackKeys()
+    training: Annotated[TrainingKeys | None, means("what training needs besides the products", default="float32")] = (
+        None
+    )

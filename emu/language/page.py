@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from emu.accelerators import keys as accelerators
+from emu.accelerators import training
 from emu.errors import SpecError
 from emu.formats import spec as formats
 from emu.formats.blocks.spec import BlockKeys
@@ -90,6 +91,10 @@ TABLES = {
     "accelerator.vector": Table(of=(accelerators.VectorKeys,)),
     "accelerator.sum": Table(of=(accelerators.SumKeys,)),
     "accelerator.fallback": Table(of=(accelerators.FallbackKeys,)),
+    "accelerator.training": Table(of=(training.TrainingKeys,)),
+    "accelerator.training.update": Table(of=(training.UpdateKeys,)),
+    "accelerator.training.grad_scale": Table(of=(training.GradScaleKeys,)),
+    "accelerator.training.clip": Table(of=(training.ClipKeys,)),
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),
     "workload.model": Table(of=(workloads.ModelKeys,)),
     "workload.file": Table(of=(workloads.FileKeys,)),

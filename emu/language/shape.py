@@ -262,7 +262,8 @@ def _formats() -> dict[str, type[msgspec.Struct]]:
 _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
-    "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
+    "emu.accelerators.keys": "accelerator", "emu.accelerators.training": "training",
+    "emu.workloads.keys": "workload", "emu.studies.keys": "study",
 }  # fmt: skip
 _PACKAGES = {"emu.schemes.steps.": "scheme", "emu.schemes.transforms.": "transform"}
 

@@ -88,6 +88,11 @@ class Step:
         """Whether it makes zero points."""
         return False
 
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws random bits (`Target.seed`)."""
+        return False
+
     def check(self, fmt: Format, file: str, key: str) -> None:
         """Refuse an operand format that the step cannot make codes or scales for.
 
