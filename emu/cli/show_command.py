@@ -138,12 +138,11 @@ def _unit(name: str, length: int | None) -> None:
 
 def _accelerator(name: str, _: int | None) -> None:
     from emu.accelerators import load_accelerator
-    from emu.deviation.describe import describe_accelerator, describe_unit, distinct_units
+    from emu.deviation.describe import describe_accelerator, describe_unit, distinct_units, plans_of
 
     accelerator = load_accelerator(name)
     _describe(describe_accelerator(accelerator))
-    plans = (accelerator.matrix, *(rule.plan for rule in accelerator.rules))
-    for unit in distinct_units(plan.unit for plan in plans):
+    for unit in distinct_units(plan.unit for plan in plans_of(accelerator)):
         click.echo()
         _describe(describe_unit(unit))
 
@@ -164,6 +163,7 @@ def _describe(description: object) -> None:
 
 def _scheme(name: str, _: int | None) -> None:
     from emu.schemes import load_scheme
+    from emu.schemes.words import words
 
     scheme = load_scheme(name)
     click.echo(f"scheme {scheme.name}")
@@ -172,4 +172,4 @@ def _scheme(name: str, _: int | None) -> None:
             click.echo(f"{key:<9}{getattr(scheme, key)}")
     click.echo()
     for number, step in enumerate(scheme.steps, start=1):
-        click.echo(f"step {number}   {step}")
+        click.echo(f"step {number}   {words(step)}")

@@ -46,46 +46,53 @@ def list_studies() -> None:
 
 @command.command()
 @click.argument("name", metavar="FILE.toml|NAME")
-@click.option("--out", type=FOLDER, help="Where the answers are kept. Needed unless --dry-run.")
+@click.option("--out", type=FOLDER, metavar="DIR",
+              help="Where the answers are kept (default: a folder here, called as the study).")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), metavar="N",
               help="Run in N processes, which share this machine's cores (default: in this process).")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster: the address of its scheduler.")
 @click.option("--dry-run", is_flag=True,
               help="Check every point, and say how many there are and what time and disk they would take.")  # fmt: skip
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write an HTML report.")
+@click.option("--plot/--no-plot", "drawn", default=True, show_default=True,
+              help="Draw what `emu study plot` draws, as DIR.png next to DIR.")  # fmt: skip
+@click.option("--quick", is_flag=True, help="At the size of `emu verify studies`: the keys of [quick] hold.")
 @BEST
 @BY
 def run(
     name: str, out: Path | None, workers: int | None, scheduler: str | None, dry_run: bool, report: Path | None,
-    best: int, by: str | None,
+    drawn: bool, quick: bool, best: int, by: str | None,
 ) -> int:  # fmt: skip
-    """Run a study, or what is left of it."""
+    """Run a study, or what is left of it; print its points, what they show, and draw them.
+
+    Exit code 0 says that it ran. Whether it shows what it says is printed, and `emu verify studies` exits by it.
+    """
     from emu.cli.consoles import messages
     from emu.studies.load import load_study
 
     if workers is not None and scheduler is not None:
         raise click.UsageError("give --workers or --scheduler, not both")
-    study = load_study(name)
+    study = load_study(name, quick=quick)
     if by is not None and by not in [one.name for one in study.objectives]:
         raise click.UsageError(f"--by {by}: the objectives are {', '.join(one.name for one in study.objectives)}")
     if dry_run:
         return _dry_run(study, out)
-    if out is None:
-        raise click.UsageError("--out is needed: the folder of the answers")
+    out = Path(study.name.replace("/", "-")) if out is None else out
     if report is not None:
         from emu.atomic import check_file
 
         check_file(report)
-    return _run(messages(), study, out, workers or 0, scheduler, report, best, by)
+    picture = out.with_name(f"{out.resolve().name}.png") if drawn else None
+    return _run(messages(), study, out, workers or 0, scheduler, report, picture, best, by)
 
 
 def _run(
-    console: Console, study: Study, out: Path, workers: int, scheduler: str | None, report: Path | None, best: int,
-    by: str | None,
+    console: Console, study: Study, out: Path, workers: int, scheduler: str | None, report: Path | None,
+    picture: Path | None, best: int, by: str | None,
 ) -> int:  # fmt: skip
     from emu.cli.consoles import output
     from emu.cli.progress import StudyProgress
-    from emu.cli.study_tables import print_results
+    from emu.cli.study_tables import print_effects, print_results
     from emu.studies.view import View
 
     bar = StudyProgress(console)
@@ -103,10 +110,25 @@ def _run(
 
         write_report(report, view)
     print_results(output(), view, best=best, by=by)
+    print_effects(output(), view)
     console.print(f"stored in {out}", soft_wrap=True)
+    if picture is not None:
+        _draw(console, view, picture)
     if report is not None:
         console.print(f"report: {report}", soft_wrap=True)
     return 0
+
+
+def _draw(console: Console, view: View, picture: Path) -> None:
+    """The plot that the study has by itself; a study without one says so."""
+    from emu.errors import SpecError
+    from emu.studies.plots import write_plot
+
+    try:
+        for one in write_plot(picture, view):
+            console.print(f"plot: {one}", soft_wrap=True)
+    except SpecError as error:
+        console.print(f"no plot: {error.reason}", soft_wrap=True)
 
 
 def _dry_run(study: Study, out: Path | None) -> int:
@@ -135,7 +157,15 @@ def show(name: str, best: int, by: str | None, where: tuple[str, ...], every: bo
     Of a built-in study or a file: what it asks.
     """
     from emu.cli.consoles import output
-    from emu.cli.study_tables import points_table, print_failures, print_layers, print_results, print_study, summary
+    from emu.cli.study_tables import (
+        points_table,
+        print_effects,
+        print_failures,
+        print_layers,
+        print_results,
+        print_study,
+        summary,
+    )
     from emu.deviation.table import print_table
     from emu.studies.load import load_study
 
@@ -152,6 +182,8 @@ def show(name: str, best: int, by: str | None, where: tuple[str, ...], every: bo
         print_failures(console, view)
         return
     print_results(console, view, best=best, by=by)
+    if not where:
+        print_effects(console, view)
     print_layers(console, view, by)
 
 

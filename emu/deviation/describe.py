@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from emu.accelerators.keys import FallbackOps, SumOrder
 from emu.accelerators.plan import BiasPlacement
 from emu.deviation.result import Description
+from emu.schemes.words import words
 from emu.units.diagram import diagram
 from emu.units.widths import wires
 from emu.units.words import unit_words
@@ -20,6 +21,7 @@ from emu.units.words import unit_words
 if TYPE_CHECKING:
     from emu.accelerators import Accelerator, LayerPlan
     from emu.accelerators.accelerator import Vector
+    from emu.accelerators.plan import PlannedTransform
     from emu.units import Unit
 
 SUM_WORDS = {
@@ -71,6 +73,7 @@ def describe_accelerator(accelerator: Accelerator) -> Description:
     for rule in accelerator.rules:
         which = "" if rule.which is None else f", pass {rule.which.value}"
         lines += ["", f"layers {rule.layer}, operators {rule.op}{which}", *_plan(rule.plan)]
+    lines += ["", "schemes", *_schemes(plans_of(accelerator))]
     if accelerator.vector is not None:
         lines += ["", f"vector operators: {accelerator.vector.format}", *_vector(accelerator.vector)]
     lines += ["", f"other operators {FALLBACK_WORDS[accelerator.fallback]}"]
@@ -80,6 +83,12 @@ def describe_accelerator(accelerator: Accelerator) -> Description:
         facts=(*_facts({name: getattr(accelerator, name) for name in FACTS}), ("hash", accelerator.spec_hash)),
         lines=tuple(lines),
     )
+
+
+def plans_of(accelerator: Accelerator) -> list[LayerPlan]:
+    """Every plan of layers, second products among them."""
+    plans = [accelerator.matrix, *(rule.plan for rule in accelerator.rules)]
+    return [*plans, *(one.second for plan in plans for one in plan.transforms if one.second is not None)]
 
 
 def _facts(about: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -107,9 +116,26 @@ def _plan(plan: LayerPlan) -> list[str]:
         f"  activations  {plan.activations}",
         f"  weights      {plan.weights}",
         *([] if plan.gradients is None else [f"  gradients    {plan.gradients}"]),
+        *(f"  transform    {_transform(one)}" for one in plan.transforms),
         f"  bias         {bias}",
         f"  output       {plan.output.format}, {plan.output.rounding.value}, {overflow.value}",
     ]
+
+
+def _transform(one: PlannedTransform) -> str:
+    second = "" if one.second is None else f"; the second product on {one.second.unit.name}"
+    return f"{words(one.transform)} ({one.range.value}){second}"
+
+
+def _schemes(plans: Iterable[LayerPlan]) -> list[str]:
+    """Every scheme once, with its steps."""
+    found: dict[str, list[str]] = {}
+    for plan in plans:
+        for one in (plan.activations, plan.weights, plan.gradients):
+            if one is not None:
+                about = f" ({one.scheme.maturity})" if one.scheme.maturity else ""
+                found.setdefault(one.scheme.name + about, [words(step) for step in one.scheme.steps])
+    return [f"  {name}: {'; '.join(steps)}" for name, steps in found.items()]
 
 
 def describe_unit(unit: Unit, k: int | None = None) -> Description:

@@ -115,6 +115,8 @@ def _errors(pairs: metrics.Pairs) -> dict[str, Any]:
         "max_abs": metrics.max_abs(pairs),
         "mean_error": metrics.mean_error(pairs),
         "magnitude_error": relative.magnitude_error(pairs),
+        "truth_mean": metrics.truth_mean(pairs),
+        "emulated_mean": metrics.emulated_mean(pairs),
         "cosine": metrics.cosine(pairs),
         "mean_relative": relative.mean_relative(pairs),
         "max_relative": relative.max_relative(pairs),

@@ -124,6 +124,21 @@ def mean_error(pairs: Pairs) -> float:
     return float(np.mean(errors(pairs))) if pairs.truth.size else math.nan
 
 
+def truth_mean(pairs: Pairs) -> float:
+    """The mean of t."""
+    return _mean(pairs.truth)
+
+
+def emulated_mean(pairs: Pairs) -> float:
+    """The mean of y: of a layer with one output element, what the accelerator computed."""
+    return _mean(pairs.emulated)
+
+
+def _mean(x: Floats) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.mean(x)) if x.size else math.nan
+
+
 def abs_percentile(pairs: Pairs, percent: float) -> float:
     """The percentile of |e|: linear interpolation between order statistics (NumPy's default).
 

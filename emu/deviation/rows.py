@@ -61,6 +61,8 @@ class LayerRow:
     mean_error: float
     magnitude_error: float
     """mean signed error along the truth, in parts of its mean magnitude: negative where results are too small"""
+    truth_mean: float
+    emulated_mean: float
     abs_p50: float
     """median of |e|"""
     abs_p99: float
@@ -181,6 +183,8 @@ class OutputRow:
     max_abs: float
     mean_error: float
     magnitude_error: float
+    truth_mean: float
+    emulated_mean: float
     cosine: float
     mean_relative: float
     max_relative: float

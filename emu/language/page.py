@@ -22,9 +22,12 @@ from emu.schemes.steps import STEPS
 from emu.schemes.transforms import TRANSFORMS
 from emu.spec.about import AboutKeys
 from emu.studies import keys as studies
+from emu.studies.effects import keys as effects
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
+from emu.workloads.synthetic import keys as synthetic
+from emu.workloads.synthetic.changes import CHANGES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,17 +101,22 @@ TABLES = {
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),
     "workload.model": Table(of=(workloads.ModelKeys,)),
     "workload.file": Table(of=(workloads.FileKeys,)),
+    "workload.tensor": Table(of=(synthetic.TensorKeys,)),
+    "workload.layer": Table(of=(synthetic.LayerKeys,)),
     "study": Table(of=(studies.StudyKeys,), about=True),
     "study.workload": Table(of=(studies.ModelKeys,)),
     "study.axis": Table(of=(studies.AxisKeys,)),
     "study.range": Table(of=(studies.RangeKeys,)),
     "study.objective": Table(of=(studies.ObjectiveKeys,)),
     "study.search": Table(of=(studies.SearchKeys,)),
+    "study.effect": Table(of=(effects.EffectKeys,)),
+    "study.selection": Table(of=(effects.SelectionKeys,)),
 }  # fmt: skip
 BY_KIND: dict[str, tuple[str, Mapping[Any, type[msgspec.Struct]]]] = {
     "function.piece": ("of kinds", functions.KEYS_OF_KIND),
     "scheme.step": ("of", STEPS),
     "accelerator.transform": ("of", TRANSFORMS),
+    "workload.change": ("of", CHANGES),
 }
 """Tables with a column for the kinds that have a key, and what heads it."""
 MARK = re.compile(r"(?P<mark><!-- keys: (?P<name>[\w.]+) -->)\n.*?(?P<end><!-- end -->)", re.DOTALL)

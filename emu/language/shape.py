@@ -39,6 +39,7 @@ from emu.schemes.load import SchemeKeys
 from emu.schemes.steps import STEPS
 from emu.schemes.transforms import TRANSFORMS
 from emu.units.spec import OperandKeys, OperandsKeys, UnitKeys
+from emu.workloads.synthetic.changes import CHANGES
 
 Schema = dict[str, Any]
 TEXT: Schema = {"type": "string"}
@@ -77,7 +78,9 @@ def either(parts: Iterable[Schema]) -> Schema:
     return some[0] if len(some) == 1 else {"anyOf": some}
 
 
-TABLES: dict[str, Mapping[Any, type[msgspec.Struct]]] = {"piece": PIECES, "step": STEPS, "transform": TRANSFORMS}
+TABLES: dict[str, Mapping[Any, type[msgspec.Struct]]] = {
+    "piece": PIECES, "step": STEPS, "transform": TRANSFORMS, "change": CHANGES,
+}  # fmt: skip
 """Words for a table whose keys depend on one of them."""
 SELECTORS = ("kind", "op")
 """The keys that say which."""
@@ -198,7 +201,7 @@ class Builder:
                 return self.body.table(UnitKeys)
             case "operands":
                 return self._operands()
-            case "piece" | "step" | "transform" as word:
+            case "piece" | "step" | "transform" | "change" as word:
                 return either(
                     both(self.table(struct, kind=kind.value), self.required(struct))
                     for kind, struct in TABLES[word].items()
@@ -262,10 +265,12 @@ def _formats() -> dict[str, type[msgspec.Struct]]:
 _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
-    "emu.accelerators.keys": "accelerator", "emu.accelerators.training": "training",
-    "emu.workloads.keys": "workload", "emu.studies.keys": "study",
+    "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
+    "emu.studies.effects.keys": "study", "emu.accelerators.training": "training", "emu.training.keys": "training",
 }  # fmt: skip
-_PACKAGES = {"emu.schemes.steps.": "scheme", "emu.schemes.transforms.": "transform"}
+_PACKAGES = {
+    "emu.schemes.steps.": "scheme", "emu.schemes.transforms.": "transform", "emu.workloads.synthetic.": "workload",
+}  # fmt: skip
 
 
 def _name(struct: type[msgspec.Struct]) -> str:

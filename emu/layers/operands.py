@@ -254,7 +254,7 @@ def _side(made: Quantised, assignment: Assignment, scale: PerBlock | None, opera
     """Codes, and their scale either for the epilogue or, block by block, for the unit."""
     zero = made.zero
     if zero is not None and zero.ndim and operand.zero is not None:
-        shape = list(zero.shape)
+        shape = list(made.codes.shape)
         shape[axis] = operand.zero.blocks(made.codes.shape[axis])
         zero = np.broadcast_to(zero, shape)
     if made.block_scales is not None:

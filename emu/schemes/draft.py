@@ -71,6 +71,7 @@ class Draft:
     """elements beyond the range of the format"""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One step of a scheme: the base of all."""
 

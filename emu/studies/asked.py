@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emu.studies.axes import Axis
+from emu.studies.effects.effect import Effect
 from emu.studies.keys import SearchKeys
 from emu.studies.objectives import Constraint, Objective
 
@@ -36,6 +37,7 @@ class Asked:
     layers: str
     inputs: int | None
     events: bool
+    effects: tuple[Effect, ...] = ()
 
     def axis(self, name: str) -> Axis:
         """An axis by its name."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from emu.spec.about import AboutKeys, Keys, means
+from emu.studies.effects.keys import EffectKeys
 from emu.studies.vocabulary import Goal, Method, Over
 
 NamedKeys = str | dict[str, Any]
@@ -58,7 +59,8 @@ class ObjectiveKeys(Keys, frozen=True, kw_only=True):
         str,
         means(
             "what is looked at",
-            values="a column of a replay (`sqnr`, `mse`, `mean_error`, …), `task.NAME`, or a field of `emu cost`",
+            values="a column of a replay (`sqnr`, `mse`, `mean_error`, …), `relative_error`, `task.NAME`, or a field "
+            "of `emu cost`",
         ),
     ]
     over: Annotated[Over, means("how several layers make one number; of a deviation only")] = Over.WORST
@@ -116,3 +118,14 @@ class StudyKeys(AboutKeys, frozen=True, kw_only=True):
         means("what a point must keep, by objective", values='`name = ">= 40"`; `<`, `<=`, `>`, `>=`'),
     ] = msgspec.field(default_factory=dict)
     search: Annotated[SearchKeys, means("which points are evaluated")] = SearchKeys()
+    effect: Annotated[
+        tuple[EffectKeys, ...],
+        means("what the study is to show: figures, and what is expected of them", values="`[[effect]]`"),
+    ] = ()
+    quick: Annotated[
+        dict[str, Any],
+        means(
+            "keys that take the place of the study's own for `emu verify studies`: fewer values, inputs, effects",
+            values="`[quick]`, merged as by `extends`",
+        ),
+    ] = msgspec.field(default_factory=dict)

@@ -12,9 +12,11 @@ from emu.errors import SpecError
 from emu.replaying.result import Mode
 from emu.spec import convert, load_mapping
 from emu.spec.locate import is_path
+from emu.spec.read import merge
 from emu.studies.asked import Asked
 from emu.studies.axes import Axis
 from emu.studies.build_axes import build_axes
+from emu.studies.effects.build import with_effects
 from emu.studies.keys import ModelKeys, SearchKeys, StudyKeys
 from emu.studies.objectives import COSTS, build_constraints, build_objectives
 from emu.studies.points import OWN, STATES
@@ -28,11 +30,12 @@ COLUMNS = (*OWN, *COSTS, *STATES)
 ALONG = (Method.BISECTION, Method.SENSITIVITY)
 
 
-def load_study(spec: str | Path | Mapping[str, Any] | Study) -> Study:
+def load_study(spec: str | Path | Mapping[str, Any] | Study, *, quick: bool = False) -> Study:
     """The study of a built-in name, a path to a .toml, or a mapping.
 
     Args:
         spec: what to load; a `Study` is returned as it is.
+        quick: with the keys of `[quick]` in place of its own.
 
     Raises:
         SpecError: unknown names or keys, or keys that contradict each other.
@@ -41,16 +44,34 @@ def load_study(spec: str | Path | Mapping[str, Any] | Study) -> Study:
         return spec
     mapping, source = load_mapping("studies", spec)
     file = source.label
+    mapping = at_size(mapping, file, quick=quick)
     keys = convert(mapping, StudyKeys, file=file)
     base, accelerator_name = _accelerator(keys.accelerator, file)
     asked = _asked(mapping, keys, file, source.stem)
     workload = _workload(keys.workload, source.folder, file)
     if keys.task and not isinstance(workload, Workload):
         raise SpecError("only a workload has a task", file=file, key="task", value=True)
+    if isinstance(workload, Workload) and workload.task is None:
+        for key in ("task", "inputs"):
+            if getattr(keys, key):
+                raise SpecError("a synthetic workload has no task", file=file, key=key, value=getattr(keys, key))
     return Study(
         **{field.name: getattr(asked, field.name) for field in fields(asked)},
         folder=source.folder.absolute(), workload=workload, accelerator=base, accelerator_name=accelerator_name,
     )  # fmt: skip
+
+
+def at_size(mapping: Mapping[str, Any], file: str, *, quick: bool) -> dict[str, Any]:
+    """The keys of a study at one size: of its own, or with those of `[quick]` merged in.
+
+    Raises:
+        SpecError: `[quick]` is no table, or has keys that say what is asked.
+    """
+    small = convert(dict(mapping), StudyKeys, file=file).quick
+    if wrong := [name for name in small if name in ("quick", "name")]:
+        raise SpecError("is no matter of size", file=file, key=f"quick.{wrong[0]}")
+    whole = {name: value for name, value in mapping.items() if name != "quick"}
+    return merge(whole, small) if quick else dict(mapping)
 
 
 def load_asked(mapping: Mapping[str, Any], label: str) -> Asked:
@@ -79,7 +100,7 @@ def _asked(mapping: Mapping[str, Any], keys: StudyKeys, file: str, stem: str) ->
     )  # fmt: skip
     _check_names(asked)
     _check_search(asked, keys.search, axes)
-    return asked
+    return with_effects(asked, keys.effect)
 
 
 def _accelerator(spec: Any, file: str) -> tuple[dict[str, Any], str]:

@@ -4,6 +4,9 @@
   each layer; `over` makes one of them: `worst` (the default), `mean`, `median`, `total`. NaN is left out of the last
   three (+inf and -inf together make NaN); for `worst` it is worse than any number. `layers` is a glob over the layers
   that count.
+* `relative_error` is the root mean square of a layer's error over that of its truth in percent: 100 * 10^(-SQNR/20).
+* `emulated_mean` and `truth_mean` are no errors but the mean of what a layer puts out: which way they are better must
+  be said (`goal`).
 * `output.COLUMN` is the same of the model's outputs, of a propagated replay; `output.argmax_agreement` and
   `output.topk_agreement` are there too. `layers` is then a glob over outputs.
 * `task.NAME` is a score of the workload's task; which way it is better must be said (`goal`).
@@ -16,6 +19,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
 import re
@@ -32,8 +36,14 @@ from emu.studies.vocabulary import Goal, Over
 
 SHORT = {"sqnr": "sqnr_db", "kl": "kl_mean"}
 """Names that users expect, and the columns that they mean."""
+RELATIVE = "relative_error"
+"""Root mean square of the error over that of the truth, in percent: what `sqnr_db` is in decibels."""
+MADE_OF = {RELATIVE: "sqnr_db"}
+"""Metrics that are no column themselves, and the column that they are made of."""
 LARGER = frozenset({"sqnr_db", "cosine", "argmax_agreement", "topk_agreement"})
 SIGNED = frozenset({"mean_error", "magnitude_error"})
+NEITHER = frozenset({"emulated_mean", "truth_mean"})
+"""Columns that are no errors, neither better large nor small."""
 TASK, OUTPUT = "task.", "output."
 COSTS = ("energy_per_mac", "area_per_mac", "register_bits", "traffic_bits_per_mac")
 NUMBERS = ("int", "float", "int | None")
@@ -77,7 +87,8 @@ class Objective:
     @property
     def column(self) -> str:
         """The column of the rows, of a deviation."""
-        return self.metric.removeprefix(OUTPUT)
+        name = self.metric.removeprefix(OUTPUT)
+        return MADE_OF.get(name, name)
 
     @property
     def signed(self) -> bool:
@@ -88,13 +99,16 @@ class Objective:
         """Whether a layer (or output) counts."""
         return fnmatchcase(layer, self.layers)
 
+    def of_row(self, row: Mapping[str, Any]) -> float:
+        """The number of one layer (or output); NaN if there is none."""
+        value = row[self.column]
+        if value is None:
+            return math.nan
+        return percent(float(value)) if self.metric.removeprefix(OUTPUT) == RELATIVE else float(value)
+
     def of_rows(self, rows: Sequence[Mapping[str, Any]]) -> float:
         """The number of some layers; NaN if none counts."""
-        values = [
-            math.nan if row[self.column] is None else float(row[self.column])
-            for row in rows
-            if self.counts(row["layer"])
-        ]
+        values = [self.of_row(row) for row in rows if self.counts(row["layer"])]
         if self.over is Over.WORST:
             return max(values, key=lambda value: (self.badness(value), math.isnan(value)), default=math.nan)
         known = [value for value in values if not math.isnan(value)]
@@ -128,6 +142,11 @@ class Constraint:
         return _COMPARE[self.sign](value, self.bound)
 
 
+def percent(decibels: float) -> float:
+    """An error in percent of the truth, from decibels; 0 of an exact layer, infinity of a truth of zeros."""
+    return math.inf if decibels == -math.inf else 100 * 10.0 ** (-decibels / 20)
+
+
 def build_objectives(keys: StudyKeys, file: str) -> tuple[Objective, ...]:
     """The objectives of a study.
 
@@ -152,15 +171,38 @@ def _objective(name: str, given: str | ObjectiveKeys, keys: StudyKeys, file: str
         if goal is None:
             allowed = [one.value for one in Goal]
             raise SpecError("of a task: say which way is better", file=file, key=f"{key}.goal", allowed=allowed)
-    elif metric not in (*DEVIATIONS, *OUTPUTS, *COSTS):
-        known = sorted({*SHORT, *DEVIATIONS, *OUTPUTS, *COSTS, f"{TASK}NAME"})
+    elif metric not in (RELATIVE, OUTPUT + RELATIVE, *DEVIATIONS, *OUTPUTS, *COSTS):
+        known = sorted({*SHORT, RELATIVE, *DEVIATIONS, *OUTPUTS, *COSTS, f"{TASK}NAME"})
         raise SpecError("no such metric", file=file, key=key, value=full.metric, allowed=known)
+    if goal is None and metric.removeprefix(before) in NEITHER:
+        allowed = [one.value for one in Goal]
+        raise SpecError("is no error: say which way is better", file=file, key=f"{key}.goal", allowed=allowed)
     if goal is None:
         goal = Goal.MAXIMISE if metric.removeprefix(before) in LARGER else Goal.MINIMISE
     if before and keys.mode == "isolated":
         reason = "the model's outputs are compared in a propagated replay only"
         raise SpecError(reason, file=file, key=key, value=full.metric)
     return Objective(name=name, metric=metric, over=full.over, layers=full.layers, goal=goal)
+
+
+def comparison(text: str) -> Callable[[float], bool] | None:
+    """What `<= 40` asks of a number; None if the text is no comparison with one."""
+    parts = _parts(text)
+    return None if parts is None else functools.partial(_holds, *parts)
+
+
+def _holds(sign: str, bound: float, value: float) -> bool:
+    return _COMPARE[sign](value, bound)
+
+
+def _parts(text: str) -> tuple[str, float] | None:
+    """Sign and bound of a comparison."""
+    found = _CONSTRAINT.match(text)
+    try:
+        bound = float(found[2]) if found else math.nan
+    except ValueError:
+        bound = math.nan
+    return None if found is None or math.isnan(bound) else (found[1], bound)
 
 
 def build_constraints(keys: StudyKeys, objectives: Sequence[Objective], file: str) -> tuple[Constraint, ...]:
@@ -175,12 +217,8 @@ def build_constraints(keys: StudyKeys, objectives: Sequence[Objective], file: st
         key = f"constraints.{name}"
         if name not in names:
             raise SpecError("is no objective of this study", file=file, key=key, value=name, allowed=names)
-        found = _CONSTRAINT.match(text)
-        try:
-            bound = float(found[2]) if found else math.nan
-        except ValueError:
-            bound = math.nan
-        if found is None or math.isnan(bound):
+        parts = _parts(text)
+        if parts is None:
             raise SpecError("is <, <=, > or >= and a number", file=file, key=key, value=text)
-        out.append(Constraint(objective=name, text=text.strip(), sign=found[1], bound=bound))
+        out.append(Constraint(objective=name, text=text.strip(), sign=parts[0], bound=parts[1]))
     return tuple(out)

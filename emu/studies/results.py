@@ -7,6 +7,8 @@
   (`failed`), if it has none.
 * `Results.rows()`: one row for each layer (output, score) of each point, with the point's axes before it
   (an axis that is called like a column of theirs as `axis.NAME`).
+* `Results.effects()`: the study's effects with their figures; `Outcome.plain()` is one as JSON has it, and `study.json`
+  holds them under `effects`.
 * A point is on the Pareto front if no other point is as good in every objective and better in one, among the points
   that keep the constraints and whose objectives all have a value.
 """
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emu.errors import ModelError
+from emu.studies.effects.effect import Outcome, outcomes
 from emu.studies.load import load_asked
 from emu.studies.objectives import Objective
 from emu.studies.points import STATES
@@ -108,6 +111,13 @@ class Results:
         ]
         unique = {field.name: field for field in fields}
         return pa.Table.from_pylist(records, schema=pa.schema(list(unique.values())))
+
+    def effects(self) -> tuple[Outcome, ...]:
+        """What became of the study's effects: the figure of each, and whether it is where it is expected."""
+        from emu.studies.effects.read import table_of
+        from emu.studies.view import View
+
+        return outcomes(self.study, table_of(View(self)))
 
 
 def load_results(folder: str | Path) -> Results:

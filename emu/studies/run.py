@@ -46,6 +46,7 @@ def run_study(
     workers: int = 0,
     scheduler: str | Client | None = None,
     progress: Progress | None = None,
+    download: bool = True,
 ) -> Results:
     """Run a study, or what is left of it.
 
@@ -55,6 +56,7 @@ def run_study(
         workers: processes of this machine; 0: this one.
         scheduler: a Dask scheduler's address, or a client that is connected; instead of `workers`.
         progress: called as points are done.
+        download: if False, a workload's files that are not here are an error.
 
     Raises:
         SpecError: illegal points, all of them named.
@@ -71,7 +73,7 @@ def run_study(
     store = Store.made(out, study.keys, study.name)
     report(0, 0, "opening the workload")
     keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
-    subject = keys.open()
+    subject = keys.open(download=download)
     check_globs(study, subject)
     store.note(accelerator=study.accelerator_name, subject_sha256=subject.sha256, environment=_environment())
     with _engine(keys, subject, workers, scheduler, study) as engine:
@@ -80,7 +82,10 @@ def run_study(
             points = run.round(asked, search.most)
             if search.listed is None:
                 search.tell([run.scored(one) for one in points])
-    return Results(store)
+    results = Results(store)
+    if study.effects:
+        store.note(effects=[one.plain() for one in results.effects()])
+    return results
 
 
 def _engine(

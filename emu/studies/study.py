@@ -47,9 +47,9 @@ class Study(Asked):
 
     def run(
         self, out: str | Path, *, workers: int = 0, scheduler: str | Client | None = None,
-        progress: Progress | None = None,
+        progress: Progress | None = None, download: bool = True,
     ) -> Results:  # fmt: skip
         """Run it, or what is left of it; the arguments are those of `emu.studies.run.run_study`."""
         from emu.studies.run import run_study
 
-        return run_study(self, out, workers=workers, scheduler=scheduler, progress=progress)
+        return run_study(self, out, workers=workers, scheduler=scheduler, progress=progress, download=download)

@@ -58,10 +58,10 @@ class Subject:
         }
         calibration = None if self.calibration is None else inputs_hash(dict(self.calibration))
         task: list[object] | None = None
-        if self.opened is not None:
+        if self.opened is not None and self.opened.workload.task is not None:
             workload = self.opened.workload
             files = {role: file.sha256 for role, file in workload.files.items()}
-            task = [workload.name, workload.task.value, self.opened.task.size, files, workload.recordings]
+            task = [workload.name, self.opened.workload.task.value, self.opened.task.size, files, workload.recordings]
         text = json.dumps([about, calibration, task], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -3,6 +3,7 @@
 * `kind` is `matrix` or `vector` for a layer (the columns of `emu.deviation.rows.LayerRow`), `output` for an output of
   the model (the columns that it has), `task` for a score of the workload's task (`layer` is its name, `score` its
   value), `failed` for a point that could not be run (`reason` says why).
+* `output_sha256` is that of the bits which a layer put out, their shape before them: equal hashes, equal outputs.
 * `key` is the point's, `part` the model's part. What a kind does not have is null.
 * `seconds` is wall time; every other column is the same in every engine. What the unit computes is the same on every
   machine; the float64 truth, and so the last digits of a deviation, are those of the machine's BLAS, on one thread, and
@@ -35,6 +36,7 @@ def schema() -> pa.Schema:
 
     own = [("key", pa.string()), ("part", pa.string())]
     extra = [
+        ("output_sha256", pa.string()),
         ("argmax_agreement", pa.float64()),
         ("topk_agreement", pa.float64()),
         ("score", pa.float64()),
@@ -51,9 +53,9 @@ def table(key: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([{"key": key, **row} for row in rows], schema=schema())
 
 
-def layer(row: LayerRow, part: str) -> dict[str, Any]:
-    """A layer's row."""
-    return {"part": part, **flat(row)}
+def layer(row: LayerRow, part: str, digest: str) -> dict[str, Any]:
+    """A layer's row, with the hash of what it put out."""
+    return {"part": part, **flat(row), "output_sha256": digest}
 
 
 def output(row: OutputRow, part: str) -> dict[str, Any]:

@@ -255,7 +255,7 @@ class View:
             rows = self.results.store.read([key], ("kind", "layer", "k", objective.column))
             by_key[key] = [row for row in rows.to_pylist() if _counts(row, objective)]
         return [
-            LayerValue(point=one, layer=row["layer"], k=row["k"] or None, value=_number(row[objective.column]))
+            LayerValue(point=one, layer=row["layer"], k=row["k"] or None, value=objective.of_row(row))
             for one in self.answered
             for row in by_key[one.key]
         ]

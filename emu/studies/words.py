@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from emu.costs.result import objectives as cost_units
 from emu.deviation import numbers
 from emu.deviation.names import cut
-from emu.studies.objectives import TASK, Objective
+from emu.studies.objectives import RELATIVE, TASK, Objective
 from emu.studies.vocabulary import Goal, Over
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ METRICS = {
     "abs_p99": Words(title="99th percentile of |error|"),
     "mean_error": Words(title="mean signed error"),
     "magnitude_error": Words(title="mean error of the magnitude"),
+    "truth_mean": Words(title="mean of the truth"),
+    "emulated_mean": Words(title="mean of the results"),
     "mean_relative": Words(title="mean relative error"),
     "max_relative": Words(title="largest relative error"),
     "kl_mean": Words(title="KL divergence", unit="nats"),
@@ -65,6 +67,7 @@ METRICS = {
     "register_bits": Words(title="registers", unit=cost_units["register_bits"], spell=_count),
     "traffic_bits_per_mac": Words(title="memory traffic per MAC", unit=cost_units["traffic_bits_per_mac"]),
 }
+RELATIVE_WORDS = Words(title="relative error", unit="%")
 OVERS = {
     Over.WORST: "worst layer", Over.MEAN: "mean over layers", Over.MEDIAN: "median layer", Over.TOTAL: "all layers",
 }  # fmt: skip
@@ -72,6 +75,8 @@ OVERS = {
 
 def words_of(objective: Objective) -> Words:
     """The metric of an objective."""
+    if objective.metric.endswith(RELATIVE):
+        return RELATIVE_WORDS
     return METRICS.get(objective.column, Words(title=objective.column.removeprefix(TASK).replace("_", " ")))
 
 

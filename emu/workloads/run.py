@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from emu.accelerators import Accelerator, load_accelerator
+from emu.errors import ModelError
 from emu.replaying.inputs import inputs_hash
 from emu.replaying.session import LoadedModel, ReplaySession
 from emu.workloads.fetch import fetch
 from emu.workloads.kinds import build, task_of
 from emu.workloads.load import Workload
-from emu.workloads.tasks.base import Forward, optional
+from emu.workloads.tasks.base import MODEL, Forward, Task, optional
+from emu.workloads.tasks.drawn import Drawn
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -80,10 +82,20 @@ class Opened:
         """
         for package in workload.needs:  # before anything is downloaded
             optional(package)
-        files = fetch(workload, folder=folder, download=download).files
         self.workload = workload
-        self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
-        self.sources = build(workload.model.kind, files)
+        self.task: Task[Any]
+        self.sources: dict[str, Path | ModelProto]
+        if workload.task is None:
+            from emu.workloads.synthetic.model import build_model
+
+            if limit is not None:
+                raise ModelError(f"workload {workload.name} is synthetic: it has no task that takes a number of inputs")
+            proto, inputs = build_model(workload.layers)
+            self.task, self.sources = Drawn(inputs), {MODEL: proto}
+        else:
+            files = fetch(workload, folder=folder, download=download).files
+            self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
+            self.sources = build(workload.model.kind, files)
         self.parts = {part: LoadedModel(source, fixed=self.fixed(part)) for part, source in self.sources.items()}
 
     def fixed(self, part: str) -> dict[str, NDArray[Any]]:
@@ -138,8 +150,10 @@ def run_propagated(
 
     Raises:
         SpecError: an accelerator cannot be loaded; found before anything runs.
-        ModelError: it cannot run the model.
+        ModelError: it cannot run the model, or the workload has no task.
     """
+    if opened.workload.task is None:
+        raise ModelError(f"workload {opened.workload.name} is synthetic: it has no task to answer; replay it isolated")
     task, report = opened.task, progress or _silent
     chosen = [load_accelerator(one) for one in accelerators]
     digest = hashlib.sha256()

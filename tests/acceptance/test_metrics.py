@@ -52,6 +52,14 @@ BY_HAND: dict[Any, dict[str, Any]] = {
         "plain": -0.25, "equal": 0, "zero truth": -0.5, "zero emulated": 0.5, "some zeros": 1 / 3, "flipped": 1,
         "not finite": 1, "only not finite": NAN, "nothing": NAN, "beyond float64": -INF,
     },
+    metrics.truth_mean: {
+        "plain": 2.75, "equal": -1 / 3, "zero truth": 0, "zero emulated": -0.5, "some zeros": 2 / 3, "flipped": -0.5,
+        "not finite": 1, "only not finite": NAN, "nothing": NAN, "beyond float64": 1.5e308,
+    },
+    metrics.emulated_mean: {
+        "plain": 2.5, "equal": -1 / 3, "zero truth": -0.5, "zero emulated": 0, "some zeros": 1, "flipped": 0.5,
+        "not finite": 2, "only not finite": NAN, "nothing": NAN, "beyond float64": -1.5e308,
+    },
     metrics.abs_percentile: {  # the median: halfway between the middle ones
         "plain": 0.5, "equal": 0, "zero truth": 3.5, "zero emulated": 3.5, "some zeros": 0, "flipped": 3,
         "not finite": 1, "only not finite": NAN, "nothing": NAN, "beyond float64": INF,

@@ -42,8 +42,7 @@ def test_run_prints_the_best_points_and_the_front_and_writes_a_report(file, tmp_
     assert again.read_bytes() == report.read_bytes()
 
 
-def test_run_needs_a_folder_and_one_place_to_run(file, capsys):
-    assert run(["study", "run", str(file)]) == 2
+def test_run_needs_one_place_to_run(file, capsys):
     assert run(["study", "run", str(file), "--out", "x", "--workers", "2", "--scheduler", "tcp://x:1"]) == 2
     assert run(["study", "run", str(file), "--out", "x", "--by", "speed"]) == 2
     assert "the objectives are error, bias" in capsys.readouterr().err

@@ -43,6 +43,8 @@ def test_against_fractions(truth, data):
     assert metrics.max_abs(p) == float(max(abs(x) for x in e))
     assert metrics.mse(p) == pytest.approx(float(noise / len(t)), rel=1e-12)
     assert metrics.mean_error(p) == pytest.approx(float(sum(e) / len(t)), rel=1e-9, abs=1e-9)
+    assert metrics.truth_mean(p) == pytest.approx(float(sum(t) / len(t)), rel=1e-9, abs=1e-9)
+    assert metrics.emulated_mean(p) == pytest.approx(float((sum(t) + sum(e)) / len(t)), rel=1e-9, abs=1e-9)
     if noise == 0:
         assert metrics.sqnr_db(p) == INF
     elif signal == 0:

@@ -18,6 +18,7 @@ import emu.studies.keys
 import emu.units.family
 import emu.units.spec
 import emu.workloads.keys
+import emu.workloads.synthetic.keys
 from emu.errors import SpecError
 from emu.formats.enums import Daz, Rounding, Vocabulary
 from emu.language import page, schema
@@ -28,12 +29,13 @@ from emu.language.words import number, typeset
 from emu.spec import spec_root
 from emu.units.family import is_family
 from emu.units.spec import LevelKeys
+from emu.workloads.synthetic.changes import channels, functions
 from tests.spec.test_readme import ENUMS, MARK, blocks, own
 
 ROOT = spec_root()
 STRUCTS = (
     emu.formats.spec, emu.formats.blocks.spec, emu.functions.keys, emu.units.spec, emu.units.family, emu.schemes.load,
-    emu.accelerators.keys, emu.workloads.keys, emu.studies.keys,
+    emu.accelerators.keys, emu.workloads.keys, emu.workloads.synthetic.keys, channels, functions, emu.studies.keys,
 )  # fmt: skip
 VALIDATORS = {kind: jsonschema.Draft202012Validator(schema.schema(kind)) for kind in schema.KINDS}
 BUILT_IN = [

@@ -27,6 +27,8 @@ import emu.studies.load
 import emu.units.enums
 import emu.workloads.keys
 import emu.workloads.load
+import emu.workloads.synthetic.changes.base
+import emu.workloads.synthetic.keys
 from emu import load_format, load_function
 from emu.errors import SpecError
 from emu.formats.enums import Vocabulary
@@ -48,6 +50,8 @@ ENUMS = {
     emu.accelerators.keys: "Accelerators",
     emu.accelerators.plan: "Accelerators",
     emu.workloads.keys: "Workloads",
+    emu.workloads.synthetic.keys: "Workloads",
+    emu.workloads.synthetic.changes.base: "Workloads",
     emu.studies.keys: "Studies",
 }
 SECTION_OF_ENUM = {

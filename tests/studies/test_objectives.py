@@ -106,3 +106,15 @@ def test_sums_beyond_the_range_of_float64_are_infinite_and_means_are_not():
     huge = rows(mse=[2.0**1023, 2.0**1023, 2.0**1023, 2.0**1023])
     assert objective("mse", Over.TOTAL, goal=Goal.MINIMISE).of_rows(huge) == math.inf
     assert objective("mse", Over.MEAN, goal=Goal.MINIMISE).of_rows(huge) == 2.0**1023
+
+
+@pytest.mark.parametrize(("decibels", "percent"), [(40.0, 1.0), (20.0, 10.0), (math.inf, 0.0), (-math.inf, math.inf)])
+def test_a_relative_error_is_the_ratio_that_decibels_are_of(decibels, percent):
+    relative = objective("relative_error", goal=Goal.MINIMISE)
+    assert relative.of_rows(rows(sqnr_db=[decibels])) == percent
+
+
+def test_the_mean_of_relative_errors_is_one_of_percents_not_of_decibels(keys):
+    study = load_study({**keys, "objectives": {"e": {"metric": "relative_error", "over": "mean"}}})
+    assert study.objectives[0].of_rows(rows(sqnr_db=[40.0, 20.0])) == 5.5
+    assert study.objectives[0].goal is Goal.MINIMISE

@@ -74,6 +74,7 @@ class Pair:
         return replace(self, extra=extra if self.extra is None else self.extra + extra)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Transform:
     """One transform: the base of all."""
 

@@ -1,7 +1,7 @@
 """The report of a study: one HTML file that needs nothing else, in the style of the report of a replay.
 
-* Sections: summary, question, Pareto front, plots, every point (sorted and filtered in the page), what could not be
-  run, provenance.
+* Sections: summary, question, effects, Pareto front, plots, every point (sorted and filtered in the page), what could
+  not be run, provenance.
 * Every text from outside is escaped by the template engine; a Content-Security-Policy forbids the browser to load
   anything.
 * Deterministic: the same answers give the same bytes.
@@ -20,6 +20,7 @@ from emu.report.html import PROVENANCE_WORDS
 from emu.report.page import Card, fill
 from emu.report.svg import to_svg
 from emu.studies.asked import Asked
+from emu.studies.effects.words import expected_words, figure_words
 from emu.studies.plots.choose import every_plot
 from emu.studies.plots.style import PAGE, Drawn
 from emu.studies.report.tables import all_points, best_points, found_points
@@ -42,7 +43,7 @@ def write_report(path: Path, view: View) -> None:
 
 def write_page(path: Path, view: View, plots: Sequence[Drawn]) -> None:
     """Write a page with plots alone."""
-    nothing = dict.fromkeys(("cards", "question", "tables", "points", "failures", "provenance"))
+    nothing = dict.fromkeys(("cards", "question", "effects", "tables", "points", "failures", "provenance"))
     _write(path, _fill(view, plots, **nothing))
 
 
@@ -52,6 +53,7 @@ def render(view: View) -> str:
         view,
         every_plot(view, PAGE),
         cards=cards(view),
+        effects=_effects(view),
         question=_question(view.asked, view.results.store.about()),
         tables=[one for one in (found_points(view), best_points(view)) if one is not None],
         points=all_points(view),
@@ -139,6 +141,18 @@ def _question(asked: Asked, about: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("source", asked.source), ("scope", asked.scope),
     ]  # fmt: skip
     return [(name, value) for name, value in rows if value]
+
+
+def _effects(view: View) -> list[dict[str, Any]]:
+    """What the study was to show, and whether it does."""
+    return [
+        {
+            "name": one.effect.name, "figure": figure_words(view.asked, one), "expected": expected_words(one.effect),
+            "paper": one.effect.paper, "verdict": one.verdict.value, "alert": not one.as_stated,
+            "notes": [text for text in (one.problem, one.effect.reason, one.effect.note) if text],
+        }
+        for one in view.results.effects()
+    ]  # fmt: skip
 
 
 def _provenance(view: View) -> list[tuple[str, str]]:

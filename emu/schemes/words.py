@@ -1,0 +1,35 @@
+"""Steps and transforms in words: their op, and the keys that are not as they are by default."""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emu.schemes.draft import Step
+    from emu.schemes.transforms.pair import Transform
+
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def words(item: Step | Transform) -> str:
+    """One line, such as `encode: rounding ties_to_even, overflow saturate`. A class is named after its op."""
+    op = _CAPITAL.sub("_", type(item).__name__.removesuffix("Step")).lower()
+    given = [f"{field.name} {_value(getattr(item, field.name))}" for field in fields(item) if _is_given(item, field)]
+    return f"{op}: {', '.join(given)}" if given else op
+
+
+def _is_given(item: Step | Transform, field: Any) -> bool:
+    value = getattr(item, field.name)
+    default = field.default_factory() if field.default_factory is not MISSING else field.default
+    return value is not None and (default is MISSING or value != default)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, enum.Enum):
+        return str(value.value)
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_value(one) for one in value) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
