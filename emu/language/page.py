@@ -23,6 +23,7 @@ from emu.schemes.transforms import TRANSFORMS
 from emu.spec.about import AboutKeys
 from emu.studies import keys as studies
 from emu.studies.effects import keys as effects
+from emu.training import keys as trained
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
@@ -101,6 +102,7 @@ TABLES = {
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),
     "workload.model": Table(of=(workloads.ModelKeys,)),
     "workload.file": Table(of=(workloads.FileKeys,)),
+    "workload.training": Table(of=(trained.RunKeys,)),
     "workload.tensor": Table(of=(synthetic.TensorKeys,)),
     "workload.layer": Table(of=(synthetic.LayerKeys,)),
     "study": Table(of=(studies.StudyKeys,), about=True),
