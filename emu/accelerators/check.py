@@ -9,12 +9,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from emu.accelerators.plan import LayerPlan
+from emu.accelerators.plan import BiasPlacement, LayerPlan
 from emu.errors import OverflowRaised, SpecError
 from emu.formats import Format, Overflow
 from emu.formats.cast import check_cast
 from emu.formats.codec import fits_float64
-from emu.formats.enums import FormatKind
+from emu.formats.enums import FormatKind, IntegerEncoding
 from emu.schemes import Assignment, Granularity, Range
 from emu.units import Unit
 from emu.units.form import PerBlock
@@ -57,6 +57,8 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         if not fits_float64(fmt):
             reason = f"{what} has format {fmt.name}, with values that float64 does not hold: a layer gives tensors"
             raise SpecError(reason, file=file, key=f"{key}.{where}")
+    if plan.epilogue.requantize is not None:
+        _check_requantize(plan, file, f"{key}.epilogue.requantize")
     scaled = [side for side in (plan.activations, plan.gradients) if side is not None and side.scheme.scales]
     if scaled and plan.weights.scheme.scales and not _product_is_finite(unit, plan.seed):
         reason = (
@@ -67,6 +69,26 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         raise SpecError(
             reason, file=file, key=f"{key}.{'activations' if scaled[0] is plan.activations else 'gradients'}.scheme"
         )
+
+
+def is_twos_complement(fmt: Format) -> bool:
+    """Whether codes are integers, two's complement or unsigned."""
+    return fmt.kind is FormatKind.INTEGER and fmt.encoding is IntegerEncoding.TWOS_COMPLEMENT
+
+
+def _check_requantize(plan: LayerPlan, file: str, key: str) -> None:
+    """The sum is an integer, and every output channel has one multiplier."""
+    if not is_twos_complement(plan.unit.d):
+        reason = f"unit {plan.unit.name} gives {plan.unit.d.name}; only integers are requantised"
+        raise SpecError(reason, file=file, key=key)
+    if plan.activations.per is Granularity.TOKEN:
+        reason = 'a multiplier is of the layer or of an output channel, and activations.per = "token" is of rows'
+        raise SpecError(reason, file=file, key=key)
+    if plan.bias is not BiasPlacement.C:
+        raise SpecError('the bias is added in integers: bias = "c"', file=file, key=key)
+    if not plan.epilogue.plain:
+        reason = "the output is made in integers: the epilogue's other keys stay at their defaults"
+        raise SpecError(reason, file=file, key=key)
 
 
 def _check_granularity(assignment: Assignment, scale: PerBlock | None, file: str, key: str, *, weights: bool) -> None:

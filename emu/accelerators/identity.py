@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from emu.accelerators.accelerator import Rule, Vector
+from emu.accelerators.epilogue import Epilogue
 from emu.accelerators.keys import FallbackOps
 from emu.accelerators.plan import LayerPlan, PlannedTransform
 from emu.accelerators.training import Training
@@ -59,12 +60,31 @@ def _plan(plan: LayerPlan) -> dict[str, Any]:
         "k_order": plan.k_order.value,
         "seed": plan.seed,
         **({} if plan.gradients is None else {"gradients": _assignment(plan.gradients)}),
+        **({} if plan.epilogue == Epilogue() else {"epilogue": _epilogue(plan.epilogue)}),
         **({} if not plan.transforms else {"transforms": [_transform(one) for one in plan.transforms]}),
     }
 
 
 def _transform(one: PlannedTransform) -> list[Any]:
     return [repr(one.transform), one.range.value, None if one.second is None else _plan(one.second)]
+
+
+def _epilogue(one: Epilogue) -> list[Any]:
+    made = one.requantize
+    steps = [one.scales.value, _format(one.format), one.rounding.value, one.constant, one.constant_at.value, one.fused]
+    if made is None:
+        return steps
+    rounding = None if made.rounding is None else made.rounding.value
+    chosen = [[repr(step) for step in made.scheme.steps], made.range.value]
+    return [
+        *steps,
+        made.rule.value,
+        rounding,
+        _format(made.format),
+        *chosen,
+        made.multiplier.value,
+        made.dequantize.value,
+    ]
 
 
 def _assignment(assignment: Assignment) -> dict[str, Any]:

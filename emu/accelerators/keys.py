@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import msgspec
 
+from emu.accelerators.epilogue import ConstantPlace, Dequantize, Precision, ScaleOrder
 from emu.accelerators.plan import BiasPlacement, KOrder, Pass
 from emu.accelerators.training import TrainingKeys
 from emu.formats import Overflow, Rounding
 from emu.formats.enums import Vocabulary
 from emu.schemes import Granularity, Range
 from emu.spec.about import AboutKeys, FormatKeys, Keys, means, word
+from emu.units.enums import RequantizeRule
 
 NamedKeys = str | dict[str, Any]
 """The name or path of a spec, or the spec itself as a table."""
@@ -77,6 +79,56 @@ class OutputKeys(Keys, frozen=True, kw_only=True):
     overflow: Annotated[Overflow | None, means("of the cast", default="the format's")] = None
 
 
+class RequantizeOutputKeys(Keys, frozen=True, kw_only=True):
+    """The sum becomes an integer of the output's own scale, in integers; the layer's output is what that integer means.
+
+    q = clamp(round(d · M) + z), as the rule says, with M = s_a · s_b / s_y; then the output is (q − z) · s_y.
+    """
+
+    rule: Annotated[RequantizeRule, means("whose arithmetic; d, the unit's result, is then an integer")]
+    format: Annotated[FormatKeys, means("of q: integers, two's complement or unsigned")]
+    scheme: Annotated[SchemeName, means("its steps choose s_y and z", values="name, path, or the scheme's keys")]
+    range: Annotated[
+        Range,
+        means(
+            "when s_y and z are chosen. `dynamic`: from the layer's whole output as it would be in floats, bias "
+            "included. `static`: from the layer in float64 on calibration data"
+        ),
+    ] = Range.DYNAMIC
+    multiplier: Annotated[Precision, means("what M is computed in")] = Precision.SINGLE
+    dequantize: Annotated[Dequantize, means("how q becomes a number again, in float32, one rounding each")] = (
+        Dequantize.MULTIPLY
+    )
+    rounding: Annotated[
+        Rounding | None,
+        means(
+            "of the rule `shift` alone", default="`ties_to_positive`", without=("exact", "stochastic"),
+        ),
+    ] = None  # fmt: skip
+
+
+class EpilogueKeys(Keys, frozen=True, kw_only=True):
+    """What becomes of the unit's output before the layer's last cast; every step is rounded once."""
+
+    scales: Annotated[ScaleOrder, means("the order of the scales; Gemm's alpha follows them")] = ScaleOrder.PRODUCT
+    format: Annotated[
+        FormatKeys, means("of every step: a float of at most 26 significand bits. d, scales and bias are rounded first")
+    ] = "float32"
+    rounding: Annotated[Rounding, means("of every step", without=("exact", "stochastic", "jamming"))] = (
+        Rounding.TIES_TO_EVEN
+    )
+    constant: Annotated[float, means("one more factor, rounded first")] = 1.0
+    constant_at: Annotated[ConstantPlace, means("where the constant enters")] = ConstantPlace.LAST
+    fused: Annotated[bool, means("the last multiplication and the addition of the bias are one step")] = False
+    requantize: Annotated[
+        RequantizeOutputKeys | None,
+        means("the output is quantised in integers", values="`{ rule, format, scheme, … }`", default="it is not"),
+    ] = None
+
+
+Epilogue = Annotated[
+    EpilogueKeys, means("what becomes of the unit's output", default="float32: t = s_a · s_b, y · t, + bias")
+]
 Output = Annotated[str | OutputKeys, means("the last cast", values="format, or `{ format, rounding, overflow }`")]
 Activations = Annotated[ActivationKeys, means("how activations become codes")]
 Weights = Annotated[WeightKeys, means("how weights become codes")]
@@ -108,6 +160,7 @@ class MatrixKeys(Keys, frozen=True, kw_only=True):
     weights: Weights
     gradients: Gradients | None = None
     output: Output = "float32"
+    epilogue: Epilogue = EpilogueKeys()
     bias: Bias = BiasPlacement.EPILOGUE
     k_order: Order = KOrder.C_KH_KW
     seed: Annotated[Seed | None, SEED] = None
@@ -135,6 +188,7 @@ class RuleKeys(Keys, frozen=True, kw_only=True):
     weights: Weights | None = None
     gradients: Gradients | None = None
     output: Output | None = None
+    epilogue: Epilogue | None = None
     bias: Bias | None = None
     k_order: Order | None = None
     seed: Annotated[Seed | None, SEED] = None

@@ -7,21 +7,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from emu.accelerators.accelerator import Accelerator, Rule, Vector, VectorSum
-from emu.accelerators.check import check_plan, check_vector_format
+from emu.accelerators.check import check_plan, check_vector_format, is_twos_complement
+from emu.accelerators.epilogue import ConstantPlace, Epilogue, Requantize, ScaleOrder
 from emu.accelerators.identity import accelerator_hash
 from emu.accelerators.keys import (
     AcceleratorKeys,
     ActivationKeys,
+    EpilogueKeys,
     GradientKeys,
     MatrixKeys,
     NamedKeys,
     OutputKeys,
+    RequantizeOutputKeys,
     RuleKeys,
     SumOrder,
     VectorKeys,
@@ -42,6 +46,7 @@ from emu.spec.about import FormatKeys
 from emu.spec.kinds import convert_kind
 from emu.spec.locate import is_path
 from emu.units import Unit, load_unit
+from emu.units.enums import RequantizeRule
 
 
 def load_accelerator(spec: str | Path | Mapping[str, Any] | Accelerator) -> Accelerator:
@@ -122,6 +127,7 @@ class _Resolver:
             weights=weights,
             gradients=gradients,
             output=self.output(keys.output, f"{key}.output"),
+            epilogue=self.epilogue(keys.epilogue, f"{key}.epilogue"),
             bias=keys.bias,
             k_order=keys.k_order,
             seed=keys.seed,
@@ -197,6 +203,40 @@ class _Resolver:
         check_cast(fmt, rounding=keys.rounding, overflow=overflow, file=self.source.label, key=key)
         return OutputCast(format=fmt, rounding=keys.rounding, overflow=overflow)
 
+    def epilogue(self, keys: EpilogueKeys, key: str) -> Epilogue:
+        """The steps after a unit."""
+        if keys.rounding in UNROUNDED:
+            allowed = tuple(mode.value for mode in Rounding if mode not in UNROUNDED)
+            raise self.error(f"{key}.rounding", "an epilogue does not round so", keys.rounding.value, allowed)
+        if keys.constant_at is ConstantPlace.SCALES and keys.scales is not ScaleOrder.PRODUCT:
+            reason = 'there is no scale product unless scales = "product"'
+            raise self.error(f"{key}.constant_at", reason, keys.constant_at.value, ("first", "last"))
+        if not (math.isfinite(keys.constant) and keys.constant):
+            raise self.error(f"{key}.constant", "a factor is finite, and not 0", keys.constant)
+        requantize = None
+        if keys.requantize is not None:
+            requantize = self.requantize(keys.requantize, f"{key}.requantize")
+        return Epilogue(
+            scales=keys.scales, format=self.vector_format(keys.format, f"{key}.format"), rounding=keys.rounding,
+            constant=keys.constant, constant_at=keys.constant_at, fused=keys.fused, requantize=requantize,
+        )  # fmt: skip
+
+    def requantize(self, keys: RequantizeOutputKeys, key: str) -> Requantize:
+        """An output quantised in integers."""
+        fmt = load_format(keys.format, file=self.source.label, key=f"{key}.format")
+        if not is_twos_complement(fmt):
+            raise self.error(f"{key}.format", "q is an integer, two's complement or unsigned", fmt.name)
+        if keys.rounding is not None and keys.rule is not RequantizeRule.SHIFT:
+            raise self.error(f"{key}.rounding", f"rule {keys.rule.value} has its own roundings", keys.rounding.value)
+        scheme = self.scheme(keys.scheme, f"{key}.scheme")
+        if not scheme.scales or scheme.blocks is not None or scheme.looks:
+            raise self.error(f"{key}.scheme", "s_y needs a scheme that chooses one scale", scheme.name)
+        scheme.check(fmt, self.source.label, f"{key}.scheme")
+        return Requantize(
+            rule=keys.rule, format=fmt, scheme=scheme, range=keys.range, multiplier=keys.multiplier,
+            dequantize=keys.dequantize, rounding=keys.rounding,
+        )  # fmt: skip
+
     def vector(self, keys: VectorKeys) -> Vector:
         """The formats of vector operations."""
         if keys.rounding in UNROUNDED:
@@ -233,4 +273,4 @@ class _Resolver:
 
 
 UNROUNDED = (Rounding.STOCHASTIC, Rounding.EXACT, Rounding.JAMMING)
-"""Roundings that vector operations do not have."""
+"""Roundings that vector operations and epilogues do not have."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emu.accelerators.epilogue import Epilogue
 from emu.formats import Format, Overflow, Rounding, load_format
 from emu.formats.enums import Vocabulary
 from emu.schemes import Assignment, Range
@@ -95,6 +96,7 @@ class LayerPlan:
     output: OutputCast
     gradients: Assignment | None = None
     """of operand a of backward products; None: as activations, dynamic"""
+    epilogue: Epilogue = field(default_factory=Epilogue)
     bias: BiasPlacement = BiasPlacement.EPILOGUE
     k_order: KOrder = KOrder.C_KH_KW
     seed: int | None = None
@@ -104,8 +106,13 @@ class LayerPlan:
 
     @property
     def static(self) -> bool:
-        """Whether something about the activations must be known beforehand."""
-        return self.activations.static or any(one.range is Range.STATIC for one in self.transforms)
+        """Whether something about the activations, or about the output, must be known beforehand."""
+        requantize = self.epilogue.requantize
+        return (
+            self.activations.static
+            or any(one.range is Range.STATIC for one in self.transforms)
+            or (requantize is not None and requantize.range is Range.STATIC)
+        )
 
     @property
     def stochastic(self) -> bool:
@@ -122,9 +129,14 @@ class LayerPlan:
     def backward(self, *, by_weights: bool) -> LayerPlan:
         """How a backward product is run: the gradient enters at operand a, what it is multiplied by at operand b.
 
+        Its output, a gradient, is not requantised.
+
         Args:
             by_weights: operand b holds weights (they keep their scheme); else activations, whose scale is dynamic.
         """
         dynamic = replace(self.activations, range=Range.DYNAMIC)
         other = self.weights if by_weights else dynamic
-        return replace(self, activations=self.gradients or dynamic, weights=other, gradients=None, transforms=())
+        epilogue = replace(self.epilogue, requantize=None)
+        return replace(
+            self, activations=self.gradients or dynamic, weights=other, gradients=None, transforms=(), epilogue=epilogue
+        )

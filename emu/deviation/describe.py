@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from emu.accelerators.epilogue import Epilogue
 from emu.accelerators.keys import FallbackOps, SumOrder
 from emu.accelerators.plan import BiasPlacement
 from emu.deviation.result import Description
@@ -110,16 +111,33 @@ def _vector(vector: Vector) -> list[str]:
 
 def _plan(plan: LayerPlan) -> list[str]:
     overflow = plan.output.overflow or plan.output.format.default_overflow
-    bias = "in the accumulator" if plan.bias is BiasPlacement.C else "added in float32, after scaling"
+    where = f"added in {plan.epilogue.format}, after scaling"
+    bias = "in the accumulator" if plan.bias is BiasPlacement.C else where
     return [
         f"  unit         {plan.unit.name}",
         f"  activations  {plan.activations}",
         f"  weights      {plan.weights}",
         *([] if plan.gradients is None else [f"  gradients    {plan.gradients}"]),
+        *_epilogue(plan.epilogue),
         *(f"  transform    {_transform(one)}" for one in plan.transforms),
         f"  bias         {bias}",
         f"  output       {plan.output.format}, {plan.output.rounding.value}, {overflow.value}",
     ]
+
+
+def _epilogue(one: Epilogue) -> list[str]:
+    """What differs from the default."""
+    made = one.requantize
+    lines = []
+    if not one.plain:
+        words = [f"scales {one.scales.value}", f"in {one.format}, {one.rounding.value}"]
+        words += [] if one.constant == 1.0 else [f"times {one.constant!r} ({one.constant_at.value})"]
+        words += ["bias fused"] if one.fused else []
+        lines.append(f"  epilogue     {'; '.join(words)}")
+    if made is not None:
+        scale = f"{made.scheme.name}, {made.range.value}"
+        lines.append(f"  requantise   rule {made.rule.value} to {made.format}; scale {scale}")
+    return lines
 
 
 def _transform(one: PlannedTransform) -> str:

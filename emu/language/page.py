@@ -90,6 +90,8 @@ TABLES = {
     "accelerator.weights": Table(of=(accelerators.WeightKeys,)),
     "accelerator.gradients": Table(of=(accelerators.GradientKeys,)),
     "accelerator.output": Table(of=(accelerators.OutputKeys,)),
+    "accelerator.epilogue": Table(of=(accelerators.EpilogueKeys,)),
+    "accelerator.requantize": Table(of=(accelerators.RequantizeOutputKeys,)),
     "accelerator.rule": Table(of=(accelerators.RuleKeys,), without=_names(accelerators.MatrixKeys)),
     "accelerator.match": Table(of=(accelerators.MatchKeys,)),
     "accelerator.vector": Table(of=(accelerators.VectorKeys,)),

@@ -21,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators import BiasPlacement, LayerPlan
-from emu.layers.epilogue import bias_codes, finish, scale_product, scaled_bias
+from emu.layers.epilogue import bias_codes, bias_scale, floats, scaled_bias
 from emu.layers.flushed import flushed_in, no_events, with_flushed_in
 from emu.layers.gemm import Lowered
 from emu.layers.operands import Side, operands_of
 from emu.layers.prepare import prepare
+from emu.layers.requantize import Scales, chosen_output, requantized
 from emu.layers.static import AT_HAND, Static
 from emu.schemes import Quantised
 from emu.schemes.cast import Float32, OutOfRange
@@ -90,6 +91,8 @@ def _first(
     """A layer without transforms."""
     operands = operands_of(lowered, plan, static, columns)
     y = lowered.new_product(np.float32)
+    requantize = plan.epilogue.requantize
+    sums = None if requantize is None else np.empty(y.shape, plan.unit.d.code_dtype)
     total, beyond, flushed = no_events(plan.unit), OutOfRange(), operands.flushed(plan.unit) if events else 0
     quantiser = operands.beyond
     tiles = [(0, lowered.geometry.m)] if plan.unit.form.stochastic else lowered.tiles()
@@ -99,11 +102,22 @@ def _first(
         if events and operands.source is None:
             flushed += flushed_in(plan.unit.form.a, rows.codes)
         tile = _multiply(lowered, plan, rows, operands.b, (start, stop), events, backend)
-        y[:, start:stop], out = finish(tile.d, plan.unit.d, tile.scale, tile.bias, plan.output)
-        beyond += out
+        if sums is None:
+            y[:, start:stop], out = plan.output(tile.floats(plan))
+            beyond += out
+        else:
+            sums[:, start:stop] = tile.d
+            if static.y is None:
+                y[:, start:stop] = tile.floats(plan)
         flushed += tile.flushed
         if tile.events is not None:
             total += tile.events
+    if requantize is not None and sums is not None and sums.size:
+        fixed = static.y or chosen_output(y, requantize)
+        scales = Scales(a=tile.a, b=tile.b, alpha=lowered.alpha)  # of all tiles: none is of rows
+        y, clamped = requantized(sums, plan.unit.d, scales, fixed, requantize, backend)
+        y, out = plan.output(y)
+        beyond += clamped + out
     return LayerOutput(
         y=lowered.assemble(y),
         events=with_flushed_in(total, flushed) if events else None,
@@ -118,24 +132,30 @@ class _Tile:
     """Some rows out of the unit."""
 
     d: NDArray[Any]
-    scale: Float32 | None
-    """the scale product of the epilogue"""
+    a: Float32 | None
+    b: Float32 | None
+    """the epilogue's scales"""
+    alpha: float
     bias: Float32 | None
     """of the epilogue"""
     events: Events | None
     flushed: int
     """elements of c that the unit takes for zero"""
 
+    def floats(self, plan: LayerPlan) -> Float32:
+        """The epilogue but for the last cast."""
+        return floats(self.d, plan.unit.d, self.a, self.b, self.alpha, self.bias, plan.epilogue)
+
 
 def _multiply(
     lowered: Lowered, plan: LayerPlan, a: Side, b: Side, rows: tuple[int, int], events: bool, backend: str | None
 ) -> _Tile:
     unit = plan.unit
-    t = scale_product(a.epilogue_scale, b.epilogue_scale, lowered.alpha)
     of_rows = lowered.bias_rows(*rows)
     bias = None if of_rows is None else scaled_bias(of_rows, lowered.beta)
     c = None
     if bias is not None and plan.bias is BiasPlacement.C and unit.c is not None:
+        t = bias_scale(a.epilogue_scale, b.epilogue_scale, lowered.alpha, plan.epilogue)
         c, bias = bias_codes(bias, t, unit.c), None
     result = unit.matmul(
         a.codes, b.codes, c, a_scale=a.unit_scale, b_scale=b.unit_scale, a_zero=a.zero, b_zero=b.zero,
@@ -145,4 +165,6 @@ def _multiply(
     flushed = 0
     if events and c is not None and unit.form.c is not None:
         flushed = flushed_in(unit.form.c, np.broadcast_to(c, d.shape))
-    return _Tile(d=d, scale=t, bias=bias, events=counted, flushed=flushed)
+    return _Tile(
+        d=d, a=a.epilogue_scale, b=b.epilogue_scale, alpha=lowered.alpha, bias=bias, events=counted, flushed=flushed
+    )

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.schemes.draft import Fixed
+
 Array = NDArray[Any]
 Rows = Callable[[int, int], Array]
 """From (start, stop) to rows start … stop - 1 of something: [G, stop - start, ...]."""
@@ -98,6 +100,10 @@ class Lowered:
     (ConvTranspose): one scale covers all parts"""
     source_name: str = "a"
     b_name: str = "b"
+    fixed_a: Fixed | None = None
+    """the scale of a, chosen by a transform in place of its scheme"""
+    fixed_b: Fixed | None = None
+    """the scale of b, likewise"""
     tile_elements: int | None = None
     """of a tile of A, and of the product, at most (one row at least); None: `TILE_ELEMENTS`"""
 

@@ -30,7 +30,7 @@ from emu.formats import Overflow, Rounding
 from emu.layers.flushed import flushed_in
 from emu.layers.gemm import Lowered
 from emu.layers.static import AT_HAND, Static
-from emu.schemes import Assignment, Granularity, Quantised, Target
+from emu.schemes import Assignment, Fixed, Granularity, Quantised, Target
 from emu.schemes.cast import Float32, OutOfRange
 from emu.schemes.scheme import in_groups
 
@@ -143,18 +143,23 @@ def _one_channel(lowered: Lowered) -> bool:
 
 def _quantised_source(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Quantised:
     """A's source as codes of its shape."""
+    return _quantise(lowered.source, plan.activations, _target_of_source(lowered, plan, static))
+
+
+def _target_of_source(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Target:
+    """What A's source is to be turned into."""
     unit = plan.unit
-    target = Target(
+    fixed = lowered.fixed_a or static.a
+    return Target(
         format=unit.a,
         axes=source_axes(lowered, plan.activations.per),
-        scale=None if static.a is None else static.a.scale,
-        zero=None if static.a is None else static.a.zero,
+        scale=None if fixed is None else fixed.scale,
+        zero=None if fixed is None else fixed.zero,
         scale_format=None if unit.scale_a is None else unit.scale_a.format,
         name=lowered.source_name,
         partner=lambda: np.asarray(lowered.b, np.float32),
         seed=plan.seed,
     )
-    return _quantise(lowered.source, plan.activations, target)
 
 
 def source_axes(lowered: Lowered, per: Granularity) -> tuple[int, ...] | None:
@@ -174,8 +179,31 @@ def source_axes(lowered: Lowered, per: Granularity) -> tuple[int, ...] | None:
 def _quantised_columns(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Quantised:
     """B as the unit gets it; its scales, where there are several, as [G, …, N]."""
     assignment = plan.weights if lowered.b_is_weights else plan.activations
+    groups, k, n = lowered.b.shape
+    made = _quantise(_by_phases(lowered), assignment, _target_of_columns(lowered, plan, static))
+    blocks = made.block_scales
+    return replace(
+        made,
+        codes=made.codes.reshape(groups, k, n),
+        scale=_by_group(made.scale, lowered.phases),
+        block_scales=None if blocks is None else blocks.reshape(groups, blocks.shape[COLUMN_AXIS], n),
+        zero=None if made.zero is None else (
+            made.zero.reshape(groups, -1, n) if blocks is not None else _by_group(made.zero, lowered.phases)
+        ),
+    )  # fmt: skip
+
+
+def _by_phases(lowered: Lowered) -> NDArray[Any]:
+    """B as [G / phases, phases, K, N]."""
+    groups, k, n = lowered.b.shape
+    return lowered.b.reshape(groups // lowered.phases, lowered.phases, k, n)
+
+
+def _target_of_columns(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Target:
+    """What B, by phases, is to be turned into."""
+    assignment = plan.weights if lowered.b_is_weights else plan.activations
     scale = plan.unit.scale_b
-    fixed = None if lowered.b_is_weights else static.b
+    fixed = lowered.fixed_b or (None if lowered.b_is_weights else static.b)
     axes: dict[Granularity, tuple[int, ...] | None] = {
         Granularity.TENSOR: None, Granularity.GROUP: None, Granularity.MATRIX: (PHASE_AXIS, COLUMN_AXIS, -1),
     }  # fmt: skip
@@ -184,7 +212,7 @@ def _quantised_columns(lowered: Lowered, plan: LayerPlan, static: Static = AT_HA
     grouped = assignment.per is Granularity.GROUP
     if grouped and (scale is None or scale.block is None):
         raise ValueError(f"unit {plan.unit.name} takes no scales for groups at operand b")
-    target = Target(
+    return Target(
         format=plan.unit.b,
         axes=axes.get(assignment.per, (PHASE_AXIS, COLUMN_AXIS)),
         scale=None if fixed is None else fixed.scale,
@@ -196,18 +224,6 @@ def _quantised_columns(lowered: Lowered, plan: LayerPlan, static: Static = AT_HA
         partner=lambda: _rows_of(lowered),
         seed=plan.seed,
     )
-    groups, k, n = lowered.b.shape
-    made = _quantise(lowered.b.reshape(groups // lowered.phases, lowered.phases, k, n), assignment, target)
-    blocks = made.block_scales
-    return replace(
-        made,
-        codes=made.codes.reshape(groups, k, n),
-        scale=_by_group(made.scale, lowered.phases),
-        block_scales=None if blocks is None else blocks.reshape(groups, blocks.shape[COLUMN_AXIS], n),
-        zero=None if made.zero is None else (
-            made.zero.reshape(groups, -1, n) if blocks is not None else _by_group(made.zero, lowered.phases)
-        ),
-    )  # fmt: skip
 
 
 def _rows_of(lowered: Lowered) -> Float32:
@@ -296,6 +312,22 @@ def requantised_source(lowered: Lowered, plan: LayerPlan) -> Float32:
 def requantised_columns(lowered: Lowered, plan: LayerPlan) -> Float32:
     """B as its codes and scales mean it, as float32 values of its shape."""
     return _values(_quantised_columns(lowered, plan), plan.unit.form.b, plan.unit.scale_b, COLUMN_AXIS)
+
+
+def scale_of_source(lowered: Lowered, plan: LayerPlan) -> Fixed | None:
+    """What the scheme of A chooses for its source; None if it has no scale, or more than could be given."""
+    if plan.activations.scheme.blocks is not None or plan.activations.per is Granularity.GROUP:
+        return None
+    values = lowered.source.astype(np.float32, copy=False)
+    return plan.activations.scheme.choose(values, _target_of_source(lowered, plan))
+
+
+def scale_of_columns(lowered: Lowered, plan: LayerPlan) -> Fixed | None:
+    """What the scheme of the weights chooses, by phases; None likewise."""
+    if plan.weights.scheme.blocks is not None or plan.weights.per is Granularity.GROUP:
+        return None
+    values = _by_phases(lowered).astype(np.float32, copy=False)
+    return plan.weights.scheme.choose(values, _target_of_columns(lowered, plan))
 
 
 def _values(made: Quantised, operand: Operand, scale: PerBlock | None, axis: int) -> Float32:

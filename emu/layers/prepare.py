@@ -18,6 +18,7 @@ from emu.accelerators import LayerPlan
 from emu.layers.epilogue import scaled_bias
 from emu.layers.gemm import Lowered
 from emu.layers.static import AT_HAND, Static
+from emu.schemes import Fixed
 from emu.schemes.cast import Float32
 from emu.schemes.transforms.pair import Pair, Parameters
 
@@ -57,7 +58,7 @@ def prepare(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Prep
         if one.second is not None:
             second = one.transform.split(pair, found)
             if second is not None:
-                alone = replace(lowered, source=second.x, b=second.w, bias=None)
+                alone = replace(lowered, source=second.x, b=second.w, bias=None, fixed_a=None, fixed_b=None)
                 seconds.append((alone, one.second))
         lowered = _lowered(lowered, one.transform.apply(pair, found))
     return Prepared(lowered=lowered, plan=own, seconds=tuple(seconds), chosen=tuple(chosen))
@@ -72,13 +73,15 @@ def _pair(lowered: Lowered, plan: LayerPlan) -> Pair:
         channel_of_k=geometry.channel_of_k,
         rows=lambda x: np.asarray(taken(x, np.float32(0))(0, geometry.m)),
         quantised_x=partial(_requantised_x, lowered, plan), quantised_w=partial(_requantised_w, lowered, plan),
+        scale_of_x=partial(_scale_of_x, lowered, plan), scale_of_w=partial(_scale_of_w, lowered, plan),
+        fixed_x=lowered.fixed_a, fixed_w=lowered.fixed_b,
         linear=geometry.channel_of_k.shape[-1] == source.shape[geometry.channel_axis],
     )  # fmt: skip
 
 
 def _lowered(lowered: Lowered, pair: Pair) -> Lowered:
     """The layer with a pair's operands; what is added to the product is multiplied by alpha, and part of the bias."""
-    made = replace(lowered, source=pair.x, b=pair.w)
+    made = replace(lowered, source=pair.x, b=pair.w, fixed_a=pair.fixed_x, fixed_b=pair.fixed_w)
     if pair.extra is None:
         return made
     extra = pair.extra if lowered.alpha == 1.0 else pair.extra * np.float32(lowered.alpha)
@@ -86,14 +89,26 @@ def _lowered(lowered: Lowered, pair: Pair) -> Lowered:
     return replace(made, bias=bias, beta=1.0)
 
 
-def _requantised_x(lowered: Lowered, plan: LayerPlan, x: Float32) -> Float32:
+def _requantised_x(lowered: Lowered, plan: LayerPlan, x: Float32, fixed: Fixed | None = None, /) -> Float32:
     """Values as the unit would read them, of the source's shape."""
     from emu.layers.operands import requantised_source
 
-    return requantised_source(replace(lowered, source=x), plan)
+    return requantised_source(replace(lowered, source=x, fixed_a=fixed or lowered.fixed_a), plan)
 
 
-def _requantised_w(lowered: Lowered, plan: LayerPlan, w: Float32) -> Float32:
+def _requantised_w(lowered: Lowered, plan: LayerPlan, w: Float32, fixed: Fixed | None = None, /) -> Float32:
     from emu.layers.operands import requantised_columns
 
-    return requantised_columns(replace(lowered, b=w), plan)
+    return requantised_columns(replace(lowered, b=w, fixed_b=fixed or lowered.fixed_b), plan)
+
+
+def _scale_of_x(lowered: Lowered, plan: LayerPlan) -> Fixed | None:
+    from emu.layers.operands import scale_of_source
+
+    return scale_of_source(lowered, plan)
+
+
+def _scale_of_w(lowered: Lowered, plan: LayerPlan) -> Fixed | None:
+    from emu.layers.operands import scale_of_columns
+
+    return scale_of_columns(lowered, plan)

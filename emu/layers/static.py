@@ -5,6 +5,7 @@ Each decision is made as the layer's own schemes and transforms make it, on the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from emu.accelerators import LayerPlan
 from emu.formats import Format
 from emu.layers.gemm import Array, Lowered
+from emu.layers.plain import evaluate
+from emu.layers.requantize import chosen_output
 from emu.schemes import Fixed, Quantised, Range, Target
 from emu.schemes.transforms.pair import Parameters
 
@@ -24,10 +27,26 @@ class Static:
     """of operand a, if it has a static range"""
     b: Fixed | None = None
     """of operand b, if it is an activation with a static range"""
+    y: Fixed | None = None
+    """of the output, if it is requantised with a static range"""
     transforms: tuple[Parameters | None, ...] = ()
     """of each transform of the plan; None, or not there: it is dynamic"""
     columns: Quantised | None = None
     """weights, where what becomes of them depends on the activations"""
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """Everything that was chosen, by name."""
+        for side, fixed in (("a", self.a), ("b", self.b)):
+            if fixed is not None:
+                yield f"{side}/scale", fixed.scale
+                if fixed.zero is not None:
+                    yield f"{side}/zero", fixed.zero
+        for index, chosen in enumerate(self.transforms):
+            yield from ((f"transform/{index}/{name}", array) for name, array in (chosen or {}).items())
+        if self.columns is not None:
+            kept = self.columns
+            named = {"codes": kept.codes, "scale": kept.scale, "blocks": kept.block_scales, "zero": kept.zero}
+            yield from ((f"weights/{name}", array) for name, array in named.items() if array is not None)
 
     def of_transform(self, index: int) -> Parameters | None:
         """What a transform chose; None: nothing yet."""
@@ -54,7 +73,11 @@ def static_of(lowered: Lowered, plan: LayerPlan) -> Static:
             prepared.lowered.source, plan, plan.unit.a, source_axes(prepared.lowered, plan.activations.per)
         )
         of_b = None if lowered.b_is_weights else fixed_scale(prepared.lowered.b, plan, plan.unit.b)
-    made = Static(a=of_a, b=of_b, transforms=kept)
+    requantize = plan.epilogue.requantize
+    of_y = None
+    if requantize is not None and requantize.range is Range.STATIC:
+        of_y = chosen_output(evaluate(lowered).astype(np.float32), requantize)
+    made = Static(a=of_a, b=of_b, y=of_y, transforms=kept)
     if not (plan.weights.scheme.looks and lowered.b_is_weights):
         return made
     return replace(made, columns=operands_of(prepared.lowered, prepared.plan, made).columns)

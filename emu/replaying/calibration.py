@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from emu.errors import ModelError
 from emu.layers.gemm import Array
 from emu.layers.static import Static, static_of
+from emu.replaying.inputs import inputs_hash
 from emu.replaying.layers import PlannedLayer
 
 if TYPE_CHECKING:
@@ -50,11 +51,18 @@ def _scales(entry: PlannedLayer, values: Mapping[str, Array], graph: Graph) -> S
     return static_of(entry.layer.lower(values, graph, entry.plan.k_order), entry.plan)
 
 
+def digest(scales: Mapping[str, Static]) -> str:
+    """SHA-256 (hex) of everything that calibration chose."""
+    return inputs_hash(
+        {f"{layer}/{name}": array for layer, static in scales.items() for name, array in static.arrays()}
+    )
+
+
 def as_record(scales: Mapping[str, Static]) -> dict[str, float]:
-    """The scales as plain numbers by `LAYER/a` and `LAYER/b`; those of channels are left out."""
+    """The scales as plain numbers by `LAYER/a`, `LAYER/b` and `LAYER/y`; those of channels are left out."""
     return {
         f"{layer}/{side}": float(fixed.scale)
         for layer, static in scales.items()
-        for side, fixed in (("a", static.a), ("b", static.b))
+        for side, fixed in (("a", static.a), ("b", static.b), ("y", static.y))
         if fixed is not None and not fixed.scale.ndim
     }

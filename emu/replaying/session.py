@@ -22,7 +22,7 @@ from emu.errors import SpecError
 from emu.formats.backend import backend_of
 from emu.layers.gemm import Array
 from emu.replaying.bounds import room_of
-from emu.replaying.calibration import as_record, calibrate
+from emu.replaying.calibration import as_record, calibrate, digest
 from emu.replaying.course import Course, course
 from emu.replaying.fallback import find_fallbacks, refuse
 from emu.replaying.inputs import inputs_hash, read_inputs
@@ -227,10 +227,10 @@ class ReplaySession:
             "mode": str(asked), "truth": truth.value, "events": self._events,
             "attribution": self._attribution, "shapley": self._shapley,
             "layers": self._names(),
-            "calibration": as_record(self._scales),
+            "calibration": digest(self._scales),
             "against": None if against is None
             else {
-                "accelerator": against.accelerator.spec_hash, "calibration": as_record(against._scales),
+                "accelerator": against.accelerator.spec_hash, "calibration": digest(against._scales),
                 "layers": against._names(),
             },
         }  # fmt: skip

@@ -54,6 +54,8 @@ class Target:
     [..., M, K], and vice versa; None: not known"""
     seed: int | None = None
     """of stochastic steps"""
+    maker: Step | None = None
+    """the scheme's last step, for rules that try scales; the scheme fills it in"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,8 @@ class Draft:
     """None is 1"""
     zero: Integers | None = None
     """the code that stands for 0, where the format is of integers; None is 0, and symmetric"""
+    inverse: Float32 | None = None
+    """fl32(divisor / range), of a scale fl32(range / divisor) that nothing changed afterwards"""
     codes: NDArray[Any] | None = None
     block_scales: NDArray[Any] | None = None
     beyond: OutOfRange = field(default_factory=OutOfRange)

@@ -21,6 +21,62 @@ class ScaleRule(Vocabulary):
 
     ABSMAX = "absmax"
     """the largest magnitude: s = fl32(absmax / max_finite)"""
+    MINMAX = "minmax"
+    """the smallest and the largest value; for `symmetric = false`"""
+    PERCENTILE = "percentile"
+    """the magnitude of the nearest rank, of ascending ones; asymmetric: of values, from both ends"""
+    MEAN_ABS = "mean_abs"
+    """the mean magnitude, summed in float64"""
+    MSE = "mse"
+    """the candidate fraction of the full range whose codes have the smallest Σ(x − x̂)², the first of equals"""
+    GIVEN = "given"
+    """none: s is `value`"""
+    BOUND = "bound"
+    """the range of magnitudes up to `value`"""
+
+
+class Divisor(Vocabulary):
+    """What a symmetric range is divided by."""
+
+    MAX_FINITE = "max_finite"
+    """the format's largest finite value: 127 of int8"""
+    HALF_STEP = "half_step"
+    """half a step above the largest value of an integer format: 127.5 of int8"""
+    FULL_RANGE = "full_range"
+    """a step above it: 128 of int8"""
+
+
+class PowerOfTwo(Vocabulary):
+    """Which power of two a scale becomes."""
+
+    FLOOR = "floor"
+    """the largest that is not above it"""
+    CEIL = "ceil"
+    """the smallest that is not below it"""
+    NEAREST = "nearest"
+    """the nearest, the middle of two going up"""
+
+
+class ZeroPoint(Vocabulary):
+    """How the code of zero is chosen."""
+
+    LOW = "low"
+    """qmin − round(fl32(low / s)), clamped to the format's range"""
+    NEARER = "nearer"
+    """from the end of the range with the smaller |q| + |x / s|, in float64, clamped (FBGEMM)"""
+    FREE = "free"
+    """as `low`, not clamped but to 32 bits: outside the format's range where the values are all on one side of zero"""
+
+
+class Inverse(Vocabulary):
+    """How values are divided by the scale."""
+
+    DIVIDE = "divide"
+    """fl32(x / s)"""
+    RECIPROCAL = "reciprocal"
+    """fl32(x · fl32(1 / s))"""
+    RATIO = "ratio"
+    """fl32(x · fl32(divisor / range)), both of the step `scale`; as `reciprocal` if s is not their plain quotient"""
 
 
 class TransformKind(Vocabulary):
@@ -28,6 +84,16 @@ class TransformKind(Vocabulary):
 
     SHIFT = "shift"
     """subtract a vector from the channels of the activations; the bias takes it back"""
+    LOW_RANK = "low_rank"
+    """what quantisation takes from the weights comes back as a second product, of small rank"""
+    BIAS_CORRECTION = "bias_correction"
+    """the mean error that quantisation makes in each output channel leaves with the bias"""
+    COMPENSATE = "compensate"
+    """weights that make the best of activations that are quantised, or pruned, by least squares"""
+    CHANNEL_CLIP = "channel_clip"
+    """clip every channel of the activations to its own range and bring all to one; the weights take it back"""
+    SEARCH = "search"
+    """choose both operands' scales by what they do to the output"""
 
 
 class Granularity(Vocabulary):

@@ -3,8 +3,8 @@
 * Everything is IEEE float32, ties to even, one rounding per operation.
 * `absmax_scale`: s = fl32(absmax / max_finite), one division rounded once; s = 1 where absmax = 0. Integer formats
   have max_finite = 2^(bits - 1) - 1, so int8 uses 127 and never produces -128.
-* `encode_scaled`: code = encode(fl32(x / s)). Where there is a scale, two's complement codes are symmetric: -128 of
-  int8 is beyond the range (unless `overflow = "wrap"`, which needs the whole of it).
+* `encode_scaled`: code = encode(fl32(x / s)), or of fl32(x · inverse). Where there is a scale, two's complement codes
+  are symmetric: -128 of int8 is beyond the range (but for `full_range`, and `overflow = "wrap"`, which needs it all).
 
 Special cases:
 
@@ -27,9 +27,11 @@ from numpy.typing import NDArray
 
 from emu.formats import Format, Overflow, Rounding, load_format
 from emu.formats.codes import smallest
-from emu.schemes.cast import Float32, OutOfRange, cast_tensor
+from emu.schemes.cast import FLOAT32_MAX, Float32, OutOfRange, cast_tensor
+from emu.schemes.enums import Divisor, PowerOfTwo, ZeroPoint
 
 SMALLEST = np.float32(2.0**-149)
+LARGEST = np.float32(FLOAT32_MAX)
 
 
 def absmax_scale(x: Float32, fmt: Format, axes: tuple[int, ...] | None = None) -> Float32:
@@ -43,12 +45,17 @@ def absmax_scale(x: Float32, fmt: Format, axes: tuple[int, ...] | None = None) -
     Returns:
         float32 scales, positive.
     """
+    return scale_of(absmax_of(x, axes), fmt)
+
+
+def absmax_of(x: Float32, axes: tuple[int, ...] | None = None) -> Float32:
+    """The largest finite magnitude; 0 where there is none."""
     magnitude = np.abs(x)
     absmax = magnitude.max(axis=axes, keepdims=axes is not None, initial=0.0)
     if not np.isfinite(absmax).all():
         finite = np.where(np.isfinite(magnitude), magnitude, np.float32(0))
         absmax = finite.max(axis=axes, keepdims=axes is not None, initial=0.0)
-    return scale_of(np.asarray(absmax, np.float32), fmt)
+    return np.asarray(absmax, np.float32)
 
 
 def scale_of(absmax: Float32, fmt: Format) -> Float32:
@@ -72,8 +79,25 @@ def _divide(absmax: Float32, fmt: Format) -> Float32:
     return np.asarray(codes, np.uint32).view(np.float32).reshape(absmax.shape)
 
 
+def quotient_of(x: Float32, scale: Float32 | None, inverse: Float32 | None = None) -> Float32:
+    """fl32(x / s), or fl32(x · inverse) if one is given; x where there is no scale."""
+    if scale is None:
+        return x
+    with np.errstate(all="ignore"):
+        made: Float32 = x / scale if inverse is None else x * inverse
+    return made
+
+
 def encode_scaled(
-    x: Float32, scale: Float32 | None, fmt: Format, *, rounding: Rounding, overflow: Overflow, name: str = "x"
+    x: Float32,
+    scale: Float32 | None,
+    fmt: Format,
+    *,
+    rounding: Rounding,
+    overflow: Overflow,
+    name: str = "x",
+    inverse: Float32 | None = None,
+    full_range: bool = False,
 ) -> tuple[NDArray[Any], OutOfRange]:
     """Codes of fl32(x / s).
 
@@ -82,6 +106,8 @@ def encode_scaled(
         scale: broadcasts to x; None is 1.
         fmt: the operand format.
         rounding, overflow: of the encoding.
+        inverse: to multiply by, rather than divide by the scale.
+        full_range: the smallest two's complement code is not beyond the range.
         name: the tensor, for the error message.
 
     Returns:
@@ -90,16 +116,20 @@ def encode_scaled(
     Raises:
         FormatError: NaN, and the format has none.
     """
-    if scale is not None:
-        with np.errstate(all="ignore"):
-            x = x / scale
-        if fmt.is_integral and overflow is not Overflow.WRAP:
-            fmt = replace(fmt, symmetric=True)
-    return cast_tensor(x, fmt, rounding, overflow, name)
+    if scale is not None and not full_range and fmt.is_integral and overflow is not Overflow.WRAP:
+        fmt = replace(fmt, symmetric=True)
+    return cast_tensor(quotient_of(x, scale, inverse), fmt, rounding, overflow, name)
 
 
 def encode_around(
-    x: Float32, scale: Float32 | None, zero: NDArray[np.int64], fmt: Format, *, rounding: Rounding, name: str = "x"
+    x: Float32,
+    scale: Float32 | None,
+    zero: NDArray[np.int64],
+    fmt: Format,
+    *,
+    rounding: Rounding,
+    name: str = "x",
+    inverse: Float32 | None = None,
 ) -> tuple[NDArray[Any], OutOfRange]:
     """Codes of round(fl32(x / s)) + z, clamped to the whole range of an integer format.
 
@@ -110,6 +140,7 @@ def encode_around(
         fmt: an integer format.
         rounding: of the quotient.
         name: the tensor, for the error message.
+        inverse: to multiply by, rather than divide by the scale.
 
     Returns:
         The codes, and how many were clamped.
@@ -117,10 +148,8 @@ def encode_around(
     Raises:
         FormatError: NaN.
     """
-    with np.errstate(all="ignore"):
-        quotient = x if scale is None else x / scale
     wide = load_format("int32")
-    codes, _ = cast_tensor(quotient, wide, rounding, Overflow.SATURATE, name)
+    codes, _ = cast_tensor(quotient_of(x, scale, inverse), wide, rounding, Overflow.SATURATE, name)
     shifted = codes.view(np.int32).astype(np.int64) + zero
     low, high = integer_range(fmt)
     beyond = OutOfRange(saturated=int(np.count_nonzero((shifted < low) | (shifted > high))))
@@ -131,3 +160,77 @@ def encode_around(
 def integer_range(fmt: Format) -> tuple[int, int]:
     """The smallest and the largest value of an integer format."""
     return (-(1 << (fmt.bits - 1)), (1 << (fmt.bits - 1)) - 1) if fmt.signed else (0, (1 << fmt.bits) - 1)
+
+
+def divisor_of(fmt: Format, divisor: Divisor | float) -> float | None:
+    """What a symmetric range is divided by; None: the format's largest value, which `divided` knows best."""
+    if divisor is Divisor.MAX_FINITE:
+        return None
+    if isinstance(divisor, Divisor):
+        return fmt.max_finite + (0.5 if divisor is Divisor.HALF_STEP else 1.0)
+    return divisor
+
+
+def divided(extent: Float32, by: Format | float) -> Float32:
+    """s = fl32(extent / divisor), and 1 where the extent is 0; a quotient that underflows is 2^−149."""
+    if isinstance(by, Format):
+        return scale_of(extent, by)
+    with np.errstate(all="ignore"):
+        quotient = extent / np.float32(by)
+    return np.where(extent == 0, np.float32(1), np.maximum(quotient, SMALLEST)).astype(np.float32)
+
+
+def inverse_of(extent: Float32, by: Format | float) -> Float32:
+    """fl32(divisor / extent), and 1 where the extent is 0; what overflows is the largest float32."""
+    divisor = np.float32(by.max_finite if isinstance(by, Format) else by)
+    with np.errstate(all="ignore"):
+        quotient = np.minimum(divisor / extent, LARGEST)
+    return np.where(extent == 0, np.float32(1), quotient).astype(np.float32)
+
+
+def reciprocal_of(scale: Float32) -> Float32:
+    """fl32(1 / s); what overflows is the largest float32."""
+    with np.errstate(all="ignore"):
+        return np.asarray(np.minimum(np.float32(1) / scale, LARGEST))
+
+
+def as_power_of_two(scale: Float32, which: PowerOfTwo) -> Float32:
+    """Positive scales as powers of two, not below 2^−149 nor above 2^127."""
+    fraction, exponent = np.frexp(scale)  # fraction in [0.5, 1)
+    match which:
+        case PowerOfTwo.FLOOR:
+            up = np.zeros(scale.shape, np.bool_)
+        case PowerOfTwo.CEIL:
+            up = np.asarray(fraction > 0.5)
+        case PowerOfTwo.NEAREST:
+            up = np.asarray(fraction >= 0.75)
+    power = np.clip(exponent - 1 + up, -149, 127)
+    return np.asarray(np.ldexp(np.float32(1), power), np.float32)
+
+
+def rounded_to(scale: Float32, fmt: Format) -> Float32:
+    """The scale as a value of `fmt`, never 0."""
+    values = fmt.decode(fmt.encode(scale, Rounding.TIES_TO_EVEN, Overflow.SATURATE))
+    return np.maximum(values.astype(np.float32), SMALLEST)
+
+
+def zero_point_of(low: Float32, high: Float32, scale: Float32, fmt: Format, how: ZeroPoint) -> NDArray[np.int64]:
+    """The code of zero of an integer format, for values from low to high.
+
+    Args:
+        low, high: the ends of the range, in the shape of the scale.
+        scale: positive.
+        fmt: an integer format.
+        how: from which end, and whether it is clamped.
+    """
+    qmin, qmax = integer_range(fmt)
+    with np.errstate(all="ignore"):
+        if how is ZeroPoint.NEARER:
+            wide = scale.astype(np.float64)
+            from_low, from_high = qmin - low / wide, qmax - high / wide
+            nearer = abs(qmin) + np.abs(low / wide) < abs(qmax) + np.abs(high / wide)
+            exact = np.where(nearer, from_low, from_high)
+            return np.asarray(np.rint(np.clip(exact, qmin, qmax)), np.int64)
+        steps = np.rint((low / scale).astype(np.float32)).astype(np.float64)
+    ends = (-(2.0**31), 2.0**31 - 1) if how is ZeroPoint.FREE else (qmin, qmax)
+    return np.asarray(np.clip(qmin - steps, *ends), np.int64)

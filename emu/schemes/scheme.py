@@ -72,7 +72,7 @@ class Scheme:
 
     def choose(self, x: Float32, target: Target) -> Fixed | None:
         """The scale and the zero point alone, as calibration needs them; None if the scheme has none."""
-        draft = Draft(values=x)
+        draft, target = Draft(values=x), replace(target, maker=self.steps[-1])
         for step in self.steps:
             if not step.last:
                 draft = step.apply(draft, target)
@@ -90,7 +90,7 @@ class Scheme:
         """
         if target.group is not None and not any(step.whole for step in self.steps):
             return self._in_groups(x, target, target.group)
-        draft = Draft(values=x)
+        draft, target = Draft(values=x), replace(target, maker=self.steps[-1])
         for step in self.steps:
             draft = step.apply(draft, target)
         assert draft.codes is not None  # the last step has made them

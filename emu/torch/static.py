@@ -26,7 +26,7 @@ from emu.layers.gemm import Array, Lowered
 from emu.layers.lowering import lower
 from emu.layers.plain import evaluate
 from emu.layers.static import Static, fixed_scale
-from emu.schemes import Granularity, Range, ScaleRule, ScaleStep
+from emu.schemes import Granularity, Range, ScaleStep
 from emu.torch.emulation import Emulation, LayerUse
 from emu.torch.model import emulation as emulation_of
 from emu.torch.tensors import to_array, to_tensor
@@ -76,13 +76,15 @@ def require_magnitudes(plan: LayerPlan, name: str) -> None:
     """Refuse what largest magnitudes do not decide: all that is kept of many batches.
 
     Raises:
-        ModelError: another rule than absmax, zero points, one scale per channel, or static transforms.
+        ModelError: another rule than absmax, zero points, one scale per channel, static transforms or outputs.
     """
     steps = plan.activations.scheme.steps
-    rules = all(step.rule is ScaleRule.ABSMAX for step in steps if isinstance(step, ScaleStep))
+    rules = all(step.rule.by_absmax for step in steps if isinstance(step, ScaleStep))
     whole = plan.activations.per is Granularity.TENSOR and not plan.activations.scheme.asymmetric
     moving = any(one.range is Range.STATIC for one in plan.transforms) or plan.weights.scheme.looks
-    if not rules or not whole or moving:
+    requantize = plan.epilogue.requantize
+    of_output = requantize is not None and requantize.range is Range.STATIC
+    if not rules or not whole or moving or of_output:
         raise ModelError(
             f"layer {name!r}: calibration in PyTorch keeps the largest magnitudes, which decide absmax scales of "
             "tensors alone: use a dynamic range, or calibrate in a replay"

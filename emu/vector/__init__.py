@@ -1,6 +1,6 @@
 """Vector operations with a rounding after every elementary operation, sums in a stated order."""
 
-from emu.vector.arithmetic import Arithmetic
+from emu.arithmetic.rounded import Arithmetic
 from emu.vector.embedding import BagMode, QuantisedRows, embedding_bag
 from emu.vector.node import run_node, softmax_axes, takes
 from emu.vector.sums import Adder

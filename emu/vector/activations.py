@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from emu.arithmetic.rounded import Floats
 from emu.functions import Function
-from emu.vector.arithmetic import Floats
 from emu.vector.operators import Attributes, Operands, Operator, binary, given, unary
 from emu.vector.unit import VectorUnit
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emu.vector.arithmetic import Arithmetic, Floats
+from emu.arithmetic.rounded import Arithmetic, Floats
 from emu.vector.unit import VectorUnit
 
 CHUNK_ELEMENTS = 1 << 21

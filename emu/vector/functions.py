@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from emu.arithmetic.rounded import Arithmetic, Floats
 from emu.functions import Function, FunctionUnit
 from emu.functions.job import Job
 from emu.functions.table import apply_table
-from emu.vector.arithmetic import Arithmetic, Floats
 
 TABLE_BITS = 16
 MARGIN = 2.0**-42

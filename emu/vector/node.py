@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from emu.arithmetic.rounded import Floats
 from emu.vector.activations import ACTIVATIONS
-from emu.vector.arithmetic import Floats
 from emu.vector.operators import OPERATORS, Attributes, Operands
 from emu.vector.pooling import POOLS
 from emu.vector.reductions import REDUCTIONS, axes_of_softmax

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.arithmetic.rounded import Floats
 from emu.functions import Function
-from emu.vector.arithmetic import Floats
 from emu.vector.unit import VectorUnit
 
 Attributes = Mapping[str, Any]

@@ -15,8 +15,8 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from emu.arithmetic.rounded import Floats
 from emu.layers.conv import AutoPad, resolve_pads
-from emu.vector.arithmetic import Floats
 from emu.vector.operators import Attributes, Operands, Operator, given, powered
 from emu.vector.unit import VectorUnit
 

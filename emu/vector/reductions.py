@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.arithmetic.rounded import Floats
 from emu.functions import Function
-from emu.vector.arithmetic import Floats
 from emu.vector.operators import Attributes, Operands, Operator, given
 from emu.vector.unit import VectorUnit
 

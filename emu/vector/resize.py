@@ -22,7 +22,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.vector.arithmetic import Floats
+from emu.arithmetic.rounded import Floats
 from emu.vector.operators import Attributes, Operands, Operator, given
 from emu.vector.unit import VectorUnit
 

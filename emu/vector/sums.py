@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emu.accelerators.keys import SumOrder
-from emu.vector.arithmetic import Arithmetic, Floats
+from emu.arithmetic.rounded import Arithmetic, Floats
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators.accelerator import Vector
+from emu.arithmetic.rounded import Arithmetic, Floats
 from emu.functions import Function
-from emu.vector.arithmetic import Arithmetic, Floats
 from emu.vector.functions import Functions
 from emu.vector.sums import Adder
 
 MOST = 1 << 26
-"""Elements of a mean; see `emu.vector.arithmetic`."""
+"""Elements of a mean; see `emu.arithmetic.rounded`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,9 +50,9 @@ def test_cast_has_no_scale() -> None:
 
 def test_steps_are_usable_alone() -> None:
     from emu.schemes import Draft, Scheme
-    from emu.schemes.enums import ScaleRule
+    from emu.schemes.rules.absmax import Absmax
 
-    draft = ScaleStep(rule=ScaleRule.ABSMAX).apply(
+    draft = ScaleStep(rule=Absmax()).apply(
         Draft(values=np.array([254], np.float32)), Target(format=load_format("int8"))
     )
     assert draft.scale == 2

@@ -47,6 +47,7 @@ ENUMS = {
     emu.functions.enums: "Functions",
     emu.units.enums: "Units",
     emu.schemes.enums: "Accelerators",
+    emu.accelerators.epilogue: "Accelerators",
     emu.accelerators.keys: "Accelerators",
     emu.accelerators.plan: "Accelerators",
     emu.workloads.keys: "Workloads",
@@ -64,6 +65,10 @@ SECTION_OF_ENUM = {
     emu.formats.enums.EventKind: "Evaluation",
     emu.schemes.enums.StepKind: "Schemes",
     emu.schemes.enums.ScaleRule: "Schemes",
+    emu.schemes.enums.Divisor: "Schemes",
+    emu.schemes.enums.Inverse: "Schemes",
+    emu.schemes.enums.PowerOfTwo: "Schemes",
+    emu.schemes.enums.ZeroPoint: "Schemes",
 }
 
 

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from emu.errors import SpecError
 from emu.studies import load_study
 from emu.studies.objectives import Objective
 from emu.studies.results import pareto
@@ -35,6 +36,15 @@ def test_the_worst_of_what_is_to_be_small_is_the_largest():
 
 def test_the_worst_of_a_signed_error_is_the_furthest_from_zero_and_keeps_its_sign():
     assert objective("mean_error", goal=Goal.MINIMISE).of_rows(rows(mean_error=[1.0, -3.0, 2.0])) == -3
+
+
+@pytest.mark.parametrize("metric", ["emulated_mean", "truth_mean"])
+def test_what_is_no_error_needs_a_goal(keys, metric):
+    with pytest.raises(SpecError, match="which way is better") as refusal:
+        load_study({**keys, "objectives": {"result": metric}})
+    assert refusal.value.key == "objectives.result.goal"
+    study = load_study({**keys, "objectives": {"result": {"metric": metric, "goal": "maximise"}}})
+    assert study.objectives[0].of_rows(rows(**{metric: [3.0, 1.0]})) == 1
 
 
 def test_nan_is_worse_than_any_number_and_left_out_of_means():

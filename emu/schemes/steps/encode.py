@@ -1,6 +1,6 @@
 """The step `encode`: turn values into codes.
 
-* code = encode(fl32(x / s)).
+* code = encode(fl32(x / s)), or of x times an inverse (`inverse`): LLM.int8 multiplies by fl32(127 / absmax).
 * With a zero point z: code = clamp(round(fl32(x / s)) + z) to the whole range of the integer format, as ONNX's
   QuantizeLinear has it.
 """
@@ -12,8 +12,11 @@ from typing import Annotated, ClassVar
 
 from emu.formats import Format, Overflow, Rounding
 from emu.formats.cast import check_cast
+from emu.schemes.cast import Float32
 from emu.schemes.draft import Draft, Step, Target
-from emu.schemes.scaling import encode_around, encode_scaled
+from emu.schemes.enums import Inverse
+from emu.schemes.rules.rule import shown
+from emu.schemes.scaling import encode_around, encode_scaled, reciprocal_of
 from emu.schemes.steps.keys import Place, StepKeys
 from emu.spec.about import means
 
@@ -26,22 +29,34 @@ class EncodeKeys(StepKeys, frozen=True, kw_only=True):
 
     rounding: Annotated[Rounding, means("of code = encode(fl32(x / s))", without=("exact", "stochastic"))]
     overflow: Annotated[Overflow, means("one that the operand format can take")]
+    inverse: Annotated[Inverse, means("how values are divided by the scale")] = Inverse.DIVIDE
+    full_range: Annotated[
+        bool, means("the smallest two's complement code is used too: −128 of int8. With a zero point it always is")
+    ] = False
 
     def build(self, place: Place) -> EncodeStep:
         """The step."""
         if self.rounding in UNROUNDED:
             allowed = [mode.value for mode in Rounding if mode not in UNROUNDED]
             raise place.error("rounding", "is no rounding of an encoder", self.rounding.value, allowed)
-        return EncodeStep(rounding=self.rounding, overflow=self.overflow)
+        return EncodeStep(
+            rounding=self.rounding, overflow=self.overflow, inverse=self.inverse, full_range=self.full_range
+        )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class EncodeStep(Step):
     """Turn values into codes."""
 
     last: ClassVar[bool] = True
     rounding: Rounding
     overflow: Overflow
+    inverse: Inverse = Inverse.DIVIDE
+    full_range: bool = False
+
+    def __repr__(self) -> str:
+        """With what is not as it is by default."""
+        return shown(self)
 
     def check(self, fmt: Format, file: str, key: str) -> None:
         """A format that this rounding and overflow can make."""
@@ -49,13 +64,22 @@ class EncodeStep(Step):
 
     def apply(self, draft: Draft, target: Target) -> Draft:
         """Fill in `codes`, and count what left the range."""
+        by = self._inverse(draft)
         if draft.zero is None:
             codes, beyond = encode_scaled(
-                draft.values, draft.scale, target.format,
-                rounding=self.rounding, overflow=self.overflow, name=target.name,
+                draft.values, draft.scale, target.format, rounding=self.rounding, overflow=self.overflow,
+                name=target.name, inverse=by, full_range=self.full_range,
             )  # fmt: skip
         else:
             codes, beyond = encode_around(
-                draft.values, draft.scale, draft.zero, target.format, rounding=self.rounding, name=target.name
-            )
+                draft.values, draft.scale, draft.zero, target.format,
+                rounding=self.rounding, name=target.name, inverse=by,
+            )  # fmt: skip
         return replace(draft, codes=codes, beyond=draft.beyond + beyond)
+
+    def _inverse(self, draft: Draft) -> Float32 | None:
+        """What to multiply by; None: divide."""
+        if self.inverse is Inverse.DIVIDE or draft.scale is None:
+            return None
+        ratio = self.inverse is Inverse.RATIO and draft.inverse is not None
+        return draft.inverse if ratio else reciprocal_of(draft.scale)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from emu.schemes.enums import TransformKind
+from emu.schemes.transforms.bias_correction import BiasCorrectionKeys
+from emu.schemes.transforms.channel_clip import ChannelClipKeys
+from emu.schemes.transforms.compensate import CompensateKeys
 from emu.schemes.transforms.keys import TransformKeys
+from emu.schemes.transforms.low_rank import LowRankKeys
+from emu.schemes.transforms.search import SearchKeys
 from emu.schemes.transforms.shift import ShiftKeys
 
 TRANSFORMS: dict[TransformKind, type[TransformKeys]] = {
     TransformKind.SHIFT: ShiftKeys,
+    TransformKind.LOW_RANK: LowRankKeys,
+    TransformKind.BIAS_CORRECTION: BiasCorrectionKeys,
+    TransformKind.COMPENSATE: CompensateKeys,
+    TransformKind.CHANNEL_CLIP: ChannelClipKeys,
+    TransformKind.SEARCH: SearchKeys,
 }
 """The keys of every kind of transform."""

@@ -15,15 +15,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emu.schemes.cast import Float32
+from emu.schemes.draft import Fixed
 
 Parameters = Mapping[str, NDArray[Any]]
 NONE: Parameters = {}
+
+
+class Quantiser(Protocol):
+    """The layer's own scheme for one operand."""
+
+    def __call__(self, values: Float32, fixed: Fixed | None = None, /) -> Float32:
+        """Values of the operand's shape as their codes mean them.
+
+        Args:
+            values: of the operand's shape.
+            fixed: a scale in place of the scheme's own.
+        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,12 +55,20 @@ class Pair:
     """from values in x's shape to the matrix [G, M, K] that w is multiplied with"""
     extra: Float32 | None = None
     """is added to the product, with the bias; broadcasts to [G, M, N]; None: nothing"""
-    quantised_x: Callable[[Float32], Float32] | None = None
+    quantised_x: Quantiser | None = None
     """from values in x's shape to what they are after the layer's own activation scheme, as values"""
-    quantised_w: Callable[[Float32], Float32] | None = None
+    quantised_w: Quantiser | None = None
     """from values in w's shape to what they are after the layer's own weight scheme, as values"""
     linear: bool = True
     """x and w are the operands of a matrix product: every channel is one k"""
+    scale_of_x: Callable[[], Fixed | None] | None = None
+    """what the layer's own scheme chooses for x; None: no one scale that could be given instead"""
+    scale_of_w: Callable[[], Fixed | None] | None = None
+    """of w, likewise"""
+    fixed_x: Fixed | None = None
+    """a scale of x that takes the place of the scheme's own choice"""
+    fixed_w: Fixed | None = None
+    """of w, likewise"""
 
     @property
     def channels(self) -> int:

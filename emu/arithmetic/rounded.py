@@ -65,6 +65,15 @@ class Arithmetic:
     def add(self, x: Floats, y: Floats) -> Floats:
         """x + y."""
         with np.errstate(all="ignore"):
+            return self._sum(x, y)
+
+    def fma(self, x: Floats, y: Floats, z: Floats) -> Floats:
+        """x y + z, rounded once: x y is exact in float64."""
+        with np.errstate(all="ignore"):
+            return self._sum(np.multiply(x, y), z)
+
+    def _sum(self, x: Floats, y: Floats) -> Floats:
+        with np.errstate(all="ignore"):
             total = add_to_odd(x, y)
             if self.rounding is Rounding.TOWARD_NEGATIVE:  # an exact zero is -0 then, but for (+0) + (+0)
                 plus = ~np.signbit(x) & ~np.signbit(y)

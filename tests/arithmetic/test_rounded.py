@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emu
+from emu.arithmetic.rounded import Arithmetic
 from emu.formats import Rounding, load_format
-from emu.vector.arithmetic import Arithmetic
 
 FORMATS = (
     "bfloat16",
