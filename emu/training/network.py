@@ -93,6 +93,30 @@ class Trace:
     logits: Float32
 
 
+def single_products(
+    machine: Machine, parameters: Mapping[str, Float32], trace: Trace, outputs: Mapping[str, Float32],
+    scales: Mapping[str, float],
+) -> dict[str, Float32]:  # fmt: skip
+    """Every gradient that a product makes, each from given operands: nothing flows from one to the next.
+
+    Args:
+        machine: what multiplies.
+        parameters: of the network.
+        trace: has the inputs of the layers.
+        outputs: the gradients of the layers' outputs.
+        scales: of layers' output gradients; 1 where there is none.
+    """
+    made: dict[str, Float32] = {}
+    for layer in LAYERS:
+        name, x, w = layer.name, trace.inputs[layer.name], parameters[layer.weight]
+        scale = np.float32(scales.get(name, 1.0))
+        g = outputs[name] * scale
+        made[f"{name} wgrad"] = machine.of_weights(name, layer.op, layer.attributes, x, w, g) / scale
+        if layer is not LAYERS[0]:
+            made[f"{name} dgrad"] = machine.of_input(name, layer.op, layer.attributes, x, w, g) / scale
+    return made
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gradients:
     """What a backward pass makes."""

@@ -26,7 +26,7 @@ from emu.accelerators.training import Training, TrainingKeys, training_of
 from emu.training.clips import first_clips
 from emu.training.grad_scale import GradScale, largest
 from emu.training.machine import Emulated, Exact, Machine
-from emu.training.network import LAYERS, Gradients, backward, cross_entropy, forward
+from emu.training.network import LAYERS, Gradients, Trace, backward, cross_entropy, forward, single_products
 from emu.training.update import Sgd
 
 Float32 = NDArray[np.float32]
@@ -47,6 +47,7 @@ class Step:
     """What one step has shown."""
 
     loss: float
+    trace: Trace
     gradients: Gradients
 
     @property
@@ -111,7 +112,15 @@ class Trainer:
         if keys is not None:
             for name, one in self.scales.items():
                 self.scales[name] = one.step(*largest(made.outputs[name] * factor, keys.workers))
-        return Step(loss=loss, gradients=made)
+        return Step(loss=loss, trace=trace, gradients=made)
+
+    def single(self, exact: Step) -> dict[str, Float32]:
+        """Every gradient that a product makes on this machine, from the operands of another step."""
+        factor = np.float32(self.options.loss_scale)
+        outputs = {name: value * factor for name, value in exact.gradients.outputs.items()}
+        scales = {name: one.scale for name, one in self.scales.items()}
+        made = single_products(self.machine, self.sgd.values(), exact.trace, outputs, scales)
+        return {name: value / factor for name, value in made.items()}
 
     def answers(self, images: Float32) -> NDArray[np.intp]:
         """The digits that the network sees, on its machine."""
