@@ -30,10 +30,10 @@ class UpdateKeys(Keys, frozen=True, kw_only=True):
         Rounding.TIES_TO_EVEN
     )
     overflow: Annotated[Overflow | None, means("of the three multiply-adds", default="the format's")] = None
-    sr_bits: Annotated[
-        Annotated[int, msgspec.Meta(ge=1, le=64)], means("random bits of `rounding = \"stochastic\"`")
-    ] = 32
-    seed: Annotated[Seed, means("of `rounding = \"stochastic\"`")] = 0
+    sr_bits: Annotated[Annotated[int, msgspec.Meta(ge=1, le=64)], means('random bits of `rounding = "stochastic"`')] = (
+        32
+    )
+    seed: Annotated[Seed, means('of `rounding = "stochastic"`')] = 0
 
 
 class GradScaleKeys(Keys, frozen=True, kw_only=True):
@@ -110,7 +110,8 @@ def training_of(keys: TrainingKeys, file: str) -> Training:
     update = keys.update
     fmt = load_format(update.format, file=file, key="training.update.format")
     if fmt.kind is not FormatKind.FLOAT:
-        raise SpecError("weights are updated in a float format", file=file, key="training.update.format", value=fmt.name)
+        key = "training.update.format"
+        raise SpecError("weights are updated in a float format", file=file, key=key, value=fmt.name)
     if update.rounding in (Rounding.EXACT, Rounding.JAMMING):
         allowed = tuple(mode.value for mode in Rounding if mode not in (Rounding.EXACT, Rounding.JAMMING))
         key = "training.update.rounding"

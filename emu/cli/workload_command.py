@@ -47,7 +47,7 @@ def list_workloads() -> None:
 
     every = [load_workload(name) for name in workload_names()]
     rows = [
-        (one.name, "–" if one.task is None else one.task.value, one.licence or "–", one.package or ("drawn" if one.is_synthetic else "–"), one.doc)
+        (one.name, "–" if one.task is None else one.task.value, one.licence or "–", _package(one), one.doc)
         for one in every
     ]
     output().print(_table(("name", "task", "licence", "package", "what it is"), rows))
@@ -70,6 +70,10 @@ def show(name: str) -> None:
         *(_drawn(one) if one.task is None else _filed(one, one.task)), *([("scope", one.scope)] if one.scope else []),
     ]  # fmt: skip
     output().print(_table(("", ""), rows, headings=False))
+
+
+def _package(one: Workload) -> str:
+    return one.package or ("drawn" if one.is_synthetic else "–")
 
 
 def _drawn(one: Workload) -> Iterator[tuple[str, str]]:

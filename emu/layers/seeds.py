@@ -1,7 +1,7 @@
 """Seeds of layers that run more than once: every call, and every product of a call, draws anew.
 
-Call n (from 0) of a layer takes the seed s + (3 n + p) · 0x9E3779B97F4A7C15 modulo 2^64, where s is the plan's seed, and
-p is 0 for the forward product, 1 for the gradient of the first operand, 2 for that of the second. Call 0 forward is so
+Call n (from 0) of a layer takes the seed s + (3 n + p) · 0x9E3779B97F4A7C15 modulo 2^64, s being the plan's seed; p is
+0 for the forward product, 1 for the gradient of the first operand, 2 for that of the second. Call 0, forward, is so
 that of a replay.
 """
 

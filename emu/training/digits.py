@@ -1,8 +1,8 @@
 """Handwritten digits: 1347 images to train on, 450 that are held out.
 
-scikit-learn's `digits`, real 8x8 images with pixels 0..16 (E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten
-Digits", UCI Machine Learning Repository, 1998, CC BY 4.0), split as `emu.demo.train_digits` splits them; the held-out
-part is the demo's own file. Pixels are divided by 16.
+scikit-learn's `digits`, real 8x8 images with pixels 0..16 (E. Alpaydin and C. Kaynak, "Optical Recognition of
+Handwritten Digits", UCI Machine Learning Repository, 1998, CC BY 4.0), split as `emu.demo.train_digits` splits them;
+the held-out part is the demo's own file. Pixels are divided by 16.
 """
 
 from __future__ import annotations

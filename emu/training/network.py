@@ -7,8 +7,8 @@
     last    Gemm 32 to 10
 
 * He-normal weights, zero biases. The names of the first and the last layer are what rules of accelerators match.
-* Everything but the products is IEEE float32 in NumPy: biases' gradients are sums over images and positions, the loss is
-  the mean cross-entropy of a softmax, a maximum's gradient goes to the first maximum of its tile.
+* Everything but the products is float32 in NumPy: biases' gradients are sums over images and positions, the loss is the
+  mean cross-entropy of a softmax, a maximum's gradient goes to the first maximum of its tile.
 * A clip α on a layer's input (PACT) is applied by the layer's own quantiser; here is its gradient: dα is the sum of the
   input's gradient where x >= α, and the input's gradient is 0 there (Choi et al. 2018, arXiv:1805.06085).
 * GradScale: a layer's output gradient is multiplied by the layer's scale before both products, and these are divided by

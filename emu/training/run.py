@@ -5,10 +5,10 @@
   without NaN, and then there are no right answers), or in at least half of the steps of the last quarter some layer's
   weight gradient was zero in every element.
 * The errors of gradients are looked at in a fixed state, the weights of the exact training's end. With these held, the
-  machine's gradient scales and clips come to rest in `settle` passes; then, on `compared` batches, every gradient g that
-  a product makes is compared with that of exact arithmetic g': Σ (g − g')² / Σ g'², the mean over products and batches.
-  `gradient_mse`: propagated, all of forward and backward on the machine. `product_mse`: isolated, each backward product
-  alone with the exact operands.
+  machine's gradient scales and clips come to rest in `settle` passes; then, on `compared` batches, every gradient g
+  that a product makes is compared with that of exact arithmetic g': Σ (g − g')² / Σ g'², the mean over products and
+  batches. `gradient_mse`: propagated, all of forward and backward on the machine. `product_mse`: isolated, each
+  backward product alone with the exact operands.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ One step, on one batch:
 5. the votes on every layer's gradient scale.
 
 * Without an accelerator: exact products, updates in float32.
-* A step whose gradients are not all finite changes no weight, as loss-scaling recipes have it; scales vote all the same.
+* A step whose gradients are not all finite changes no weight, as loss-scaling recipes have it; scales vote still.
 """
 
 from __future__ import annotations
@@ -79,9 +79,7 @@ class Trainer:
         self.clips: dict[str, float] = {}
         self._clips_are_set = False
         self.machine: Machine = Exact() if accelerator is None else Emulated(accelerator, self.clips, backend)
-        self.sgd = Sgd(
-            self.options.update, parameters, rate=recipe.rate, momentum=recipe.momentum, decay=recipe.decay
-        )
+        self.sgd = Sgd(self.options.update, parameters, rate=recipe.rate, momentum=recipe.momentum, decay=recipe.decay)
         keys = self.options.grad_scale
         self.scales = {} if keys is None else {
             layer.name: GradScale(max=keys.max, scale=keys.initial) for layer in LAYERS

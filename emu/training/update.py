@@ -96,8 +96,8 @@ class Sgd:
         if how.rounding is Rounding.STOCHASTIC:
             seed = seed_of_call(how.seed, parameter, 0)
             random = Philox(seed, self.steps * PARTS + part, how.sr_bits)
+        overflow = None if how.overflow is None else how.overflow.value
         made: Codes = fma(
-            self.coded(alpha), x, y, how.format, rounding=how.rounding.value, overflow=how.overflow and how.overflow.value,
-            random=random,
-        )  # fmt: skip
+            self.coded(alpha), x, y, how.format, rounding=how.rounding.value, overflow=overflow, random=random
+        )
         return made

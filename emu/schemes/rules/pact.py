@@ -1,8 +1,8 @@
 """The rule `pact`: a clip α that training learns.
 
-[0, α] of an unsigned format, whose 2^b − 1 steps are then α / (2^b − 1) each; negative values become 0, as after a ReLU.
-Of a signed format [−α, α]. The number in the file is where learning starts, or what was learned elsewhere; its gradient
-and its updates are the business of training (`emu.training.clips`).
+[0, α] of an unsigned format, whose 2^b − 1 steps are then α / (2^b − 1) each; what is negative becomes 0. Of a signed
+format [−α, α]. The number in the file is where learning starts, or what was learned elsewhere; its gradient and its
+updates are the business of training (`emu.training.clips`).
 
 Source: Choi et al. 2018, PACT (arXiv:1805.06085); PACT_STE of fms-model-optimizer's quantizers.py.
 """
