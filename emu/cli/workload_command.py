@@ -183,14 +183,18 @@ def run(
 @LIMIT
 @click.option("--out", type=FOLDER, required=True, help="Where the files go.")
 def export(name: str, limit: int | None, out: Path) -> None:
-    """Write the model as ONNX and the task's first input as .npz, for `emu replay`."""
+    """Write the model as ONNX and the task's first input as .npz, for `emu replay`.
+
+    Of a synthetic workload, the calibration inputs too.
+    """
     from emu.cli.consoles import output
     from emu.workloads.export import export as write
     from emu.workloads.load import load_workload
     from emu.workloads.run import Opened
 
     paths = write(Opened(load_workload(name), limit=limit), out)
-    output().print(_table(("model", "inputs"), [(str(model), str(inputs)) for model, inputs in paths]))
+    headings = ("model", "inputs", "calibration")[: len(paths[0])]
+    output().print(_table(headings, [tuple(map(str, written)) for written in paths]))
 
 
 def _isolated(

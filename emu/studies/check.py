@@ -46,9 +46,10 @@ def load_point(study: Study, chosen: Chosen) -> Accelerator:
         SpecError: there is no such accelerator; the key is the path or the accelerator's own.
     """
     loaded = load_accelerator(study.accelerator_keys(chosen))
-    given = study.workload.calibration if isinstance(study.workload, ModelKeys) else None
+    workload = study.workload
+    given = workload.calibration is not None if isinstance(workload, ModelKeys) else workload.is_synthetic
     plans = (loaded.matrix, *(rule.plan for rule in loaded.rules))
-    if given is None and any(plan.static for plan in plans):
+    if not given and any(plan.static for plan in plans):
         raise SpecError("a static range needs calibration inputs, and the workload has none", key="workload")
     return loaded
 

@@ -105,7 +105,7 @@ class SubjectKeys:
             )
             for name, model in opened.parts.items()
         }  # fmt: skip
-        return Subject(parts=parts, opened=opened)
+        return Subject(parts=parts, opened=opened, calibration=opened.calibration)
 
 
 def _of_model(keys: ModelKeys) -> Subject:

@@ -109,9 +109,21 @@ class Opened:
     def sessions(self, accelerator: AcceleratorLike, backend: str | None, events: bool) -> dict[str, ReplaySession]:
         """Every part under an accelerator."""
         return {
-            part: ReplaySession(model, accelerator, backend=backend, events=events, keep_weights=self.task.repeats)
+            part: ReplaySession(
+                model, accelerator, backend=backend, events=events, keep_weights=self.task.repeats,
+                calibration=self.calibration,
+            )
             for part, model in self.parts.items()
-        }
+        }  # fmt: skip
+
+    @cached_property
+    def calibration(self) -> dict[str, NDArray[Any]] | None:
+        """Inputs from which static ranges may be chosen: a second sample of a synthetic workload's; None of others."""
+        if not self.workload.is_synthetic:
+            return None
+        from emu.workloads.synthetic.model import build_calibration
+
+        return dict(build_calibration(self.workload.layers))
 
     @cached_property
     def ieee(self) -> Any:

@@ -27,7 +27,7 @@ def test_built_ins_say_what_they_are(name: str) -> None:
 def test_built_in_names() -> None:
     blocks = ("mxfp4", "mxfp6_e2m3", "mxfp6_e3m2", "mxfp8_e4m3", "mxfp8_e5m2", "mxint8", "nvfp4")
     names = tuple(f"{name}_blocks" for name in blocks)
-    assert builtin_names("schemes") == ("absmax", "cast", *names)
+    assert {"absmax", "cast", *names} <= set(builtin_names("schemes"))
     assert [load_scheme(name).blocks.name for name in names] == list(blocks)
 
 

@@ -82,8 +82,8 @@ def test_absmax_never_saturates_and_reaches_the_top(fmt: Any, values: list[float
     x = np.array(values, np.float32)
     scale = absmax_scale(x, fmt)
     codes, beyond = encode_scaled(x, scale, fmt, **CLAMP)
-    assert beyond == OutOfRange()
     if np.abs(x).max() > 2.0**-100:  # the scale is a normal number, so it is precise
+        assert beyond == OutOfRange()
         assert np.abs(fmt.decode(codes)).max() == fmt.max_finite
 
 

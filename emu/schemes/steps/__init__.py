@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from emu.schemes.enums import StepKind
 from emu.schemes.steps.block import BlockKeys
+from emu.schemes.steps.clip import ClipKeys
 from emu.schemes.steps.encode import EncodeKeys
+from emu.schemes.steps.encode_fma import EncodeFmaKeys
 from emu.schemes.steps.keys import StepKeys
+from emu.schemes.steps.round import RoundKeys
 from emu.schemes.steps.scale import ScaleKeys
 
 STEPS: dict[StepKind, type[StepKeys]] = {
+    StepKind.CLIP: ClipKeys,
+    StepKind.ROUND: RoundKeys,
     StepKind.SCALE: ScaleKeys,
     StepKind.ENCODE: EncodeKeys,
+    StepKind.ENCODE_FMA: EncodeFmaKeys,
     StepKind.BLOCK: BlockKeys,
 }
 """The keys of every kind of step."""

@@ -30,6 +30,8 @@ class Stream(enum.IntEnum):
     """of a change: a number for each channel of the axis"""
     SQUARES = 16
     """of a tensor: the n-th square of a chi-squared variable is drawn from stream 16 + n"""
+    CALIBRATION = 1 << 32
+    """added to the streams of a tensor for a second, independent sample of it; changes are the same for both"""
 
 
 def words(seed: int, stream: int, count: int) -> NDArray[np.uint64]:

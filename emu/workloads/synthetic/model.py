@@ -58,6 +58,12 @@ def build_model(layers: Iterable[Layer]) -> tuple[ModelProto, dict[str, NDArray[
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION), inputs
 
 
+def build_calibration(layers: Iterable[Layer]) -> dict[str, NDArray[np.float32]]:
+    """The inputs of a second, independent sample, from which static ranges may be chosen."""
+    tensors = {layer.x.name: layer.x for layer in layers}
+    return {name: tensor.draw(calibration=True) for name, tensor in tensors.items()}
+
+
 def _attributes(layer: Layer) -> dict[str, Any]:
     if layer.keys.op is not LayerOp.CONV:
         return {}

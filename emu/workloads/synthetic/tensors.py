@@ -7,7 +7,8 @@
 2. mean + scale times it. 3. The changes, in order. All in float64.
 4. Rounded to float32; if a format is given, that value is rounded to the format (ties to even).
 
-The result is finite, or it is refused.
+The result is finite, or it is refused. A sample for calibration differs in 1 alone: the numbers are others, and the
+channels that changes pick, and what they draw for them, are the same.
 """
 
 from __future__ import annotations
@@ -48,13 +49,16 @@ class Tensor:
         """Sizes of its axes."""
         return self.keys.shape
 
-    def draw(self) -> NDArray[np.float32]:
+    def draw(self, *, calibration: bool = False) -> NDArray[np.float32]:
         """The values.
+
+        Args:
+            calibration: draw the second sample.
 
         Raises:
             SpecError: they leave float32, or the format.
         """
-        x = self.keys.mean + self.keys.scale * _drawn(self.keys)
+        x = self.keys.mean + self.keys.scale * _drawn(self.keys, Stream.CALIBRATION if calibration else 0)
         with np.errstate(over="ignore", invalid="ignore"):
             for change in self.changes:
                 x = change.apply(x)
@@ -118,15 +122,15 @@ def _checked_format(spec: str | dict[str, Any], name: str, file: str) -> None:
         ) from None
 
 
-def _drawn(keys: TensorKeys) -> Floats:
-    """Numbers of the distribution."""
+def _drawn(keys: TensorKeys, first: int) -> Floats:
+    """Numbers of the distribution; `first` is added to every stream."""
     shape = keys.shape
     if keys.distribution is Distribution.CONSTANT:
         return np.ones(shape)
     if keys.distribution is Distribution.IDENTITY:
         return np.broadcast_to(np.eye(shape[-2], shape[-1]), shape)
     assert keys.seed is not None
-    u = uniform(keys.seed, Stream.VALUES, shape)
+    u = uniform(keys.seed, first + Stream.VALUES, shape)
     match keys.distribution:
         case Distribution.UNIFORM:
             return 2 * u - 1
@@ -138,11 +142,11 @@ def _drawn(keys: TensorKeys) -> Floats:
         case Distribution.LOGNORMAL:
             assert keys.sigma is not None
             size = elementary.exp(keys.sigma * elementary.quantile(u))
-            return np.where(uniform(keys.seed, Stream.SIGNS, shape) < 0.5, -size, size)
+            return np.where(uniform(keys.seed, first + Stream.SIGNS, shape) < 0.5, -size, size)
         case Distribution.STUDENT_T:
             assert keys.df is not None
             squares = np.zeros(shape)
             for n in range(keys.df):
-                z = elementary.quantile(uniform(keys.seed, Stream.SQUARES + n, shape))
+                z = elementary.quantile(uniform(keys.seed, first + Stream.SQUARES + n, shape))
                 squares += z * z
             return elementary.quantile(u) / np.sqrt(squares / keys.df)

@@ -120,3 +120,19 @@ def test_a_change_that_cannot_be_is_refused(change, key, reason):
 def test_there_is_a_limit_to_changes():
     with pytest.raises(SpecError, match="<= 32"):
         drawn(**PLAIN, change=[{"op": "gelu"}] * 33)
+
+
+def test_mixed_channels_are_combinations_of_a_few():
+    plain = {"shape": [64, 12], "distribution": "normal", "seed": 1}
+    x = drawn(**plain).astype(float)
+    mixed = drawn(**plain, change=[{"op": "mix", "count": 3, "own": 0.0, "seed": 5}]).astype(float)
+    assert np.linalg.matrix_rank(mixed, tol=1e-4) == 3
+    multiples = np.linalg.lstsq(x[:, :3], mixed, rcond=None)[0]
+    assert np.abs(x[:, :3] @ multiples - mixed).max() < 1e-5
+    own = drawn(**plain, change=[{"op": "mix", "count": 3, "own": 0.5, "seed": 5}])
+    assert np.abs(own - mixed - 0.5 * x).max() < 1e-5
+    other = drawn(**{**plain, "seed": 2}, change=[{"op": "mix", "count": 3, "own": 0.0, "seed": 5}]).astype(float)
+    again = drawn(**{**plain, "seed": 2}).astype(float)[:, :3] @ multiples
+    assert np.abs(again - other).max() < 1e-5
+    with pytest.raises(SpecError, match="count"):
+        drawn(**plain, change=[{"op": "mix", "count": 13, "own": 0.0, "seed": 5}])

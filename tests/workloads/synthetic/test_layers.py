@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from emu.cli.main import run
 from emu.errors import ModelError, SpecError
 from emu.studies import load_study
+from emu.studies.check import check_points
 from emu.studies.crate import Crate
 from emu.studies.subject import SubjectKeys
 from emu.workloads import fetch
@@ -198,3 +199,32 @@ def test_a_worker_elsewhere_opens_the_same_subject():
     other = SubjectKeys(workload=load_workload({"extends": "planted-outliers", "tensor": {"weights": {"seed": 8}}}),
                         inputs=None)  # fmt: skip
     assert other.open().sha256 != subject.sha256
+
+
+def test_static_ranges_are_chosen_from_a_second_sample(tmp_path, capsys):
+    opened = Opened(load_workload("planted-outliers"))
+    first, second = opened.first_inputs()["model"]["layer.planted.x"], opened.calibration["layer.planted.x"]
+    assert not np.isin(first[:, 0], second[:, 0]).all()
+    large = [np.flatnonzero(np.abs(x).max(axis=0) > 20) for x in (first, second)]
+    assert len(large[0]) == 6
+    assert np.array_equal(*large)
+    study = load_study({
+        "name": "static", "workload": "planted-outliers", "accelerator": "int8-int32",
+        "axes": {"matrix.activations.range": ["dynamic", "static"]},
+        "objectives": {"error": {"metric": "sqnr", "layers": "planted"}, "clipped": "quantiser_saturated"},
+    })  # fmt: skip
+    dynamic, static = study.run(tmp_path / "study").points().to_pylist()
+    assert dynamic["error"] != static["error"]
+    assert dynamic["clipped"] == 0
+    assert run(["workload", "export", "planted-outliers", "--out", str(tmp_path)]) == 0
+    assert "model.calibration.npz" in capsys.readouterr().out
+    with np.load(tmp_path / "model.calibration.npz") as written:
+        assert np.array_equal(written["layer.planted.x"], second)
+
+
+def test_a_real_workload_has_no_calibration():
+    study = {"workload": "minilm", "accelerator": "int8-int32", "objectives": {"error": "sqnr"},
+             "axes": {"matrix.activations.range": ["dynamic", "static"]}}  # fmt: skip
+    loaded = load_study(study)
+    with pytest.raises(SpecError, match="needs calibration"):
+        check_points(loaded, loaded.points())

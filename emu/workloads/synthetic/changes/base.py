@@ -29,6 +29,8 @@ class ChangeKind(Vocabulary):
     """every channel times exp(`sigma` z), z normal: ranges that differ from channel to channel"""
     OFFSET = "offset"
     """to channels `value` + `spread` z is added, z normal and drawn for each channel"""
+    MIX = "mix"
+    """channels that depend on each other: `own` times itself, plus normal multiples of the first `count` channels"""
     CLAMP = "clamp"
     """no smaller than `low`, no larger than `high`"""
     GELU = "gelu"
