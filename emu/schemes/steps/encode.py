@@ -27,6 +27,8 @@ from emu.schemes.scaling import encode_around, encode_scaled, reciprocal_of
 from emu.schemes.steps.keys import Place, StepKeys
 from emu.spec.about import means
 
+UNROUNDED = (Rounding.STOCHASTIC, Rounding.EXACT)
+"""Roundings that other encoders do not have."""
 DRAWS = 1 << 32
 """The number of an encoder's draw in the stream of its seed: a unit's own are counted from 0."""
 
