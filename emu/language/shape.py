@@ -222,7 +222,8 @@ class Builder:
             case EnumType(cls=vocabulary):
                 return _vocabulary(vocabulary, refused)
             case LiteralType(values=values):
-                return {"type": "string", "enum": [value for value in values if value != ""]}
+                whole = all(isinstance(value, int) for value in values)
+                return {"type": "integer" if whole else "string", "enum": [value for value in values if value != ""]}
             case VarTupleType(item_type=AnyType()):
                 return {"type": "array"} | _limits(kind)
             case VarTupleType(item_type=item):
