@@ -88,8 +88,16 @@ class ScaleKeys(StepKeys, frozen=True, kw_only=True):
     ] = None
     alpha: Annotated[Positive | None, means("of `pact`: the clip")] = None
 
-    def build(self, place: Place) -> ScaleStep:
+    def build(self, place: Place) -> Step:
         """The step."""
+        return self.scale_step(place)
+
+    def scale_step(self, place: Place) -> ScaleStep:
+        """What chooses the scale.
+
+        Raises:
+            SpecError: keys that contradict each other.
+        """
         if self.symmetric and self.rule is ScaleRule.MINMAX:
             raise place.error("rule", "has a meaning with `symmetric = false` alone", self.rule.value, ("absmax",))
         if not self.symmetric and self.rule in ONE_SIDED:
