@@ -89,6 +89,11 @@ class Step:
     """what it does to weights depends on the activations (`Target.partner`): another thing for other data"""
 
     @property
+    def codes_per_scale(self) -> float:
+        """Of a step that makes codes: value ≈ decode(code) · scale / codes_per_scale."""
+        return 1.0
+
+    @property
     def asymmetric(self) -> bool:
         """Whether it makes zero points."""
         return False
@@ -111,7 +116,8 @@ class Quantised:
 
     codes: NDArray[Any]
     scale: Float32
-    """value ≈ decode(code) · scale; 0-D, or with size 1 along the axes that a scale covers"""
+    """value ≈ decode(code) · scale (/ the scheme's codes_per_scale); 0-D, or with size 1 along the axes that a scale
+    covers"""
     beyond: OutOfRange
     """elements beyond the range of the format"""
     block_scales: NDArray[Any] | None = None
