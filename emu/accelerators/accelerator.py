@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from emu.accelerators.embedding import RowwiseEmbedding
 from emu.accelerators.keys import FallbackOps, SumOrder
 from emu.accelerators.plan import LayerPlan, Pass
+from emu.accelerators.training import Training
 from emu.errors import SpecError
 from emu.formats import Format, Rounding
 from emu.functions import Function, FunctionUnit
@@ -73,6 +74,7 @@ class Accelerator:
     rules: tuple[Rule, ...]
     vector: Vector | None
     fallback: FallbackOps
+    training: Training
     spec_hash: str
     """hash of what it computes; see `emu.accelerators.identity`"""
     doc: str = ""

@@ -94,6 +94,9 @@ def _check_requantize(plan: LayerPlan, file: str, key: str) -> None:
 def _check_granularity(assignment: Assignment, scale: PerBlock | None, file: str, key: str, *, weights: bool) -> None:
     """Where scales differ along K, the unit applies them."""
     per = assignment.per
+    if per is Granularity.GROUP and assignment.scheme.stochastic:
+        reason = "groups are made row by row, and stochastic rounding goes by an element's place in its tensor"
+        raise SpecError(reason, file=file, key=key)
     if per is Granularity.GROUP and (scale is None or scale.block is None):
         reason = "groups along K need a unit with a scale operand for every so many k (`scale.x.block`) on this side"
         raise SpecError(reason, file=file, key=key, value=per.value)

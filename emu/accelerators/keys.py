@@ -12,6 +12,7 @@ import msgspec
 from emu.accelerators.embedding import EmbeddingOrder
 from emu.accelerators.epilogue import ConstantPlace, Dequantize, Precision, ScaleOrder
 from emu.accelerators.plan import BiasPlacement, KOrder, Pass
+from emu.accelerators.training import TrainingKeys
 from emu.formats import Overflow, Rounding
 from emu.formats.enums import Vocabulary
 from emu.schemes import Granularity, Range
@@ -262,3 +263,6 @@ class AcceleratorKeys(AboutKeys, frozen=True, kw_only=True):
     fallback: Annotated[
         FallbackKeys, means("what becomes of all other operators", default="run in reference arithmetic")
     ] = FallbackKeys()
+    training: Annotated[TrainingKeys | None, means("what training needs besides the products", default="float32")] = (
+        None
+    )

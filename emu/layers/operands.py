@@ -12,6 +12,7 @@
 
 * A unit that takes block scales gets them. Of a scheme without blocks and groups the scale is repeated for every block,
   as codes of the unit's scale format, and left out of the epilogue.
+* Stochastic encoders take the plan's seed, that of B with its last bit turned over.
 * Zero points go to the unit's run-time zero points.
 * Where zeros of a padding have no one zero point (per token, per channel), padding is made part of the source first.
 """
@@ -225,7 +226,7 @@ def _target_of_columns(lowered: Lowered, plan: LayerPlan, static: Static = AT_HA
         k_axis=COLUMN_AXIS,
         group=scale.block if grouped and scale is not None else None,
         partner=lambda: _rows_of(lowered),
-        seed=plan.seed,
+        seed=None if plan.seed is None else plan.seed ^ 1,
     )
 
 

@@ -99,6 +99,11 @@ class Step:
         return False
 
     @property
+    def stochastic(self) -> bool:
+        """Whether it draws random bits (`Target.seed`)."""
+        return False
+
+    @property
     def static(self) -> bool:
         """Whether it needs the activations of calibration inputs (`Target.partner`)."""
         return False

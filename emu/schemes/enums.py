@@ -41,6 +41,10 @@ class ScaleRule(Vocabulary):
     """none: s is `value`"""
     BOUND = "bound"
     """the range of magnitudes up to `value`"""
+    SAWB = "sawb"
+    """α = c1 · sqrt(E[w²]) + c2 · E|w|, with the coefficients of `code`"""
+    PACT = "pact"
+    """the range up to `alpha`, which training learns"""
 
 
 class Divisor(Vocabulary):

@@ -57,6 +57,11 @@ class Scheme:
         return self.steps[-1].codes_per_scale
 
     @property
+    def stochastic(self) -> bool:
+        """Whether a step draws random bits, and so needs a seed."""
+        return any(step.stochastic for step in self.steps)
+
+    @property
     def looks(self) -> bool:
         """Whether what it makes of weights depends on the activations."""
         return any(step.looks for step in self.steps)

@@ -12,8 +12,8 @@ from onnx import helper
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
 from emu.layers.static import static_of
-from emu.replaying.session import LoadedModel, ReplaySession
 from emu.replaying.driver import run
+from emu.replaying.session import LoadedModel, ReplaySession
 
 from . import small_models
 from .small_models import FLOAT, save
