@@ -186,8 +186,6 @@ class _Resolver:
 
     def gradients(self, keys: GradientKeys, key: str) -> Assignment:
         """The assignment of gradients."""
-        if keys.per is Granularity.CHANNEL:
-            raise self.error(f"{key}.per", "of gradients", keys.per.value, ("tensor", "token"))
         return Assignment(scheme=self.scheme(keys.scheme, f"{key}.scheme"), per=keys.per)
 
     def weights(self, keys: WeightKeys, key: str) -> Assignment:
@@ -255,7 +253,9 @@ class _Resolver:
         functions = dict(self.function(name, spec) for name, spec in keys.functions.items())
         fmt = self.vector_format(keys.format, "vector.format")
         embedding = None if keys.embedding is None else self.embedding(keys.embedding)
-        return Vector(format=fmt, rounding=keys.rounding, sum=total, functions=functions, embedding=embedding)
+        return Vector(
+            format=fmt, rounding=keys.rounding, sum=total, functions=functions, embedding=embedding, norm=keys.norm
+        )
 
     def embedding(self, keys: EmbeddingKeys) -> RowwiseEmbedding:
         """Tables quantised row by row."""

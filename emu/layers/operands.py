@@ -290,12 +290,16 @@ def _side(made: Quantised, assignment: Assignment, scale: PerBlock | None, opera
         )  # fmt: skip
     if scale is None:
         of_epilogue = made.scale if assignment.scheme.scales else None
+        if of_epilogue is not None and made.outer is not None:
+            of_epilogue = of_epilogue * made.outer
         return Side(codes=made.codes, epilogue_scale=of_epilogue, unit_scale=None, beyond=made.beyond, zero=zero)
     shape = list(made.codes.shape)
     shape[axis] = scale.blocks(made.codes.shape[axis])
     scales = scale.format.encode(made.scale, Rounding.TIES_TO_EVEN, Overflow.SATURATE)
     unit_scale = np.broadcast_to(scales, shape)
-    return Side(codes=made.codes, epilogue_scale=None, unit_scale=unit_scale, beyond=made.beyond, zero=zero)
+    return Side(
+        codes=made.codes, epilogue_scale=made.outer, unit_scale=unit_scale, beyond=made.beyond, zero=zero
+    )  # fmt: skip
 
 
 def requantised_source(lowered: Lowered, plan: LayerPlan) -> Float32:
@@ -347,6 +351,8 @@ def _values(made: Quantised, assignment: Assignment, operand: Operand, scale: Pe
     """(code - zero) · scale / codes_per_scale, in float64 and rounded once."""
     values = operand.format.decode(made.codes)
     zero, scales = made.zero, made.scale.astype(np.float64) / assignment.scheme.codes_per_scale
+    if made.outer is not None:
+        scales = scales * made.outer
     if made.block_scales is not None:
         assert scale is not None
         k, size = values.shape[axis], scale.block or values.shape[axis]

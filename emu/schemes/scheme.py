@@ -67,6 +67,11 @@ class Scheme:
         return any(step.looks for step in self.steps)
 
     @property
+    def spans(self) -> bool:
+        """Whether one scale depends on what others cover."""
+        return any(step.spans for step in self.steps)
+
+    @property
     def static(self) -> bool:
         """Whether it needs the activations of calibration inputs."""
         return any(step.static for step in self.steps)
@@ -105,9 +110,12 @@ class Scheme:
             draft = step.apply(draft, target)
         assert draft.codes is not None  # the last step has made them
         scale = np.ones((), np.float32) if draft.scale is None else draft.scale
+        if draft.outer is not None:
+            scale = scale / draft.outer
         return Quantised(
-            codes=draft.codes, scale=scale, beyond=draft.beyond, block_scales=draft.block_scales, zero=draft.zero
-        )
+            codes=draft.codes, scale=scale, beyond=draft.beyond, block_scales=draft.block_scales, zero=draft.zero,
+            outer=draft.outer,
+        )  # fmt: skip
 
     def _in_groups(self, x: Float32, target: Target, size: int) -> Quantised:
         axis = target.k_axis % x.ndim
