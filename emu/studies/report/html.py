@@ -124,7 +124,8 @@ def _subject(asked: Asked) -> str:
     """What it runs on, as the study names it."""
     given = asked.keys.get("workload")
     if isinstance(given, Mapping):
-        given = given.get("model") or given.get("name")
+        model = given.get("model")  # a file, or the table of a workload that stands in place
+        given = model if isinstance(model, str) else given.get("name") or given.get("extends")
     return Path(given).name if isinstance(given, str) else ""
 
 
