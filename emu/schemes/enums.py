@@ -18,6 +18,8 @@ class StepKind(Vocabulary):
     """code = encode(fl32(x / s)), plus the zero point"""
     ENCODE_FMA = "encode_fma"
     """integers round(x · (1 / s) + z), the product and the sum fused in a narrow float format"""
+    GPTQ = "gptq"
+    """of weights: scales, and codes that make up for each other's errors, given the layer's activations"""
     BLOCK = "block"
     """codes and scale codes of a block format, along K: for units that take block scales"""
 

@@ -7,6 +7,7 @@ from emu.schemes.steps.block import BlockKeys
 from emu.schemes.steps.clip import ClipKeys
 from emu.schemes.steps.encode import EncodeKeys
 from emu.schemes.steps.encode_fma import EncodeFmaKeys
+from emu.schemes.steps.gptq import GptqKeys
 from emu.schemes.steps.keys import StepKeys
 from emu.schemes.steps.round import RoundKeys
 from emu.schemes.steps.scale import ScaleKeys
@@ -17,6 +18,7 @@ STEPS: dict[StepKind, type[StepKeys]] = {
     StepKind.SCALE: ScaleKeys,
     StepKind.ENCODE: EncodeKeys,
     StepKind.ENCODE_FMA: EncodeFmaKeys,
+    StepKind.GPTQ: GptqKeys,
     StepKind.BLOCK: BlockKeys,
 }
 """The keys of every kind of step."""
