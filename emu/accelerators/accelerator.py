@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from emu.accelerators.embedding import RowwiseEmbedding
 from emu.accelerators.keys import FallbackOps, SumOrder
 from emu.accelerators.plan import LayerPlan, Pass
 from emu.errors import SpecError
@@ -59,6 +60,8 @@ class Vector:
     """None: a chain in `format`"""
     functions: Mapping[Function, FunctionUnit]
     """units that compute a function; others are correctly rounded"""
+    embedding: RowwiseEmbedding | None = None
+    """None: tables are of the vector format"""
 
 
 @dataclass(frozen=True, kw_only=True)

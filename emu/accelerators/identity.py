@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from emu.accelerators.accelerator import Rule, Vector
+from emu.accelerators.embedding import RowwiseEmbedding
 from emu.accelerators.epilogue import Epilogue
 from emu.accelerators.keys import FallbackOps
 from emu.accelerators.plan import LayerPlan, PlannedTransform
@@ -91,7 +92,14 @@ def _vector(vector: Vector) -> list[Any]:
         vector.rounding.value,
         {name.value: unit.key for name, unit in vector.functions.items()},
         None if total is None else [total.order.value, _format(total.format), total.width],
+        *([] if vector.embedding is None else [_embedding(vector.embedding)]),
     ]
+
+
+def _embedding(one: RowwiseEmbedding) -> list[Any]:
+    formats = [_format(fmt) for fmt in (one.scale, one.format, one.accumulator)]
+    sums = [one.accumulators, one.widest, one.multiple, one.order.value]
+    return [one.bits, *formats, *sums, one.epsilon]
 
 
 def _format(fmt: Format) -> dict[str, str]:

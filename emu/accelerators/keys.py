@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from emu.accelerators.embedding import EmbeddingOrder
 from emu.accelerators.epilogue import ConstantPlace, Dequantize, Precision, ScaleOrder
 from emu.accelerators.plan import BiasPlacement, KOrder, Pass
 from emu.formats import Overflow, Rounding
@@ -205,6 +206,31 @@ class SumKeys(Keys, frozen=True, kw_only=True):
     ] = None
 
 
+class EmbeddingKeys(Keys, frozen=True, kw_only=True):
+    """Embedding tables quantised row by row, and how rows are added up."""
+
+    bits: Annotated[Annotated[int, msgspec.Meta(ge=1, le=8)], means("of a code, unsigned")]
+    scale: Annotated[FormatKeys, means("of a row's scale and bias as they are stored")]
+    epsilon: Annotated[
+        Annotated[float, msgspec.Meta(gt=0)] | None,
+        means(
+            "codes are made with (2^bits − 1) / (range + epsilon) rather than 1 / scale", default="1 / scale",
+        ),
+    ] = None  # fmt: skip
+    format: Annotated[FormatKeys, means("scale, bias and weight, and scale times weight, are rounded to it")]
+    accumulator: Annotated[FormatKeys | None, means("every fused step rounds into it", default="`format`")] = None
+    accumulators: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=2)], means("2: rows take turns, by their place in the bag")
+    ] = 1
+    widest: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None, means("wider rows have one accumulator", default="any width has two")
+    ] = None
+    multiple: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)], means("and so have rows whose width is no multiple of this")
+    ] = 1
+    order: Annotated[EmbeddingOrder, means("the steps of a row")] = EmbeddingOrder.TERMS
+
+
 class VectorKeys(Keys, frozen=True, kw_only=True):
     """The formats of vector operations: norms, softmax, activations, residual adds."""
 
@@ -215,6 +241,10 @@ class VectorKeys(Keys, frozen=True, kw_only=True):
         dict[str, Annotated[NamedKeys, word("function")]],
         means("function units that compute `exp`, `tanh`, …; others are correctly rounded", values="`{ exp = NAME }`"),
     ] = msgspec.field(default_factory=dict)
+    embedding: Annotated[
+        EmbeddingKeys | None,
+        means("embedding tables are quantised row by row", default="they are of the vector format"),
+    ] = None
 
 
 class FallbackKeys(Keys, frozen=True, kw_only=True):

@@ -15,11 +15,13 @@ from typing import Any
 
 from emu.accelerators.accelerator import Accelerator, Rule, Vector, VectorSum
 from emu.accelerators.check import check_plan, check_vector_format, is_twos_complement
+from emu.accelerators.embedding import RowwiseEmbedding
 from emu.accelerators.epilogue import ConstantPlace, Epilogue, Requantize, ScaleOrder
 from emu.accelerators.identity import accelerator_hash
 from emu.accelerators.keys import (
     AcceleratorKeys,
     ActivationKeys,
+    EmbeddingKeys,
     EpilogueKeys,
     GradientKeys,
     MatrixKeys,
@@ -243,7 +245,20 @@ class _Resolver:
             total = VectorSum(order=keys.sum.order, format=fmt, width=keys.sum.width)
         functions = dict(self.function(name, spec) for name, spec in keys.functions.items())
         fmt = self.vector_format(keys.format, "vector.format")
-        return Vector(format=fmt, rounding=keys.rounding, sum=total, functions=functions)
+        embedding = None if keys.embedding is None else self.embedding(keys.embedding)
+        return Vector(format=fmt, rounding=keys.rounding, sum=total, functions=functions, embedding=embedding)
+
+    def embedding(self, keys: EmbeddingKeys) -> RowwiseEmbedding:
+        """Tables quantised row by row."""
+        key = "vector.embedding"
+        fmt = self.vector_format(keys.format, f"{key}.format")
+        accumulator = keys.accumulator
+        return RowwiseEmbedding(
+            bits=keys.bits, scale=self.vector_format(keys.scale, f"{key}.scale"), format=fmt,
+            accumulator=fmt if accumulator is None else self.vector_format(accumulator, f"{key}.accumulator"),
+            accumulators=keys.accumulators, widest=keys.widest or 1 << 20, multiple=keys.multiple, order=keys.order,
+            epsilon=keys.epsilon,
+        )  # fmt: skip
 
     def vector_format(self, spec: FormatKeys, key: str) -> Format:
         """A format that vector operations are exact in."""

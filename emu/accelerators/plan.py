@@ -110,6 +110,7 @@ class LayerPlan:
         requantize = self.epilogue.requantize
         return (
             self.activations.static
+            or self.weights.scheme.static
             or any(one.range is Range.STATIC for one in self.transforms)
             or (requantize is not None and requantize.range is Range.STATIC)
         )

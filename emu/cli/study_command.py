@@ -92,7 +92,7 @@ def _run(
 ) -> int:  # fmt: skip
     from emu.cli.consoles import output
     from emu.cli.progress import StudyProgress
-    from emu.cli.study_tables import print_effects, print_results
+    from emu.cli.study_tables import print_effects, print_examples, print_results
     from emu.studies.view import View
 
     bar = StudyProgress(console)
@@ -111,8 +111,9 @@ def _run(
         write_report(report, view)
     print_results(output(), view, best=best, by=by)
     print_effects(output(), view)
+    print_examples(output(), view)
     console.print(f"stored in {out}", soft_wrap=True)
-    if picture is not None:
+    if picture is not None and study.has_points:
         _draw(console, view, picture)
     if report is not None:
         console.print(f"report: {report}", soft_wrap=True)
@@ -160,6 +161,7 @@ def show(name: str, best: int, by: str | None, where: tuple[str, ...], every: bo
     from emu.cli.study_tables import (
         points_table,
         print_effects,
+        print_examples,
         print_failures,
         print_layers,
         print_results,
@@ -184,6 +186,7 @@ def show(name: str, best: int, by: str | None, where: tuple[str, ...], every: bo
     print_results(console, view, best=best, by=by)
     if not where:
         print_effects(console, view)
+        print_examples(console, view)
     print_layers(console, view, by)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from emu.studies.examples import Example
     from emu.studies.objectives import Objective
     from emu.studies.study import Study
 
@@ -64,6 +65,8 @@ def summary(view: View) -> str:
 
 def print_results(console: Console, view: View, *, best: int, by: str | None) -> None:
     """The best points, the Pareto front, and what failed."""
+    if not view.asked.has_points:
+        return
     objective = view.objective(by)
     ranked = view.best(by)
     console.print(summary(view))
@@ -114,6 +117,27 @@ def print_effects(console: Console, view: View) -> None:
                 console.print(f"  {one.effect.name}: {text}", soft_wrap=True, markup=False)
 
 
+def print_examples(console: Console, view: View) -> None:
+    """The study's worked examples, and what came out."""
+    from rich.text import Text
+
+    found = view.results.examples()
+    if not found:
+        return
+    table = plain_table()
+    for title in ("example", "came out", "stated", "from", ""):
+        table.add_column(title, overflow="fold")
+    for one in found:
+        cells = [str(one.get(key, "")) for key in ("name", "found", "expected", "paper")]
+        table.add_row(*map(Text, (*cells, "right" if one["as_stated"] else "wrong")))
+    console.print(f"\nExamples: {sum(bool(one['as_stated']) for one in found)} of {len(found)} right, on every backend")
+    print_table(console, table)
+    for one in found:
+        for text in (one.get("problem", ""), one.get("note", "")):
+            if text:
+                console.print(f"  {one['name']}: {text}", soft_wrap=True, markup=False)
+
+
 def print_failures(console: Console, view: View) -> None:
     """Why points could not be run."""
     for reason, points in view.failures:
@@ -124,6 +148,8 @@ def print_failures(console: Console, view: View) -> None:
 
 def print_layers(console: Console, view: View, by: str | None) -> None:
     """For every axis, which layer is worst at which value."""
+    if not view.asked.has_points:
+        return
     deviations = [one for one in view.asked.objectives if not (one.is_cost or one.is_task)]
     chosen = view.objective(by)
     objective = chosen if chosen in deviations else next(iter(deviations), None)
@@ -190,20 +216,32 @@ def print_study(console: Console, study: Study) -> None:
     """A study in words."""
     from emu.studies.keys import ModelKeys
 
-    workload = study.workload.model if isinstance(study.workload, ModelKeys) else study.workload.name
+    named = study.workload
+    workload = "" if named is None else named.model if isinstance(named, ModelKeys) else named.name
     search = study.search
     method = search.method.value + (f", {search.points} points, seed {search.seed}" if search.points else "")
     rows = [
         ("study", study.name), ("", study.doc), ("source", study.source), ("workload", workload),
-        ("accelerator", study.accelerator_name), ("mode", study.mode), ("layers", study.layers),
+        *(_how(study) if study.has_points else ()),
         *((f"axis {axis.name}", axis_words(axis)) for axis in study.axes),
         *((f"objective {one.name}", f"{describe(one)}; {better(one)}") for one in study.objectives),
         *((f"constraint on {one.objective}", one.text) for one in study.constraints),
-        ("search", method + (f" along {search.along}" if search.along else "")),
+        ("search", method + (f" along {search.along}" if search.along else "") if study.has_points else ""),
+        *((f"example {one.name}", f"of the {one.kind} {_named(one)}") for one in study.examples),
         *((f"effect {one.name}", asked_words(study, one)) for one in study.effects),
         ("points", numbers.count(sum(1 for _ in study.points()))), ("scope", study.scope),
     ]  # fmt: skip
     console.print(facts([(name, value) for name, value in rows if value]))
+
+
+def _how(study: Study) -> tuple[tuple[str, str], ...]:
+    return ("accelerator", study.accelerator_name), ("mode", study.mode), ("layers", study.layers)
+
+
+def _named(one: Example) -> str:
+    """What an example is of, if it has a name."""
+    spec = getattr(one.keys, one.kind)
+    return spec if isinstance(spec, str) else str(spec.get("name", "given here"))
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> Table:

@@ -105,6 +105,9 @@ def _vector(vector: Vector) -> list[str]:
         f"  sums         {SUM_WORDS[order].format(width=width)}; in {vector.format if total is None else total.format}",
     ]
     lines += [f"  {name.value:<12} {unit.name}" for name, unit in vector.functions.items()]
+    if vector.embedding is not None:
+        one = vector.embedding
+        lines.append(f"  embeddings   rows of {one.bits} bits, scales {one.scale}; sums in {one.accumulator}")
     others = "other functions" if vector.functions else "functions"
     return [*lines, f"  {others:<12} correctly rounded"]
 

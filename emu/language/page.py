@@ -22,6 +22,7 @@ from emu.schemes.transforms import TRANSFORMS
 from emu.spec.about import AboutKeys
 from emu.studies import keys as studies
 from emu.studies.effects import keys as effects
+from emu.studies.examples import keys as examples
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
@@ -93,6 +94,7 @@ TABLES = {
     "accelerator.rule": Table(of=(accelerators.RuleKeys,), without=_names(accelerators.MatrixKeys)),
     "accelerator.match": Table(of=(accelerators.MatchKeys,)),
     "accelerator.vector": Table(of=(accelerators.VectorKeys,)),
+    "accelerator.embedding": Table(of=(accelerators.EmbeddingKeys,)),
     "accelerator.sum": Table(of=(accelerators.SumKeys,)),
     "accelerator.fallback": Table(of=(accelerators.FallbackKeys,)),
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),
@@ -108,6 +110,8 @@ TABLES = {
     "study.search": Table(of=(studies.SearchKeys,)),
     "study.effect": Table(of=(effects.EffectKeys,)),
     "study.selection": Table(of=(effects.SelectionKeys,)),
+    "study.example": Table(of=(examples.ExampleKeys,)),
+    "study.example.repeat": Table(of=(examples.RepeatKeys,)),
 }  # fmt: skip
 BY_KIND: dict[str, tuple[str, Mapping[Any, type[msgspec.Struct]]]] = {
     "function.piece": ("of kinds", functions.KEYS_OF_KIND),

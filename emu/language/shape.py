@@ -267,6 +267,7 @@ _MODULES = {
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
     "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
     "emu.studies.effects.keys": "study",
+    "emu.studies.examples.keys": "study",
 }  # fmt: skip
 _PACKAGES = {
     "emu.schemes.steps.": "scheme", "emu.schemes.transforms.": "transform", "emu.workloads.synthetic.": "workload",

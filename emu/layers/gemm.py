@@ -98,6 +98,8 @@ class Lowered:
     phases: int = 1
     """groups next to each other, so many at a time, whose columns of B are parts of the same output channels
     (ConvTranspose): one scale covers all parts"""
+    ranges: Array | None = None
+    """in the source's shape: what its scales are chosen from; None: the source itself"""
     source_name: str = "a"
     b_name: str = "b"
     fixed_a: Fixed | None = None
@@ -130,7 +132,8 @@ class Lowered:
     def padded(self) -> Lowered:
         """The same layer with its padding as part of the source."""
         geometry, source = self.geometry.padded(self.source)
-        return replace(self, geometry=geometry, source=source)
+        ranges = None if self.ranges is None else self.geometry.padded(self.ranges)[1]
+        return replace(self, geometry=geometry, source=source, ranges=ranges)
 
     def assemble(self, y: Array) -> Array:
         """The layer's output from [G, M, N], in the operator's own shape."""

@@ -29,7 +29,7 @@ from emu.accelerators import LayerPlan
 from emu.formats import Overflow, Rounding
 from emu.layers.flushed import flushed_in
 from emu.layers.gemm import Lowered
-from emu.layers.static import AT_HAND, Static
+from emu.layers.static import AT_HAND, Static, fixed_scale
 from emu.schemes import Assignment, Fixed, Granularity, Quantised, Target
 from emu.schemes.cast import Float32, OutOfRange
 from emu.schemes.scheme import in_groups
@@ -149,10 +149,13 @@ def _quantised_source(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAN
 def _target_of_source(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Target:
     """What A's source is to be turned into."""
     unit = plan.unit
+    axes = source_axes(lowered, plan.activations.per)
     fixed = lowered.fixed_a or static.a
+    if fixed is None and lowered.ranges is not None:
+        fixed = fixed_scale(lowered.ranges, plan, unit.a, axes)
     return Target(
         format=unit.a,
-        axes=source_axes(lowered, plan.activations.per),
+        axes=axes,
         scale=None if fixed is None else fixed.scale,
         zero=None if fixed is None else fixed.zero,
         scale_format=None if unit.scale_a is None else unit.scale_a.format,
@@ -241,6 +244,7 @@ def _by_group(scale: NDArray[Any], phases: int) -> NDArray[Any]:
 
 def _rows_by_themselves(lowered: Lowered, plan: LayerPlan) -> Callable[[int, int], Side]:
     """Rows of A, gathered as values and quantised along K; the tensor's scale is that of the whole source."""
+    _check_ranges(lowered)
     unit = plan.unit
     scale = unit.scale_a
     values = lowered.geometry.rows(lowered.source.astype(np.float32, copy=False), np.float32(0))
@@ -260,6 +264,11 @@ def _rows_by_themselves(lowered: Lowered, plan: LayerPlan) -> Callable[[int, int
         return _side(made, plan.activations, unit.scale_a, unit.form.a, ROW_AXIS)
 
     return some
+
+
+def _check_ranges(lowered: Lowered) -> None:
+    if lowered.ranges is not None:
+        raise ValueError("scales of blocks and groups see what they scale, and a transform here gives other values")
 
 
 def _quantise(values: NDArray[Any], assignment: Assignment, target: Target) -> Quantised:
@@ -299,6 +308,7 @@ def requantised_source(lowered: Lowered, plan: LayerPlan) -> Float32:
         geometry = lowered.geometry
         if geometry.channel_of_k.shape[-1] != lowered.source.shape[-1]:
             raise ValueError("what is quantised along K has no values in the shape of a convolution's input")
+        _check_ranges(lowered)
         unit = plan.unit
         scale = unit.scale_a
         target = Target(

@@ -5,6 +5,7 @@
 * A transform that splits makes a second layer, run by a plan of its own, whose output is added to the first one's.
 * What transforms add to the product is part of the bias: fl32(fl32(beta · C) + fl32(alpha · extra)).
 * Where a transform moves zeros, padding is made part of the source first.
+* A transform that says what scales are chosen from (`Pair.ranges`) is the last one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 from emu.accelerators import LayerPlan
 from emu.layers.epilogue import scaled_bias
 from emu.layers.gemm import Lowered
+from emu.layers.narrow import narrowed
 from emu.layers.static import AT_HAND, Static
 from emu.schemes import Fixed
 from emu.schemes.cast import Float32
@@ -50,6 +52,8 @@ def prepare(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Prep
     seconds: list[tuple[Lowered, LayerPlan]] = []
     chosen: list[Parameters] = []
     for index, one in enumerate(plan.transforms):
+        if lowered.ranges is not None:
+            raise ValueError("a transform that says what scales are chosen from is the last one")
         pair = _pair(lowered, own)
         found = static.of_transform(index)
         if found is None:
@@ -58,7 +62,13 @@ def prepare(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Prep
         if one.second is not None:
             second = one.transform.split(pair, found)
             if second is not None:
-                alone = replace(lowered, source=second.x, b=second.w, bias=None, fixed_a=None, fixed_b=None)
+                geometry = lowered.geometry
+                if second.channels != pair.channels:
+                    geometry = narrowed(geometry, second.channels)
+                alone = replace(
+                    lowered, geometry=geometry, source=second.x, b=second.w,
+                    bias=None, ranges=None, fixed_a=None, fixed_b=None,
+                )  # fmt: skip
                 seconds.append((alone, one.second))
         lowered = _lowered(lowered, one.transform.apply(pair, found))
     return Prepared(lowered=lowered, plan=own, seconds=tuple(seconds), chosen=tuple(chosen))
@@ -81,7 +91,7 @@ def _pair(lowered: Lowered, plan: LayerPlan) -> Pair:
 
 def _lowered(lowered: Lowered, pair: Pair) -> Lowered:
     """The layer with a pair's operands; what is added to the product is multiplied by alpha, and part of the bias."""
-    made = replace(lowered, source=pair.x, b=pair.w, fixed_a=pair.fixed_x, fixed_b=pair.fixed_w)
+    made = replace(lowered, source=pair.x, b=pair.w, ranges=pair.ranges, fixed_a=pair.fixed_x, fixed_b=pair.fixed_w)
     if pair.extra is None:
         return made
     extra = pair.extra if lowered.alpha == 1.0 else pair.extra * np.float32(lowered.alpha)

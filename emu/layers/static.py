@@ -69,9 +69,8 @@ def static_of(lowered: Lowered, plan: LayerPlan) -> Static:
     )
     of_a = of_b = None
     if plan.activations.static:
-        of_a = fixed_scale(
-            prepared.lowered.source, plan, plan.unit.a, source_axes(prepared.lowered, plan.activations.per)
-        )
+        seen = prepared.lowered.source if prepared.lowered.ranges is None else prepared.lowered.ranges
+        of_a = fixed_scale(seen, plan, plan.unit.a, source_axes(prepared.lowered, plan.activations.per))
         of_b = None if lowered.b_is_weights else fixed_scale(prepared.lowered.b, plan, plan.unit.b)
     requantize = plan.epilogue.requantize
     of_y = None

@@ -93,6 +93,11 @@ class Step:
         """Whether it makes zero points."""
         return False
 
+    @property
+    def static(self) -> bool:
+        """Whether it needs the activations of calibration inputs (`Target.partner`)."""
+        return False
+
     def check(self, fmt: Format, file: str, key: str) -> None:
         """Refuse an operand format that the step cannot make codes or scales for.
 

@@ -16,6 +16,10 @@ class StepKind(Vocabulary):
     """choose a scale s, and a zero point if asymmetric, from the values, or take given ones"""
     ENCODE = "encode"
     """code = encode(fl32(x / s)), plus the zero point"""
+    ENCODE_FMA = "encode_fma"
+    """integers round(x · (1 / s) + z), the product and the sum fused in a narrow float format"""
+    GPTQ = "gptq"
+    """of weights: scales, and codes that make up for each other's errors, given the layer's activations"""
     BLOCK = "block"
     """codes and scale codes of a block format, along K: for units that take block scales"""
 
@@ -88,6 +92,18 @@ class TransformKind(Vocabulary):
 
     SHIFT = "shift"
     """subtract a vector from the channels of the activations; the bias takes it back"""
+    SMOOTH = "smooth"
+    """divide the channels of the activations by a vector, and multiply the weights by it"""
+    NOISE = "noise"
+    """add a fixed noisy vector to the channels of the activations; the bias takes it back"""
+    PERMUTE = "permute"
+    """put channels of like range next to each other, for blocks and groups along K"""
+    ROTATE = "rotate"
+    """multiply the channels by a Hadamard matrix, and the weights by its inverse: outliers spread over all channels"""
+    SPLIT = "split"
+    """multiply the channels with outliers by themselves, in a unit of their own"""
+    ROUND = "round"
+    """round the operands to a format, in which the layer has them"""
     LOW_RANK = "low_rank"
     """what quantisation takes from the weights comes back as a second product, of small rank"""
     BIAS_CORRECTION = "bias_correction"
@@ -98,6 +114,51 @@ class TransformKind(Vocabulary):
     """clip every channel of the activations to its own range and bring all to one; the weights take it back"""
     SEARCH = "search"
     """choose both operands' scales by what they do to the output"""
+
+
+class SmoothRule(Vocabulary):
+    """How `smooth` chooses the vector s."""
+
+    MIGRATION = "migration"
+    """s = max|x|^alpha / max|w|^(1 − alpha) for each channel (SmoothQuant)"""
+    THRESHOLD = "threshold"
+    """s = max(1, max x / t, −min x / t); t is searched for the least error of the layer (Outlier Suppression+)"""
+
+
+class NoiseDistribution(Vocabulary):
+    """What `noise` is drawn from."""
+
+    UNIFORM = "uniform"
+    """−1 to 1 (NoisyQuant's paper)"""
+    GAUSSIAN = "gaussian"
+    """2 z − 1 with z normal (NoisyQuant's code)"""
+
+
+class PermuteRule(Vocabulary):
+    """What `permute` sorts channels by, the smallest first."""
+
+    ACTIVATIONS = "activations"
+    """the largest magnitude of the activations"""
+    WEIGHTS = "weights"
+    """the largest magnitude of the weights"""
+
+
+class SplitWeights(Vocabulary):
+    """What the outliers of `split` are multiplied by."""
+
+    GIVEN = "given"
+    """the weights as they are (LLM.int8's paper)"""
+    QUANTISED = "quantised"
+    """what the layer's own weight codes and scales mean (its library today)"""
+
+
+class SplitRanges(Vocabulary):
+    """What the scales of the first product of `split` are chosen from."""
+
+    KEPT = "kept"
+    """the channels that it keeps"""
+    BELOW = "below"
+    """all elements below the threshold, those of the other channels too (LLM.int8's library)"""
 
 
 class Granularity(Vocabulary):

@@ -23,6 +23,9 @@ from emu.spec.about import AboutKeys, means, word
 from emu.spec.kinds import convert_kind
 from emu.spec.locate import is_path
 
+MAKERS = (StepKind.ENCODE, StepKind.ENCODE_FMA, StepKind.GPTQ, StepKind.BLOCK)
+"""Steps that make codes."""
+
 
 class SchemeKeys(AboutKeys, frozen=True, kw_only=True):
     """Keys of a scheme file."""
@@ -66,7 +69,7 @@ def _step(mapping: Mapping[str, Any], index: int, file: str) -> Step:
 
 def _check_order(steps: tuple[Step, ...], file: str) -> None:
     if not steps or not steps[-1].last or any(step.last for step in steps[:-1]):
-        makers = " or ".join(f'"{kind.value}"' for kind in (StepKind.ENCODE, StepKind.BLOCK))
+        makers = " or ".join(f'"{kind.value}"' for kind in MAKERS)
         raise SpecError(f"the last step, and only the last, makes codes: op = {makers}", file=file, key="step")
     if sum(step.scales for step in steps) > 1:
         raise SpecError("at most one step chooses the scale", file=file, key="step")

@@ -56,6 +56,11 @@ class Scheme:
         """Whether what it makes of weights depends on the activations."""
         return any(step.looks for step in self.steps)
 
+    @property
+    def static(self) -> bool:
+        """Whether it needs the activations of calibration inputs."""
+        return any(step.static for step in self.steps)
+
     def check(self, fmt: Format, file: str, key: str) -> None:
         """Refuse an operand format that the steps cannot make codes or scales for.
 

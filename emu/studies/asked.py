@@ -11,6 +11,7 @@ from typing import Any
 
 from emu.studies.axes import Axis
 from emu.studies.effects.effect import Effect
+from emu.studies.examples import Example
 from emu.studies.keys import SearchKeys
 from emu.studies.objectives import Constraint, Objective
 
@@ -38,6 +39,12 @@ class Asked:
     inputs: int | None
     events: bool
     effects: tuple[Effect, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+    @property
+    def has_points(self) -> bool:
+        """Whether there is anything to run; a study of examples alone asks for no number of any point."""
+        return bool(self.objectives)
 
     def axis(self, name: str) -> Axis:
         """An axis by its name."""

@@ -128,6 +128,7 @@ def estimate(study: Study, out: str | Path | None = None) -> Estimate:
 
 def _opened(study: Study) -> tuple[Subject | None, float | None, str]:
     """The workload and the seconds that it took, or why it is not in reach."""
+    assert study.workload is not None  # a study of examples alone asks nothing
     start = time.perf_counter()
     try:
         subject = SubjectKeys(workload=study.workload, inputs=study.inputs).open(download=False)

@@ -8,6 +8,7 @@ import msgspec
 
 from emu.spec.about import AboutKeys, Keys, means
 from emu.studies.effects.keys import EffectKeys
+from emu.studies.examples.keys import ExampleKeys
 from emu.studies.vocabulary import Goal, Method, Over
 
 NamedKeys = str | dict[str, Any]
@@ -84,10 +85,16 @@ class StudyKeys(AboutKeys, frozen=True, kw_only=True):
     """A study: an accelerator, what is varied in it, on what, and what is asked."""
 
     workload: Annotated[
-        NamedKeys,
-        means("what runs", values="name or path of a workload, or `{ model, inputs, calibration }`"),
-    ]
-    accelerator: Annotated[NamedKeys, means("where every point starts", values="name, path, or keys")]
+        NamedKeys | None,
+        means(
+            "what runs; a study of examples alone has none, nor an accelerator, axes and objectives",
+            values="name or path of a workload, its keys, or `{ model, inputs, calibration }`",
+            default="required",
+        ),
+    ] = None
+    accelerator: Annotated[
+        NamedKeys | None, means("where every point starts", values="name, path, or keys", default="required")
+    ] = None
     mode: Annotated[str, means("of the replay", values="`isolated`, `propagated`")] = "isolated"
     task: Annotated[
         bool, means("also answer the workload's task, propagated, under every point: its scores are `task.NAME`")
@@ -101,7 +108,7 @@ class StudyKeys(AboutKeys, frozen=True, kw_only=True):
             "what is varied, outermost first: paths into the accelerator, `preset`, or `seed`",
             values='`"path" = [values]`, `{ values, label, when }`',
         ),
-    ]
+    ] = msgspec.field(default_factory=dict)
     zip: Annotated[
         dict[str, dict[str, tuple[Any, ...]]],
         means("axes that move together: lists of one length under one name", values="`[zip.NAME]`"),
@@ -111,8 +118,9 @@ class StudyKeys(AboutKeys, frozen=True, kw_only=True):
         means("settings under one name, for the axis `preset`", values="`[preset.NAME]`"),
     ] = msgspec.field(default_factory=dict)
     objectives: Annotated[
-        dict[str, str | ObjectiveKeys], means("what is asked", values="`name = metric`, `name = { metric, over, … }`")
-    ]
+        dict[str, str | ObjectiveKeys],
+        means("what is asked", values="`name = metric`, `name = { metric, over, … }`", default="required"),
+    ] = msgspec.field(default_factory=dict)
     constraints: Annotated[
         dict[str, str],
         means("what a point must keep, by objective", values='`name = ">= 40"`; `<`, `<=`, `>`, `>=`'),
@@ -121,6 +129,10 @@ class StudyKeys(AboutKeys, frozen=True, kw_only=True):
     effect: Annotated[
         tuple[EffectKeys, ...],
         means("what the study is to show: figures, and what is expected of them", values="`[[effect]]`"),
+    ] = ()
+    example: Annotated[
+        tuple[ExampleKeys, ...],
+        means("worked examples: operands in, the exact result out, on every backend", values="`[[example]]`"),
     ] = ()
     quick: Annotated[
         dict[str, Any],

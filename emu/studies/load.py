@@ -17,8 +17,9 @@ from emu.studies.asked import Asked
 from emu.studies.axes import Axis
 from emu.studies.build_axes import build_axes
 from emu.studies.effects.build import with_effects
+from emu.studies.examples import build_examples
 from emu.studies.keys import ModelKeys, SearchKeys, StudyKeys
-from emu.studies.objectives import COSTS, build_constraints, build_objectives
+from emu.studies.objectives import COSTS, alone, build_constraints, build_objectives
 from emu.studies.points import OWN, STATES
 from emu.studies.study import Study
 from emu.studies.vocabulary import Method
@@ -46,9 +47,9 @@ def load_study(spec: str | Path | Mapping[str, Any] | Study, *, quick: bool = Fa
     file = source.label
     mapping = at_size(mapping, file, quick=quick)
     keys = convert(mapping, StudyKeys, file=file)
-    base, accelerator_name = _accelerator(keys.accelerator, file)
     asked = _asked(mapping, keys, file, source.stem)
-    workload = _workload(keys.workload, source.folder, file)
+    base, accelerator_name = ({}, "") if keys.accelerator is None else _accelerator(keys.accelerator, file)
+    workload = None if keys.workload is None else _workload(keys.workload, source.folder, file)
     if keys.task and not isinstance(workload, Workload):
         raise SpecError("only a workload has a task", file=file, key="task", value=True)
     if isinstance(workload, Workload) and workload.task is None:
@@ -88,6 +89,7 @@ def load_asked(mapping: Mapping[str, Any], label: str) -> Asked:
 
 
 def _asked(mapping: Mapping[str, Any], keys: StudyKeys, file: str, stem: str) -> Asked:
+    _check_needed(keys, file)
     axes = build_axes(keys, file)
     objectives = build_objectives(keys, file)
     if keys.mode not in (mode.value for mode in (Mode.ISOLATED, Mode.PROPAGATED)):
@@ -96,7 +98,7 @@ def _asked(mapping: Mapping[str, Any], keys: StudyKeys, file: str, stem: str) ->
         name=keys.name or stem, doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
         label=file, keys=mapping, axes=axes, objectives=objectives,
         constraints=build_constraints(keys, objectives, file), search=keys.search, mode=keys.mode, task=keys.task,
-        layers=keys.layers, inputs=keys.inputs, events=keys.events,
+        layers=keys.layers, inputs=keys.inputs, events=keys.events, examples=build_examples(keys.example, file),
     )  # fmt: skip
     _check_names(asked)
     _check_search(asked, keys.search, axes)
@@ -136,6 +138,18 @@ def _workload(spec: str | dict[str, Any], folder: Path, file: str) -> Workload |
         reason = "a capture has its inputs with it" if captured else "required key is missing"
         raise SpecError(reason, file=file, key="workload.inputs", value=keys.inputs)
     return ModelKeys(**paths)
+
+
+def _check_needed(keys: StudyKeys, file: str) -> None:
+    """Refuse a study without anything to run and without examples, and one of examples with a part of the rest."""
+    if alone(keys):
+        for name in ("accelerator", "axes", "zip", "objectives", "effect", "constraints"):
+            if getattr(keys, name):
+                raise SpecError("a study of examples alone has no such key", file=file, key=name)
+        return
+    for name in ("workload", "accelerator"):
+        if getattr(keys, name) is None:
+            raise SpecError("required key is missing", file=file, key=name)
 
 
 def _check_names(study: Asked) -> None:

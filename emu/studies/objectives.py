@@ -147,12 +147,19 @@ def percent(decibels: float) -> float:
     return math.inf if decibels == -math.inf else 100 * 10.0 ** (-decibels / 20)
 
 
+def alone(keys: StudyKeys) -> bool:
+    """Whether a study has examples and nothing else."""
+    return bool(keys.example) and keys.workload is None
+
+
 def build_objectives(keys: StudyKeys, file: str) -> tuple[Objective, ...]:
     """The objectives of a study.
 
     Raises:
         SpecError: an unknown metric, or a task's score without a goal.
     """
+    if not keys.objectives and alone(keys):
+        return ()
     if not keys.objectives:
         raise SpecError("a study asks for at least one objective", file=file, key="objectives")
     return tuple(_objective(name, given, keys, file) for name, given in keys.objectives.items())

@@ -112,6 +112,11 @@ class Results:
         unique = {field.name: field for field in fields}
         return pa.Table.from_pylist(records, schema=pa.schema(list(unique.values())))
 
+    def examples(self) -> tuple[Mapping[str, Any], ...]:
+        """What came out of the study's examples when it last ran, as JSON has it."""
+        found = self.store.about().get("examples", ())
+        return tuple(one for one in found if isinstance(one, Mapping)) if isinstance(found, list) else ()
+
     def effects(self) -> tuple[Outcome, ...]:
         """What became of the study's effects: the figure of each, and whether it is where it is expected."""
         from emu.studies.effects.read import table_of

@@ -71,6 +71,10 @@ def run_study(
     search = strategy_of(study)
     ready = check_search(study, search)
     store = Store.made(out, study.keys, study.name)
+    if study.workload is None:
+        store.write_points(points_table((), ()))
+        store.note(environment=_environment())
+        return _told(study, store, report)
     report(0, 0, "opening the workload")
     keys = SubjectKeys(workload=study.workload, inputs=study.inputs)
     subject = keys.open(download=download)
@@ -82,9 +86,17 @@ def run_study(
             points = run.round(asked, search.most)
             if search.listed is None:
                 search.tell([run.scored(one) for one in points])
+    return _told(study, store, report)
+
+
+def _told(study: Study, store: Store, report: Progress) -> Results:
+    """The results, with what they show of the study's effects and examples in `study.json`."""
     results = Results(store)
     if study.effects:
         store.note(effects=[one.plain() for one in results.effects()])
+    if study.examples:
+        report(0, 0, "working the examples")
+        store.note(examples=[one.check().plain() for one in study.examples])
     return results
 
 

@@ -28,14 +28,16 @@ class Study(Asked):
 
     folder: Path
     """what relative paths in it start from"""
-    workload: Workload | ModelKeys
+    workload: Workload | ModelKeys | None
+    """None: the study has examples alone"""
     accelerator: Mapping[str, Any]
     """the keys where every point starts, `extends` merged"""
     accelerator_name: str
 
     def points(self) -> Iterator[dict[str, Any]]:
         """Every point of the grid: a choice for each axis that applies."""
-        yield from grid(self.axes)
+        if self.has_points:
+            yield from grid(self.axes)
 
     def accelerator_keys(self, chosen: Chosen) -> dict[str, Any]:
         """The keys of a point's accelerator.

@@ -153,6 +153,8 @@ class View:
         Raises:
             SpecError: there is no such objective.
         """
+        if not self.asked.has_points:
+            return []
         first = self.objective(by)
         order = [first, *(one for one in self.asked.objectives if one.name != first.name)]
 

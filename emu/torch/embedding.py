@@ -3,6 +3,7 @@
 * The rows of a bag are loaded into the vector format, each times its weight if there are any, and added in the order of
   the bag by the unit's adder; a mean divides the sum by the number of rows. The padding index counts for nothing; an
   empty bag is +0. `max` only compares.
+* Under `[vector.embedding]` the table is quantised row by row (`emu.vector.rowwise`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 from emu.replaying.result import FallbackReason
 from emu.torch.tensors import FORMATS, to_array, to_tensor
 from emu.torch.vectors import with_gradient
+from emu.vector import embedding_bag as vector_bag
 
 if TYPE_CHECKING:
     from emu.torch.emulation import Emulation
@@ -42,6 +44,14 @@ def embedding_bag(emulation: Emulation, func: Any, args: Any, kwargs: Any) -> An
         if not emulation.selects(name):
             emulation.fall_back(name, "embedding_bag", FallbackReason.NOT_SELECTED)
             return func(*args, **kwargs)
+        if emulation.vector.embedding is not None:
+            sums = vector_bag(
+                to_array(weight), input.numpy(), None if offsets is None else offsets.numpy(), emulation.vector,
+                mode=mode, include_last_offset=include_last_offset, padding_idx=padding_idx,
+                per_sample_weights=None if per_sample_weights is None else to_array(per_sample_weights),
+            )  # fmt: skip
+            made = to_tensor(sums.astype(np.float32), weight.dtype)
+            return with_gradient(lambda: func(*args, **kwargs), made, weight, per_sample_weights)
         bags = _bags(input.numpy(), None if offsets is None else offsets.numpy(), include_last_offset)
         factors = None if per_sample_weights is None else to_array(per_sample_weights).ravel()
         skipped = None if padding_idx is None else padding_idx % weight.shape[0]

@@ -7,7 +7,10 @@
   its weight is one rounding into the vector format, before it is added.
 * A quantised table (`QuantisedRows`) has rows of integers with a scale and a bias each: q · scale, then + bias, one
   rounding each in the arithmetic's format. `unpack` opens rows that hold two 4-bit numbers a byte, the low half first.
-* The same in an ONNX model - Gather, then ReduceSum, ReduceMean or ReduceMax - gives the same bits.
+* Under `[vector.embedding]` a table of floats is quantised row by row, and sums and means are made of its codes
+  (`emu.vector.rowwise`). `max` then compares the dequantised rows in the vector format.
+* The same in an ONNX model - Gather, then ReduceSum, ReduceMean or ReduceMax - gives the same bits, but for
+  `[vector.embedding]`: a Gather says nothing of a table.
 
 Sources: PyTorch `EmbeddingBag` (its arguments and the empty bag); FBGEMM's row-wise quantised tables (their layout; its
 kernels fuse the multiplication and the additions, which is not modelled).
@@ -23,7 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from emu.accelerators.embedding import RowwiseEmbedding
 from emu.arithmetic.rounded import Arithmetic, Floats
+from emu.vector.rowwise import Rows, bag_sums, quantise_rows
 from emu.vector.unit import VectorUnit
 
 CHUNK_ELEMENTS = 1 << 21
@@ -120,13 +125,29 @@ def embedding_bag(
         rows, begin, end = rows[kept], before[begin], before[end]
         weights = None if weights is None else weights[kept]
     out = np.zeros((begin.size, width))
+    stored = None if isinstance(table, QuantisedRows) else unit.embedding
     for bags, places in _chunks(begin, end, width):
+        if stored is not None:
+            kept = None if weights is None else weights[places]
+            out[bags] = _of_codes(unit, quantise_rows(np.asarray(table)[rows[places]], stored), kept, stored, how)
+            continue
         found = table.rows(rows[places]) if isinstance(table, QuantisedRows) else table[rows[places]]
         x = unit.load(found)
         if weights is not None:
             x = unit.mul(x, unit.load(weights[places])[..., None])
         out[bags] = _pooled(unit, x, how)
     return out
+
+
+def _of_codes(
+    unit: VectorUnit, rows: Rows, weights: Floats | None, stored: RowwiseEmbedding, how: BagMode
+) -> Floats:  # fmt: skip
+    """[bags, width] from quantised rows [bags, rows, width]."""
+    if how is BagMode.MAX:
+        return _pooled(unit, unit.load(rows.dequantised()), how)
+    sums = bag_sums(rows, weights, stored)
+    total = unit.load(sums[0]) if len(sums) == 1 else unit.add(sums[0], sums[1])
+    return total if how is BagMode.SUM else unit.div(total, np.asarray(float(rows.codes.shape[1])))
 
 
 def _pooled(unit: VectorUnit, x: Floats, how: BagMode) -> Floats:

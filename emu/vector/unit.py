@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.accelerators.accelerator import Vector
+from emu.accelerators.embedding import RowwiseEmbedding
 from emu.arithmetic.rounded import Arithmetic, Floats
 from emu.functions import Function
 from emu.vector.functions import Functions
@@ -27,6 +28,8 @@ class VectorUnit:
     arithmetic: Arithmetic
     adder: Adder
     functions: Functions
+    embedding: RowwiseEmbedding | None = None
+    """how embedding tables are stored and added up; None: as values of the vector format"""
 
     @property
     def name(self) -> str:
@@ -94,4 +97,5 @@ def vector_unit(vector: Vector) -> VectorUnit:
         summing = Arithmetic(format=total.format, rounding=vector.rounding)
         adder = Adder(arithmetic=summing, order=total.order, width=total.width or 1)
     units: Mapping[Function, Any] = vector.functions
-    return VectorUnit(arithmetic=arithmetic, adder=adder, functions=Functions(arithmetic=arithmetic, units=units))
+    functions = Functions(arithmetic=arithmetic, units=units)
+    return VectorUnit(arithmetic=arithmetic, adder=adder, functions=functions, embedding=vector.embedding)

@@ -47,6 +47,7 @@ ENUMS = {
     emu.functions.enums: "Functions",
     emu.units.enums: "Units",
     emu.schemes.enums: "Accelerators",
+    emu.accelerators.embedding: "Accelerators",
     emu.accelerators.epilogue: "Accelerators",
     emu.accelerators.keys: "Accelerators",
     emu.accelerators.plan: "Accelerators",

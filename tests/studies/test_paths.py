@@ -115,8 +115,8 @@ def test_a_variant_is_not_as_well_proven():
 
 def test_a_scheme_is_reached_through_its_name():
     loaded = varied({"matrix.activations.scheme.step.1.rounding": "toward_zero"})
-    assert loaded.matrix.activations.scheme.encoder.rounding.value == "toward_zero"
-    assert loaded.matrix.weights.scheme.encoder.rounding.value == "ties_to_even"
+    assert loaded.matrix.activations.scheme.steps[1].rounding.value == "toward_zero"
+    assert loaded.matrix.weights.scheme.steps[1].rounding.value == "ties_to_even"
 
 
 def test_a_format_is_reached_through_its_name():

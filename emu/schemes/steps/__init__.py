@@ -6,6 +6,8 @@ from emu.schemes.enums import StepKind
 from emu.schemes.steps.block import BlockKeys
 from emu.schemes.steps.clip import ClipKeys
 from emu.schemes.steps.encode import EncodeKeys
+from emu.schemes.steps.encode_fma import EncodeFmaKeys
+from emu.schemes.steps.gptq import GptqKeys
 from emu.schemes.steps.keys import StepKeys
 from emu.schemes.steps.round import RoundKeys
 from emu.schemes.steps.scale import ScaleKeys
@@ -15,6 +17,8 @@ STEPS: dict[StepKind, type[StepKeys]] = {
     StepKind.ROUND: RoundKeys,
     StepKind.SCALE: ScaleKeys,
     StepKind.ENCODE: EncodeKeys,
+    StepKind.ENCODE_FMA: EncodeFmaKeys,
+    StepKind.GPTQ: GptqKeys,
     StepKind.BLOCK: BlockKeys,
 }
 """The keys of every kind of step."""

@@ -79,8 +79,16 @@ class ScaleKeys(StepKeys, frozen=True, kw_only=True):
     lowest: Annotated[Positive | None, means("of `mse`: the first candidate, as a fraction", default="0.01")] = None
     highest: Annotated[Positive | None, means("of `mse`: the last candidate, as a fraction", default="1")] = None
 
-    def build(self, place: Place) -> ScaleStep:
+    def build(self, place: Place) -> Step:
         """The step."""
+        return self.scale_step(place)
+
+    def scale_step(self, place: Place) -> ScaleStep:
+        """What chooses the scale.
+
+        Raises:
+            SpecError: keys that contradict each other.
+        """
         if self.symmetric and self.rule is ScaleRule.MINMAX:
             raise place.error("rule", "has a meaning with `symmetric = false` alone", self.rule.value, ("absmax",))
         if not self.symmetric and self.rule in (ScaleRule.MEAN_ABS, ScaleRule.BOUND, ScaleRule.GIVEN):

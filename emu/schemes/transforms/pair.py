@@ -59,6 +59,8 @@ class Pair:
     """from values in x's shape to what they are after the layer's own activation scheme, as values"""
     quantised_w: Quantiser | None = None
     """from values in w's shape to what they are after the layer's own weight scheme, as values"""
+    ranges: Float32 | None = None
+    """in x's shape: what the scales of x are chosen from; None: x"""
     linear: bool = True
     """x and w are the operands of a matrix product: every channel is one k"""
     scale_of_x: Callable[[], Fixed | None] | None = None
@@ -85,6 +87,19 @@ class Pair:
         """A vector over channels as [G, K, 1], broadcastable to w."""
         taken: NDArray[Any] = vector[self.channel_of_k][..., None]
         return taken
+
+    @property
+    def k_of_channel(self) -> NDArray[np.intp]:
+        """[G, C, T]: the rows of w that read each of a group's C channels, in the order of K."""
+        groups, k = self.channel_of_k.shape
+        order = np.argsort(self.channel_of_k, axis=1, kind="stable")
+        return order.reshape(groups, len(np.unique(self.channel_of_k[0])), -1) if k else order[..., None]
+
+    @property
+    def channels_of_group(self) -> NDArray[np.intp]:
+        """[G, C]: the channels of each group, ascending."""
+        first = self.k_of_channel[..., 0]
+        return np.take_along_axis(self.channel_of_k, first, axis=1)
 
     def by_channel(self) -> Float32:
         """x as [elements, channels]."""

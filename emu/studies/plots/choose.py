@@ -82,6 +82,8 @@ def first_objective(view: View) -> Objective:
 
 def every_plot(view: View, palette: Palette) -> list[Drawn]:
     """All plots that a study has by itself, the most telling first."""
+    if not view.asked.has_points:
+        return []
     out: list[Drawn | None] = []
     x, first = main_axis(view), first_objective(view)
     cost = cost_of(view, first)
@@ -112,6 +114,8 @@ def one_plot(
     Raises:
         SpecError: names of nothing, or a plot that the study does not have.
     """
+    if not view.asked.has_points:
+        raise SpecError("the study has examples alone: there is nothing to draw")
     chosen = view.objective(objective) if objective else first_objective(view)
     other = view.objective(cost) if cost else cost_of(view, chosen)
     given = [name if name == LAYER and LAYER not in view.names else view.axis(name) for name in axes]

@@ -2,7 +2,7 @@
 
 * A point of a line is the median of the study's points that have both values; the note says so where that matters.
 * Of many layers, the worst ones have colours, all others are grey.
-* Dashed lines are constraints.
+* Dashed lines are constraints. Dotted lines join values that have no order.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def lines_plot(view: View, palette: Palette, objective: Objective, x: str, by: s
     fig, ax = canvas(palette, height=4.6)
     places = Places.of(view.labels(x), view.numbers(x))
     for label, middles in lines.items():
-        _line(ax, places, middles, paint[label], shapes[label], None if by is None else cut(label, LABEL))
+        _line(
+            ax, places, middles, paint[label], shapes[label], None if by is None else cut(label, LABEL),
+            ordered=view.ordered(x),
+        )  # fmt: skip
     notes = _finish(ax, view, palette, objective, places)
     if notes is None:
         return None
@@ -88,9 +91,9 @@ def layer_lines_plot(view: View, palette: Palette, objective: Objective, x: str)
     places = Places.of(view.labels(x), view.numbers(x))
     for layer, line in lines.items():
         if layer not in named:
-            _line(ax, places, line, palette.muted, "", None, alpha=0.35)
+            _line(ax, places, line, palette.muted, "", None, alpha=0.35, ordered=view.ordered(x))
     for layer in named:
-        _line(ax, places, lines[layer], paint[layer], shapes[layer], short[layer])
+        _line(ax, places, lines[layer], paint[layer], shapes[layer], short[layer], ordered=view.ordered(x))
     notes = _finish(ax, view, palette, objective, places)
     if notes is None:
         return None
@@ -102,13 +105,14 @@ def layer_lines_plot(view: View, palette: Palette, objective: Objective, x: str)
 
 
 def _line(
-    ax: Axes, places: Places, line: Line, colour: str, marker: str, label: str | None, alpha: float = 1.0
-) -> None:
+    ax: Axes, places: Places, line: Line, colour: str, marker: str, label: str | None, alpha: float = 1.0,
+    *, ordered: bool = True,
+) -> None:  # fmt: skip
     ends = [(places.by_label[key], line[key]) for key in places.by_label if math.isfinite(line.get(key, math.nan))]
     ends.sort()
     ax.plot(
-        [x for x, _ in ends], [y for _, y in ends], color=colour, marker=marker, markersize=5, linewidth=1.4,
-        alpha=alpha, label=label,
+        [x for x, _ in ends], [y for _, y in ends], color=colour, marker=marker, markersize=5,
+        linewidth=1.4 if ordered else 0.7, linestyle="-" if ordered else ":", alpha=alpha, label=label,
     )  # fmt: skip
 
 

@@ -128,10 +128,15 @@ def markers(labels: Sequence[str]) -> dict[str, str]:
 
 def set_scale(ax: Axes, side: str, objective: Objective, values: Sequence[float]) -> None:
     """A logarithmic axis for a metric that spreads over decades."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     known = [value for value in values if math.isfinite(value)]
     wide = bool(known) and min(known) > 0 and math.log10(max(known) / min(known)) > DECADES
     if wide and words_of(objective).unit != "dB":
         (ax.set_xscale if side == "x" else ax.set_yscale)("log")
+        axis = ax.xaxis if side == "x" else ax.yaxis
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # the usual one writes mathematics
+        axis.set_minor_formatter(NullFormatter())
 
 
 def constraint_lines(

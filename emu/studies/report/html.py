@@ -43,7 +43,7 @@ def write_report(path: Path, view: View) -> None:
 
 def write_page(path: Path, view: View, plots: Sequence[Drawn]) -> None:
     """Write a page with plots alone."""
-    nothing = dict.fromkeys(("cards", "question", "effects", "tables", "points", "failures", "provenance"))
+    nothing = dict.fromkeys(("cards", "question", "effects", "examples", "tables", "points", "failures", "provenance"))
     _write(path, _fill(view, plots, **nothing))
 
 
@@ -54,6 +54,7 @@ def render(view: View) -> str:
         every_plot(view, PAGE),
         cards=cards(view),
         effects=_effects(view),
+        examples=view.results.examples(),
         question=_question(view.asked, view.results.store.about()),
         tables=[one for one in (found_points(view), best_points(view)) if one is not None],
         points=all_points(view),
@@ -123,7 +124,8 @@ def _subject(asked: Asked) -> str:
     """What it runs on, as the study names it."""
     given = asked.keys.get("workload")
     if isinstance(given, Mapping):
-        given = given.get("model") or given.get("name")
+        model = given.get("model")  # a file, or the table of a workload that stands in place
+        given = model if isinstance(model, str) else given.get("name") or given.get("extends")
     return Path(given).name if isinstance(given, str) else ""
 
 

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,10 @@ from emu.spec import builtin_names
 from emu.studies.effects.words import expected_words, figure_words
 from emu.studies.load import load_study
 from emu.studies.study import Study
+from emu.studies.vocabulary import Verdict
 from emu.workloads.fetch import NotFetchedError
+
+SHOWN = Verdict.SHOWN.value
 
 
 class State(Vocabulary):
@@ -65,13 +68,19 @@ class Checked:
         """As JSON has it."""
         return {
             "study": self.name, "state": self.state.value, "seconds": round(self.seconds, 3),
-            **({"reason": self.reason} if self.reason else {}), "effects": [line.plain for line in self.lines],
+            **({"reason": self.reason} if self.reason else {}),
+            "effects": [line.plain for line in self.lines if "verdict" in line.plain],
+            "examples": [line.plain for line in self.lines if "verdict" not in line.plain],
         }  # fmt: skip
 
 
 def names() -> tuple[str, ...]:
     """The built-in studies that say what they show."""
-    return tuple(name for name in builtin_names("studies") if load_study(name, quick=True).effects)
+    return tuple(name for name in builtin_names("studies") if _says(load_study(name, quick=True)))
+
+
+def _says(study: Study) -> bool:
+    return bool(study.effects or study.examples)
 
 
 def check(
@@ -92,10 +101,12 @@ def check(
     start = perf_counter()
     try:
         study = load_study(name, quick=True)
+        if not _says(study):
+            return Checked(name=name, state=State.ERROR, reason="it has no effect and no example: nothing to check")
         with TemporaryDirectory(prefix="emu-study-") as folder:
             place = Path(folder) if out is None else out / study.name
             results = study.run(place, progress=progress, download=not offline)
-            lines = tuple(_line(study, one) for one in results.effects())
+            lines = (*(_line(study, one) for one in results.effects()), *map(_of_example, results.examples()))
     except NotFetchedError as error:
         return Checked(name=name, state=State.SKIPPED, reason=str(error))
     except (EmuError, ImportError, OSError, ValueError) as error:
@@ -104,6 +115,14 @@ def check(
     good = all(line.as_stated for line in lines)
     state = State.PASSED if good else State.DIFFERENT
     return Checked(name=name, state=state, lines=lines, seconds=perf_counter() - start)
+
+
+def _of_example(one: Mapping[str, Any]) -> Line:
+    right = bool(one["as_stated"])
+    return Line(
+        name=str(one["name"]), figure=str(one["found"]), expected=f"= {one['expected']}" if one["expected"] else "–",
+        verdict=SHOWN if right else "wrong", as_stated=right, detail=str(one.get("problem", "")), plain=dict(one),
+    )  # fmt: skip
 
 
 def _line(study: Study, one: Any) -> Line:

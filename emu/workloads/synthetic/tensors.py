@@ -58,8 +58,8 @@ class Tensor:
         Raises:
             SpecError: they leave float32, or the format.
         """
-        x = self.keys.mean + self.keys.scale * _drawn(self.keys, Stream.CALIBRATION if calibration else 0)
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            x = self.keys.mean + self.keys.scale * _drawn(self.keys, Stream.CALIBRATION if calibration else 0)
             for change in self.changes:
                 x = change.apply(x)
             out = x.astype(np.float32)

@@ -83,6 +83,8 @@ def test_softmax_and_layer_norm_are_along_an_axis():
     right = (x - x.mean(axis=1, keepdims=True)) / x.std(axis=1, keepdims=True)
     assert np.allclose(y, right, rtol=1e-4, atol=1e-5)
     assert not drawn(shape=[2, 5], distribution="constant", change=[{"op": "layer_norm"}]).any()
+    whole = {**PLAIN, "change": [{"op": "layer_norm"}]}
+    assert np.array_equal(*(drawn(**whole, scale=scale) for scale in (1.0, 2.0**1000)))
 
 
 def test_changes_are_done_in_order():

@@ -138,6 +138,9 @@ def test_scale_and_mean_come_before_the_format():
         ({"distribution": "normal", "seed": 1, "format": "float9"}, "format", "unknown"),
         ({"distribution": "constant", "scale": 1e39}, "", "not finite"),
         ({"distribution": "constant", "scale": math.nan}, "", "not finite"),
+        ({"distribution": "normal", "seed": 1, "scale": 1.7e308, "mean": 1.7e308}, "", "not finite"),
+        ({"distribution": "lognormal", "seed": 1, "sigma": math.inf}, "", "not finite"),
+        ({"distribution": "normal", "seed": 1, "change": [{"op": "clamp", "low": math.nan}]}, "", "not finite"),
         ({"distribution": "constant", "scale": 1e6, "format": "float16"}, "format", "does not fit float16"),
     ],
 )

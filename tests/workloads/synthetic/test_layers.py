@@ -13,7 +13,9 @@ from emu.errors import ModelError, SpecError
 from emu.studies import load_study
 from emu.studies.check import check_points
 from emu.studies.crate import Crate
+from emu.studies.report import write_report
 from emu.studies.subject import SubjectKeys
+from emu.studies.view import View
 from emu.workloads import fetch
 from emu.workloads.load import load_workload
 from emu.workloads.run import Opened, run_isolated, run_propagated
@@ -189,6 +191,20 @@ def test_a_study_tells_layers_apart_and_needs_no_files(tmp_path, monkeypatch):
     assert all(one["below"] > one["planted"] + 3 for one in records)
     again = study.run(tmp_path / "processes", workers=2).points().to_pylist()
     assert again == records
+
+
+def test_a_workload_may_stand_in_a_study_and_has_its_name_in_the_report(tmp_path):
+    study = {
+        "name": "inline", "accelerator": "int8-int32", "objectives": {"error": "sqnr"},
+        "axes": {"matrix.activations.per": ["tensor", "token"]},
+        "workload": {"extends": "planted-outliers", "name": "other numbers", "tensor": {"weights": {"seed": 8}}},
+    }  # fmt: skip
+    results = load_study(study).run(tmp_path / "study")
+    write_report(tmp_path / "report.html", View(results))
+    assert "other numbers" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    there = load_study({**study, "workload": "planted-outliers"}).run(tmp_path / "there")
+    numbers = [[one["error"] for one in each.points().to_pylist()] for each in (results, there)]
+    assert numbers[0] != numbers[1]
 
 
 def test_a_worker_elsewhere_opens_the_same_subject():

@@ -59,5 +59,7 @@ class LayerNormKeys(AlongKeys, frozen=True, kw_only=True):
         """Mean 0 and variance 1 along the axis; what is constant along it becomes zeros."""
         size = x.shape[self.axis]
         centred = x - elementary.total(x, self.axis) / size
+        largest = np.frexp(np.abs(centred).max(axis=self.axis, keepdims=True))[1]
+        centred = np.ldexp(centred, -largest)  # exact, and no square overflows
         deviation = np.sqrt(elementary.total(centred * centred, self.axis) / size)
         return np.asarray(np.divide(centred, deviation, out=np.zeros_like(centred), where=deviation != 0))
