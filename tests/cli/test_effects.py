@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,6 @@ def test_offline_skips_what_is_not_here(tmp_path, capsys, monkeypatch, study):
     assert "skipped: " in capsys.readouterr().out
     assert run(["verify", "studies", str(path), study(WIDER), "--offline"]) == 0
     assert "1 as stated, 1 skipped" in capsys.readouterr().out
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # without --offline it is a failure
+    assert run(["verify", "studies", str(path), study(WIDER)]) == 1
+    assert re.search(r"^error: .*far\.toml: .*could not be downloaded", capsys.readouterr().out, re.MULTILINE)
