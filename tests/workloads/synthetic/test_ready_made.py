@@ -71,7 +71,7 @@ def test_a_workload_says_what_it_is(name):
 
 
 @pytest.mark.parametrize("name", ["lognormal", "laplace", "normal"])
-def test_radix_4_has_its_least_error_at_a_threshold_of_one_and_a_sixth(name):
+def test_radix_4_has_its_least_error_at_thresholds_divided_by_1_6(name):
     x, identity = drawn("three-distributions", name)
     assert np.array_equal(identity, np.eye(100))
     errors = {}
