@@ -39,6 +39,8 @@ class Task(ABC, Generic[A]):
 
     repeats: ClassVar[bool] = True
     """whether the model runs more than once, so that quantised weights are worth keeping"""
+    calibrates: ClassVar[bool] = False
+    """whether it has other inputs of the same kind, from which static ranges may be chosen"""
     inputs: str
     """what the inputs are, in words"""
     size: int
@@ -53,6 +55,10 @@ class Task(ABC, Generic[A]):
             limit: how many inputs at most.
             recordings: a folder under the system's shared data, or empty.
         """
+
+    def calibration(self) -> dict[str, NDArray[Any]] | None:
+        """Inputs of the model that are none of the task's own; None: there are none."""
+        return None
 
     @abstractmethod
     def answer(self, forward: Forward, tick: Tick) -> A:
