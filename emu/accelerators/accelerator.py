@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from emu.accelerators.embedding import RowwiseEmbedding
-from emu.accelerators.keys import FallbackOps, SumOrder
+from emu.accelerators.keys import Deviation, FallbackOps, SumOrder
 from emu.accelerators.plan import LayerPlan, Pass
+from emu.accelerators.training import Training
 from emu.errors import SpecError
 from emu.formats import Format, Rounding
 from emu.functions import Function, FunctionUnit
@@ -60,6 +61,8 @@ class Vector:
     """None: a chain in `format`"""
     functions: Mapping[Function, FunctionUnit]
     """units that compute a function; others are correctly rounded"""
+    norm: Deviation = Deviation.L2
+    """what norms divide by"""
     embedding: RowwiseEmbedding | None = None
     """None: tables are of the vector format"""
 
@@ -73,6 +76,7 @@ class Accelerator:
     rules: tuple[Rule, ...]
     vector: Vector | None
     fallback: FallbackOps
+    training: Training
     spec_hash: str
     """hash of what it computes; see `emu.accelerators.identity`"""
     doc: str = ""

@@ -1,7 +1,7 @@
 """What an accelerator computes, as a plain structure for its hash.
 
 * Units by their own hash; schemes by their steps; formats by the fields that say what their codes mean.
-* What only training needs (gradients, the pass of a rule) is there only where the accelerator says it.
+* What only training needs (gradients, the pass of a rule, `[training]`) is there only where the accelerator says it.
 * Names, prose and paths are left out: a copy in another folder is the same accelerator, and an edit of a scheme's or
   a format's file is another one.
 """
@@ -14,14 +14,21 @@ from typing import Any
 from emu.accelerators.accelerator import Rule, Vector
 from emu.accelerators.embedding import RowwiseEmbedding
 from emu.accelerators.epilogue import Epilogue
-from emu.accelerators.keys import FallbackOps
+from emu.accelerators.keys import Deviation, FallbackOps
 from emu.accelerators.plan import LayerPlan, PlannedTransform
+from emu.accelerators.training import Training
 from emu.formats import Format
 from emu.schemes import Assignment
 from emu.spec import spec_hash
 
 
-def accelerator_hash(matrix: LayerPlan, rules: tuple[Rule, ...], vector: Vector | None, fallback: FallbackOps) -> str:
+def accelerator_hash(
+    matrix: LayerPlan,
+    rules: tuple[Rule, ...],
+    vector: Vector | None,
+    fallback: FallbackOps,
+    training: Training | None = None,
+) -> str:
     """SHA-256 (hex) of everything that decides a bit, or whether a model is run at all."""
     return spec_hash(
         {
@@ -29,6 +36,7 @@ def accelerator_hash(matrix: LayerPlan, rules: tuple[Rule, ...], vector: Vector 
             "rules": [_rule(rule) for rule in rules],
             "vector": None if vector is None else _vector(vector),
             "fallback": fallback.value,
+            **({} if training is None else {"training": training.key}),
         }
     )
 
@@ -92,6 +100,7 @@ def _vector(vector: Vector) -> list[Any]:
         vector.rounding.value,
         {name.value: unit.key for name, unit in vector.functions.items()},
         None if total is None else [total.order.value, _format(total.format), total.width],
+        *([] if vector.norm is Deviation.L2 else [vector.norm.value]),
         *([] if vector.embedding is None else [_embedding(vector.embedding)]),
     ]
 

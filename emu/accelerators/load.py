@@ -34,6 +34,7 @@ from emu.accelerators.keys import (
     WeightKeys,
 )
 from emu.accelerators.plan import BiasPlacement, LayerPlan, OutputCast, PlannedTransform
+from emu.accelerators.training import TrainingKeys, training_of
 from emu.errors import SpecError
 from emu.formats import Format, Rounding, load_format
 from emu.formats.cast import check_cast
@@ -76,9 +77,12 @@ def load_accelerator(spec: str | Path | Mapping[str, Any] | Accelerator) -> Acce
     )
     vector = None if keys.vector is None else resolver.vector(keys.vector)
     fallback = keys.fallback.ops
+    training = training_of(keys.training or TrainingKeys(), source.label)
+    of_training = None if keys.training is None else training
     return Accelerator(
         name=keys.name or source.stem, matrix=matrix, rules=rules,
-        vector=vector, fallback=fallback, spec_hash=accelerator_hash(matrix, rules, vector, fallback),
+        vector=vector, fallback=fallback, training=training,
+        spec_hash=accelerator_hash(matrix, rules, vector, fallback, of_training),
         doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
     )  # fmt: skip
 
@@ -114,11 +118,16 @@ class _Resolver:
         transforms = tuple(
             self.transform(one, keys, f"{key}.transform[{index}]") for index, one in enumerate(keys.transform)
         )
+        gradients = None if keys.gradients is None else self.gradients(keys.gradients, f"{key}.gradients")
+        for one in (activations, weights, gradients):
+            if one is not None and one.scheme.stochastic and keys.seed is None:
+                reason = f"scheme {one.scheme.name!r} rounds stochastically and needs a seed"
+                raise self.error(f"{key}.seed", reason)
         plan = LayerPlan(
             unit=unit,
             activations=activations,
             weights=weights,
-            gradients=None if keys.gradients is None else self.gradients(keys.gradients, f"{key}.gradients"),
+            gradients=gradients,
             output=self.output(keys.output, f"{key}.output"),
             epilogue=self.epilogue(keys.epilogue, f"{key}.epilogue"),
             bias=keys.bias,
@@ -177,8 +186,6 @@ class _Resolver:
 
     def gradients(self, keys: GradientKeys, key: str) -> Assignment:
         """The assignment of gradients."""
-        if keys.per is Granularity.CHANNEL:
-            raise self.error(f"{key}.per", "of gradients", keys.per.value, ("tensor", "token"))
         return Assignment(scheme=self.scheme(keys.scheme, f"{key}.scheme"), per=keys.per)
 
     def weights(self, keys: WeightKeys, key: str) -> Assignment:
@@ -246,7 +253,9 @@ class _Resolver:
         functions = dict(self.function(name, spec) for name, spec in keys.functions.items())
         fmt = self.vector_format(keys.format, "vector.format")
         embedding = None if keys.embedding is None else self.embedding(keys.embedding)
-        return Vector(format=fmt, rounding=keys.rounding, sum=total, functions=functions, embedding=embedding)
+        return Vector(
+            format=fmt, rounding=keys.rounding, sum=total, functions=functions, embedding=embedding, norm=keys.norm
+        )
 
     def embedding(self, keys: EmbeddingKeys) -> RowwiseEmbedding:
         """Tables quantised row by row."""

@@ -116,6 +116,12 @@ class LayerPlan:
         )
 
     @property
+    def stochastic(self) -> bool:
+        """Whether the unit or a scheme draws random bits: `seed` is then there."""
+        every = (self.activations, self.weights, self.gradients)
+        return self.unit.form.stochastic or any(one is not None and one.scheme.stochastic for one in every)
+
+    @property
     def keeps_weights(self) -> bool:
         """Whether weights become the same codes whatever the activations are."""
         moving = any(one.transform.looks and one.range is Range.DYNAMIC for one in self.transforms)

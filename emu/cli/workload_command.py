@@ -47,7 +47,7 @@ def list_workloads() -> None:
 
     every = [load_workload(name) for name in workload_names()]
     rows = [
-        (one.name, "–" if one.task is None else one.task.value, one.licence or "–", one.package or "drawn", one.doc)
+        (one.name, "–" if one.task is None else one.task.value, one.licence or "–", _package(one), one.doc)
         for one in every
     ]
     output().print(_table(("name", "task", "licence", "package", "what it is"), rows))
@@ -72,6 +72,10 @@ def show(name: str) -> None:
     output().print(_table(("", ""), rows, headings=False))
 
 
+def _package(one: Workload) -> str:
+    return one.package or ("drawn" if one.is_synthetic else "–")
+
+
 def _drawn(one: Workload) -> Iterator[tuple[str, str]]:
     """The lines of a synthetic workload."""
     from emu.workloads.synthetic.words import layer_words
@@ -81,9 +85,12 @@ def _drawn(one: Workload) -> Iterator[tuple[str, str]]:
 
 def _filed(one: Workload, task: TaskKind) -> Iterator[tuple[str, str]]:
     """The lines of a workload that has files."""
+    from msgspec import to_builtins
+
     from emu.language.members import meanings
 
-    yield from [("licence", one.licence), ("package", one.package)]
+    if one.package:
+        yield from [("licence", one.licence), ("package", one.package)]
     yield from (("fixed input", f"{key} = {value}") for key, value in one.model.fixed.items())
     yield "task", f"{task.value}: {meanings(type(task))[task.value]}"
     yield "inputs", f"{one.limit} unless told otherwise"
@@ -91,7 +98,10 @@ def _filed(one: Workload, task: TaskKind) -> Iterator[tuple[str, str]]:
     if one.recordings:
         yield "recordings", one.recordings
     yield from ((f"file {role}", f"{file.member}, SHA-256 {file.sha256}") for role, file in one.files.items())
-    yield "licence text", one.licence_member
+    if one.training is not None:
+        yield from ((key, str(value)) for key, value in to_builtins(one.training).items())
+    if one.licence_member:
+        yield "licence text", one.licence_member
 
 
 @command.command()
@@ -137,6 +147,8 @@ def run(
     mode = mode or ("isolated" if one.task is None else "propagated")
     if mode != "isolated" and one.task is None:
         raise click.UsageError(f"{one.name} is synthetic, it has no task to answer: only --mode isolated runs it")
+    if mode == "isolated" and one.training is not None:
+        raise click.UsageError(f"{one.name} is trained: it has no layers to replay, only a task")
     if mode == "isolated" and not chosen:
         raise click.UsageError("isolated mode needs --accelerator")
     if out is not None:
@@ -144,7 +156,7 @@ def run(
 
         check_folder(out)
     console = messages()
-    about = f"{one.package}, licence {one.licence}" if one.package else "drawn, nothing is fetched"
+    about = f"{one.package}, licence {one.licence}" if one.package else "nothing is fetched"
     console.print(f"{one.name}: {about}", soft_wrap=True)
     with LayerProgress(console) as bar:
         bar(0, 1, "fetching and building")

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from emu.accelerators import keys as accelerators
+from emu.accelerators import training
 from emu.errors import SpecError
 from emu.formats import spec as formats
 from emu.formats.blocks.spec import BlockKeys
@@ -23,6 +24,7 @@ from emu.spec.about import AboutKeys
 from emu.studies import keys as studies
 from emu.studies.effects import keys as effects
 from emu.studies.examples import keys as examples
+from emu.training import keys as trained
 from emu.units import family
 from emu.units import spec as units
 from emu.workloads import keys as workloads
@@ -97,9 +99,14 @@ TABLES = {
     "accelerator.embedding": Table(of=(accelerators.EmbeddingKeys,)),
     "accelerator.sum": Table(of=(accelerators.SumKeys,)),
     "accelerator.fallback": Table(of=(accelerators.FallbackKeys,)),
+    "accelerator.training": Table(of=(training.TrainingKeys,)),
+    "accelerator.training.update": Table(of=(training.UpdateKeys,)),
+    "accelerator.training.grad_scale": Table(of=(training.GradScaleKeys,)),
+    "accelerator.training.clip": Table(of=(training.ClipKeys,)),
     "workload": Table(of=(workloads.WorkloadKeys,), about=True),
     "workload.model": Table(of=(workloads.ModelKeys,)),
     "workload.file": Table(of=(workloads.FileKeys,)),
+    "workload.training": Table(of=(trained.RunKeys,)),
     "workload.tensor": Table(of=(synthetic.TensorKeys,)),
     "workload.layer": Table(of=(synthetic.LayerKeys,)),
     "study": Table(of=(studies.StudyKeys,), about=True),

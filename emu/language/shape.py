@@ -222,7 +222,8 @@ class Builder:
             case EnumType(cls=vocabulary):
                 return _vocabulary(vocabulary, refused)
             case LiteralType(values=values):
-                return {"type": "string", "enum": [value for value in values if value != ""]}
+                whole = all(isinstance(value, int) for value in values)
+                return {"type": "integer" if whole else "string", "enum": [value for value in values if value != ""]}
             case VarTupleType(item_type=AnyType()):
                 return {"type": "array"} | _limits(kind)
             case VarTupleType(item_type=item):
@@ -266,7 +267,7 @@ _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
     "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
     "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
-    "emu.studies.effects.keys": "study",
+    "emu.studies.effects.keys": "study", "emu.accelerators.training": "training", "emu.training.keys": "training",
     "emu.studies.examples.keys": "study",
 }  # fmt: skip
 _PACKAGES = {

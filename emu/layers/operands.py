@@ -12,6 +12,7 @@
 
 * A unit that takes block scales gets them. Of a scheme without blocks and groups the scale is repeated for every block,
   as codes of the unit's scale format, and left out of the epilogue.
+* Stochastic encoders take the plan's seed, that of B with its last bit turned over.
 * Zero points go to the unit's run-time zero points.
 * Where zeros of a padding have no one zero point (per token, per channel), padding is made part of the source first.
 """
@@ -225,7 +226,7 @@ def _target_of_columns(lowered: Lowered, plan: LayerPlan, static: Static = AT_HA
         k_axis=COLUMN_AXIS,
         group=scale.block if grouped and scale is not None else None,
         partner=lambda: _rows_of(lowered),
-        seed=plan.seed,
+        seed=None if plan.seed is None else plan.seed ^ 1,
     )
 
 
@@ -289,12 +290,16 @@ def _side(made: Quantised, assignment: Assignment, scale: PerBlock | None, opera
         )  # fmt: skip
     if scale is None:
         of_epilogue = made.scale if assignment.scheme.scales else None
+        if of_epilogue is not None and made.outer is not None:
+            of_epilogue = of_epilogue * made.outer
         return Side(codes=made.codes, epilogue_scale=of_epilogue, unit_scale=None, beyond=made.beyond, zero=zero)
     shape = list(made.codes.shape)
     shape[axis] = scale.blocks(made.codes.shape[axis])
     scales = scale.format.encode(made.scale, Rounding.TIES_TO_EVEN, Overflow.SATURATE)
     unit_scale = np.broadcast_to(scales, shape)
-    return Side(codes=made.codes, epilogue_scale=None, unit_scale=unit_scale, beyond=made.beyond, zero=zero)
+    return Side(
+        codes=made.codes, epilogue_scale=made.outer, unit_scale=unit_scale, beyond=made.beyond, zero=zero
+    )  # fmt: skip
 
 
 def requantised_source(lowered: Lowered, plan: LayerPlan) -> Float32:
@@ -344,6 +349,8 @@ def _values(made: Quantised, operand: Operand, scale: PerBlock | None, axis: int
     """(code - zero) · scale, in float64 and rounded once."""
     values = operand.format.decode(made.codes)
     zero, scales = made.zero, made.scale.astype(np.float64)
+    if made.outer is not None:
+        scales = scales * made.outer
     if made.block_scales is not None:
         assert scale is not None
         k, size = values.shape[axis], scale.block or values.shape[axis]

@@ -18,10 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.arithmetic.random import Philox
 from emu.errors import FormatError
 from emu.formats import EventKind, Format, Overflow, Rounding, load_format
 from emu.formats.cast import Cast, check_cast
 from emu.formats.codes import as_codes, smallest
+from emu.formats.draws import draws_of
 from emu.formats.fast.encode import encode as fast_encode
 from emu.formats.native import cast_codes, is_there
 
@@ -45,16 +47,17 @@ class OutOfRange:
 
 
 def cast_tensor(
-    x: Float32, fmt: Format, rounding: Rounding, overflow: Overflow | None, name: str
+    x: Float32, fmt: Format, rounding: Rounding, overflow: Overflow | None, name: str, random: Philox | None = None
 ) -> tuple[NDArray[Any], OutOfRange]:
     """Codes of float32 values.
 
     Args:
         x: values of any shape.
         fmt: the target.
-        rounding: of the cast; not stochastic.
+        rounding: of the cast.
         overflow: None is the format's own (integers saturate).
         name: the tensor, for the error message.
+        random: of stochastic rounding; the element's place in x is the counter.
 
     Raises:
         FormatError: NaN, and the format has none.
@@ -65,8 +68,10 @@ def cast_tensor(
         raise FormatError(f"tensor {name!r} holds NaN ({count} of {x.size} elements), and {fmt.name} has none")
     if overflow is None and fmt.is_integral:
         overflow = Overflow.SATURATE
-    how = check_cast(fmt, rounding=rounding, overflow=overflow)
+    how = check_cast(fmt, rounding=rounding, overflow=overflow, sr_bits=None if random is None else random.bits)
     values = np.asarray(x, np.float32, order="C")
+    if random is not None:
+        return _counted(values, how, draws_of(random, how, values.shape))
     quick = None if rounding is Rounding.JAMMING or not is_there() else fast_encode(values, how)
     if quick is None:
         return _counted(values, how)
@@ -94,11 +99,11 @@ def _top(fmt: Format) -> np.float32:
     return np.nextafter(top, np.float32(0)) if beyond else top
 
 
-def _counted(x: Float32, how: Cast) -> tuple[NDArray[Any], OutOfRange]:
+def _counted(x: Float32, how: Cast, draws: NDArray[np.uint64] | None = None) -> tuple[NDArray[Any], OutOfRange]:
     """Codes of float32 values, and how many left the range, by the kernel that tells the events of each."""
     source = load_format("float32")
     words = as_codes(x.view(np.uint32), source)
-    codes, masks = cast_codes(words, source, how, want_masks=True, default_nan=True)
+    codes, masks = cast_codes(words, source, how, draws=draws, want_masks=True, default_nan=True)
     assert masks is not None  # asked for
     clamped = masks & EventKind.SATURATED.bit != 0
     saturated = int(np.count_nonzero(clamped))

@@ -65,6 +65,8 @@ class Draft:
     values: Float32
     scale: Float32 | None = None
     """None is 1"""
+    outer: Float32 | None = None
+    """0-D: the part of `scale` that is left to the epilogue where the unit applies the rest; None is 1"""
     zero: Integers | None = None
     """the code that stands for 0, where the format is of integers; None is 0, and symmetric"""
     inverse: Float32 | None = None
@@ -88,9 +90,17 @@ class Step:
     looks: ClassVar[bool] = False
     """what it does to weights depends on the activations (`Target.partner`): another thing for other data"""
 
+    spans: ClassVar[bool] = False
+    """one scale depends on what others cover: not for groups along K, of which a layer quantises some at a time"""
+
     @property
     def asymmetric(self) -> bool:
         """Whether it makes zero points."""
+        return False
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws random bits (`Target.seed`)."""
         return False
 
     @property
@@ -123,3 +133,5 @@ class Quantised:
     """codes of the scales of blocks along K; None: the scheme has none"""
     zero: Integers | None = None
     """value ≈ (code - zero) · scale, shaped as the scale, or as the blocks' scales; None: 0"""
+    outer: Float32 | None = None
+    """0-D: a factor of `scale` that no unit applies; None: 1, or `scale` has it"""

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.arithmetic.random import Philox
 from emu.formats import Format, Overflow, Rounding, load_format
 from emu.formats.codes import smallest
 from emu.schemes.cast import FLOAT32_MAX, Float32, OutOfRange, cast_tensor
@@ -98,6 +99,7 @@ def encode_scaled(
     name: str = "x",
     inverse: Float32 | None = None,
     full_range: bool = False,
+    random: Philox | None = None,
 ) -> tuple[NDArray[Any], OutOfRange]:
     """Codes of fl32(x / s).
 
@@ -108,6 +110,7 @@ def encode_scaled(
         rounding, overflow: of the encoding.
         inverse: to multiply by, rather than divide by the scale.
         full_range: the smallest two's complement code is not beyond the range.
+        random: of stochastic rounding.
         name: the tensor, for the error message.
 
     Returns:
@@ -118,7 +121,7 @@ def encode_scaled(
     """
     if scale is not None and not full_range and fmt.is_integral and overflow is not Overflow.WRAP:
         fmt = replace(fmt, symmetric=True)
-    return cast_tensor(quotient_of(x, scale, inverse), fmt, rounding, overflow, name)
+    return cast_tensor(quotient_of(x, scale, inverse), fmt, rounding, overflow, name, random)
 
 
 def encode_around(
@@ -130,6 +133,7 @@ def encode_around(
     rounding: Rounding,
     name: str = "x",
     inverse: Float32 | None = None,
+    random: Philox | None = None,
 ) -> tuple[NDArray[Any], OutOfRange]:
     """Codes of round(fl32(x / s)) + z, clamped to the whole range of an integer format.
 
@@ -141,6 +145,7 @@ def encode_around(
         rounding: of the quotient.
         name: the tensor, for the error message.
         inverse: to multiply by, rather than divide by the scale.
+        random: of stochastic rounding.
 
     Returns:
         The codes, and how many were clamped.
@@ -149,7 +154,7 @@ def encode_around(
         FormatError: NaN.
     """
     wide = load_format("int32")
-    codes, _ = cast_tensor(quotient_of(x, scale, inverse), wide, rounding, Overflow.SATURATE, name)
+    codes, _ = cast_tensor(quotient_of(x, scale, inverse), wide, rounding, Overflow.SATURATE, name, random)
     shifted = codes.view(np.int32).astype(np.int64) + zero
     low, high = integer_range(fmt)
     beyond = OutOfRange(saturated=int(np.count_nonzero((shifted < low) | (shifted > high))))

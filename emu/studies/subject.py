@@ -15,6 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import to_builtins
+
 from emu.layers.gemm import Array
 from emu.replaying.inputs import inputs_hash, read_inputs
 from emu.replaying.session import LoadedModel
@@ -62,6 +64,8 @@ class Subject:
             workload = self.opened.workload
             files = {role: file.sha256 for role, file in workload.files.items()}
             task = [workload.name, self.opened.workload.task.value, self.opened.task.size, files, workload.recordings]
+            if workload.training is not None:
+                task.append(to_builtins(workload.training))
         text = json.dumps([about, calibration, task], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -14,11 +14,10 @@ names has the first.
 Weights are parameters and buffers of the model and views of them, unless they were written to since the model's forward
 began (a cache is no weight); the second operand of linear and conv is weights in any case.
 
-Seeds. A unit with stochastic rounding draws anew in every call of a layer: call n (from 0) of a layer takes the seed
-s + (3 n + p) · 0x9E3779B97F4A7C15 modulo 2^64, where s is the accelerator's seed, or that of `emulate`, and p is 0 for
-the forward product, 1 for the gradient of the first operand, 2 for that of the second. The first forward of all is so
-that of `emu.replay` and `emu.matmul`. `Emulation.steps` holds the n of every layer: save it with a checkpoint, and set
-it to go on where one stopped.
+Seeds. A unit or scheme with stochastic rounding draws anew in every call of a layer (`emu.layers.seeds`), from the
+accelerator's seed, or that of `emulate`. The first forward of all is so that of `emu.replay` and `emu.matmul`.
+`Emulation.steps` holds the number of every layer's next call: save it with a checkpoint, and set it to go on where one
+stopped.
 
 An emulated model is used by one thread at a time.
 """
@@ -40,16 +39,11 @@ from numpy.typing import NDArray
 from emu.accelerators import Accelerator, FallbackOps, LayerPlan, Pass
 from emu.errors import ModelError
 from emu.layers.gemm import Lowered
+from emu.layers.seeds import seed_of_call
 from emu.layers.static import Static
 from emu.replaying.result import FallbackReason
 from emu.schemes import Quantised
 from emu.vector import VectorUnit, vector_unit
-
-GOLDEN = 0x9E3779B97F4A7C15
-"""Odd: its multiples are distinct modulo 2^64."""
-MASK = (1 << 64) - 1
-PASSES = 3
-
 
 SINGLE = (torch.nn.Linear, torch.nn.modules.conv._ConvNd)
 """Modules that are one product, whatever becomes of their weights before (parametrizations)."""
@@ -271,11 +265,11 @@ class Emulation:
         """
         plan = self.accelerator.plan(name, op, which)
         self.layers[name].passes[which] += 1
-        if not plan.unit.form.stochastic:
+        if not plan.stochastic:
             return plan
         seed = plan.seed if self.seed is None else self.seed
         assert seed is not None  # the loader asks for one
-        return replace(plan, seed=(seed + (PASSES * step + product) * GOLDEN) & MASK)
+        return replace(plan, seed=seed_of_call(seed, step, product))
 
     # weights
 

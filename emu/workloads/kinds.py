@@ -22,6 +22,7 @@ _TASKS = {
     TaskKind.RETRIEVAL: ("retrieval", "Retrieval"),
     TaskKind.PERPLEXITY: ("perplexity", "Perplexity"),
     TaskKind.TRANSCRIPTION: ("transcription", "Transcription"),
+    TaskKind.TRAINING: ("training", "Training"),
 }
 
 
@@ -50,8 +51,8 @@ def build(kind: ModelKind, files: Mapping[str, Path]) -> dict[str, Path | ModelP
             from emu.workloads.builders.whisper import build_whisper
 
             return dict(build_whisper(files))
-        case ModelKind.PRODUCT:
-            raise ModelError("a model on drawn tensors has no files")
+        case ModelKind.PRODUCT | ModelKind.DIGITS:
+            raise ModelError(f"a model of kind {kind.value!r} has no files")
 
 
 def task_of(kind: TaskKind) -> type[Task[Any]]:

@@ -1,6 +1,7 @@
 """From a workload file to a `Workload`: roles and member paths checked.
 
-A synthetic workload has no files, and nobody's licence; it has layers, and no task. Keys of the other sort are refused.
+A synthetic workload has no files, and nobody's licence; it has layers, and no task. One that is trained has no files
+either, and a task. Keys of another sort are refused.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from emu.errors import SpecError
 from emu.spec import builtin_names, convert, load_mapping
+from emu.training.keys import RunKeys
 from emu.workloads.keys import FileKeys, ModelKeys, ModelKind, TaskKind, WorkloadKeys
 from emu.workloads.kinds import task_of
 from emu.workloads.synthetic.layers import Layer, build_layers
@@ -27,7 +29,13 @@ ROLES: dict[ModelKind | TaskKind, tuple[str, ...]] = {
 OF_FILES = ("licence", "package", "licence_member", "file")
 OF_TASKS = ("task", "limit", "needs", "recordings")
 OF_LAYERS = ("tensor", "layer")
+OF_TRAINING = ("training",)
 """Keys that a workload has or has not, by its sort."""
+SORTS: dict[ModelKind, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    ModelKind.PRODUCT: ((*OF_FILES, *OF_TASKS, *OF_TRAINING), ("layer",)),
+    ModelKind.DIGITS: ((*OF_FILES, *OF_LAYERS, "recordings"), (*OF_TASKS[:2], *OF_TRAINING)),
+}
+"""Of kinds without files: the keys that are refused, and those that are needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +60,8 @@ class Workload:
     recordings: str
     layers: tuple[Layer, ...]
     """of a synthetic workload"""
+    training: RunKeys | None = None
+    """of one that is trained"""
 
     @property
     def is_synthetic(self) -> bool:
@@ -75,31 +85,33 @@ def load_workload(spec: str | Path | Mapping[str, Any] | Workload) -> Workload:
     mapping, source = load_mapping("workloads", spec)
     keys = convert(mapping, WorkloadKeys, file=source.label)
     synthetic = keys.model.kind is ModelKind.PRODUCT
-    _check_sort(keys, source.label, synthetic)
+    _check_sort(keys, source.label)
     layers = build_layers(keys.tensor, keys.layer, source.label) if synthetic else ()
-    if not synthetic:
+    if keys.package:
         _check_files(keys, source.label)
     return Workload(
         name=keys.name or source.stem, doc=keys.doc, source=keys.source, maturity=keys.maturity, scope=keys.scope,
         licence=keys.licence or "", package=keys.package or "", licence_member=keys.licence_member or "",
         files=keys.file, model=keys.model, task=keys.task, limit=keys.limit or 1, needs=keys.needs,
-        recordings=keys.recordings, layers=layers,
+        recordings=keys.recordings, layers=layers, training=keys.training,
     )  # fmt: skip
 
 
-def _check_sort(keys: WorkloadKeys, file: str, synthetic: bool) -> None:
-    """The keys of its own sort are there, and none of the other's."""
-    kind = keys.model.kind.value
-    refused = (*OF_FILES, *OF_TASKS) if synthetic else OF_LAYERS
-    needed = ("layer",) if synthetic else ("licence", "package", "licence_member", "task", "limit")
+def _check_sort(keys: WorkloadKeys, file: str) -> None:
+    """The keys of its own sort are there, and none of the others'."""
+    kind, named = keys.model.kind, keys.model.kind.value
+    refused, needed = SORTS.get(kind, ((*OF_LAYERS, *OF_TRAINING), (*OF_FILES[:-1], *OF_TASKS[:2])))
     for name in refused:
         if getattr(keys, name):
-            raise SpecError(f"a workload of kind {kind!r} has none", file=file, key=name, value=_short(keys, name))
+            raise SpecError(f"a workload of kind {named!r} has none", file=file, key=name, value=_short(keys, name))
     for name in needed:
         if getattr(keys, name) in (None, {}):
-            raise SpecError(f"required key is missing: a workload of kind {kind!r} has it", file=file, key=name)
-    if synthetic and keys.model.fixed:
-        raise SpecError(f"a workload of kind {kind!r} has none", file=file, key="model.fixed", value=keys.model.fixed)
+            raise SpecError(f"required key is missing: a workload of kind {named!r} has it", file=file, key=name)
+    if kind in SORTS and keys.model.fixed:
+        raise SpecError(f"a workload of kind {named!r} has none", file=file, key="model.fixed", value=keys.model.fixed)
+    if (keys.task is TaskKind.TRAINING) != (kind is ModelKind.DIGITS):
+        reason = f"task {TaskKind.TRAINING.value!r} and a model of kind {ModelKind.DIGITS.value!r} go together"
+        raise SpecError(reason, file=file, key="task", value=_short(keys, "task"))
 
 
 def _short(keys: WorkloadKeys, name: str) -> object:

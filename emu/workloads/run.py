@@ -92,6 +92,10 @@ class Opened:
                 raise ModelError(f"workload {workload.name} is synthetic: it has no task that takes a number of inputs")
             proto, inputs = build_model(workload.layers)
             self.task, self.sources = Drawn(inputs), {MODEL: proto}
+        elif workload.training is not None:
+            from emu.workloads.tasks.training import Training
+
+            self.task, self.sources = Training(workload.training, limit or workload.limit), {}
         else:
             files = fetch(workload, folder=folder, download=download).files
             self.task = task_of(workload.task)(files, limit or workload.limit, workload.recordings)
@@ -124,10 +128,14 @@ class Opened:
     @cached_property
     def ieee(self) -> Any:
         """What the model answers in the reference engine."""
+        if self.task.trains:
+            return self.task.train(None, None, _silent)
         return self.task.answer(lambda part, inputs: self.parts[part].run(inputs), _silent)
 
     def first_inputs(self) -> dict[str, Mapping[str, Any]]:
-        """What each part is asked first."""
+        """What each part is asked first; nothing of a network that is trained."""
+        if self.task.trains:
+            return {}
         seen: dict[str, Mapping[str, Any]] = {}
 
         def forward(part: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -175,7 +183,8 @@ def run_propagated(
         return opened.parts[part].run(inputs)
 
     start = time.perf_counter()
-    ieee = task.answer(reference, partial(report, IEEE))
+    tick = partial(report, IEEE)
+    ieee = task.train(None, backend, tick) if task.trains else task.answer(reference, tick)
     rows = [Row(name=IEEE, accelerator_hash=None, scores=task.score(ieee, ieee), seconds=time.perf_counter() - start)]
     for accelerator in chosen:
         start = time.perf_counter()
@@ -203,6 +212,8 @@ def scores(opened: Opened, accelerator: AcceleratorLike, *, backend: str | None 
 def _scores(
     opened: Opened, accelerator: Accelerator, ieee: Any, backend: str | None, tick: Callable[[int, int], object]
 ) -> dict[str, float]:
+    if opened.task.trains:
+        return opened.task.score(opened.task.train(accelerator, backend, tick), ieee)
     answer = opened.task.answer(_under(opened.sessions(accelerator, backend, events=False)), tick)
     return opened.task.score(answer, ieee)
 

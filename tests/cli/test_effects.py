@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,36 @@ def test_a_study_that_cannot_run_is_a_failure_with_its_reason(study, capsys):
     assert "2 studies: 1 as stated, 1 error" in printed
 
 
+def test_a_study_that_says_nothing_is_no_success(study, capsys):
+    assert run(["verify", "studies", study()]) == 1
+    assert "nothing to check" in capsys.readouterr().out
+
+
+def test_examples_alone_are_run_shown_and_reported(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = '[[example]]\nname = "{}"\nunit = "int8-int32"\na = [100, 45]\nb = [123, 1]\nresult = {}\n'
+    path = tmp_path / "sums.toml"
+    path.write_text(text.format("a sum", 12345) + text.format("another <sum>", 1))
+    assert run(["study", "run", str(path)]) == 0
+    printed = capsys.readouterr()
+    assert "Examples: 1 of 2 right, on every backend" in printed.out
+    assert "another <sum>: on backend reference" in printed.out
+    assert "plot" not in printed.err
+    assert run(["study", "show", "sums"]) == 0
+    assert "Examples: 1 of 2 right" in capsys.readouterr().out
+    assert run(["study", "show", str(path)]) == 0
+    assert "of the unit int8-int32" in capsys.readouterr().out
+    assert run(["study", "run", str(path), "--dry-run"]) == 0
+    assert run(["study", "report", "sums", "-o", "r.html"]) == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<h2>Worked examples</h2>" in page
+    assert "another &lt;sum&gt;" in page
+    assert run(["study", "plot", "sums"]) == 1
+    assert "nothing to draw" in capsys.readouterr().err
+    assert run(["verify", "studies", str(path)]) == 3
+    assert "  wrong: another <sum>: 12345, not = 1: on backend reference" in capsys.readouterr().out
+
+
 def test_offline_skips_what_is_not_here(tmp_path, capsys, monkeypatch, study):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = tmp_path / "far.toml"
@@ -142,3 +173,6 @@ def test_offline_skips_what_is_not_here(tmp_path, capsys, monkeypatch, study):
     assert "skipped: " in capsys.readouterr().out
     assert run(["verify", "studies", str(path), study(WIDER), "--offline"]) == 0
     assert "1 as stated, 1 skipped" in capsys.readouterr().out
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # without --offline it is a failure
+    assert run(["verify", "studies", str(path), study(WIDER)]) == 1
+    assert re.search(r"^error: .*far\.toml: .*could not be downloaded", capsys.readouterr().out, re.MULTILINE)

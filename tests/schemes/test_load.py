@@ -94,7 +94,7 @@ def test_a_scheme_is_one_file(tmp_path: Path) -> None:
             r"step\[0\].rounding: unknown key",
         ),
         ({"step": [{"op": "encode", "rounding": "rne"}]}, r"step\[0\].overflow: required key is missing"),
-        ({"step": [{**ENCODE, "rounding": "sr"}]}, "is no rounding of an encoder"),
+        ({"step": [{**ENCODE, "rounding": "exact"}]}, "is no rounding of an encoder"),
         ({"step": [ENCODE], "colour": "red"}, "colour: unknown key"),
     ],
 )

@@ -138,7 +138,7 @@ def test_every_built_in_workload_loads_and_says_where_it_comes_from():
         workload = load_workload(name)
         assert workload.name == name
         assert workload.doc and workload.source
-        assert workload.maturity if workload.task is None else workload.licence
+        assert workload.licence if workload.package else workload.maturity
         assert load_workload(workload) is workload
     assert {"magika", "minilm", "ocr-rec", "orientation", "silero-vad", "smollm2", "whisper"} <= set(workload_names())
 

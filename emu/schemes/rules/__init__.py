@@ -11,8 +11,10 @@ from emu.schemes.rules.given import Bound, Given
 from emu.schemes.rules.mean_abs import MeanAbs
 from emu.schemes.rules.minmax import MinMax
 from emu.schemes.rules.mse import Mse
+from emu.schemes.rules.pact import Pact
 from emu.schemes.rules.percentile import Percentile
 from emu.schemes.rules.rule import Rule
+from emu.schemes.rules.sawb import Sawb
 
 RULES: dict[ScaleRule, type[Rule]] = {
     ScaleRule.ABSMAX: Absmax,
@@ -22,5 +24,7 @@ RULES: dict[ScaleRule, type[Rule]] = {
     ScaleRule.MSE: Mse,
     ScaleRule.GIVEN: Given,
     ScaleRule.BOUND: Bound,
+    ScaleRule.SAWB: Sawb,
+    ScaleRule.PACT: Pact,
 }
 """The class of every rule."""

@@ -1,6 +1,9 @@
 """The step `encode`: turn values into codes.
 
 * code = encode(fl32(x / s)), or of x times an inverse (`inverse`): LLM.int8 multiplies by fl32(127 / absmax).
+* Stochastic rounding draws `sr_bits` random bits for every element, from Philox with the target's seed; the element's
+  place in its tensor is the counter. On a log format this is linear in the value, between zero and the smallest power
+  too, so that the mean over draws is the value itself.
 * With a zero point z: code = clamp(round(fl32(x / s)) + z) to the whole range of the integer format, as ONNX's
   QuantizeLinear has it.
 """
@@ -10,6 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
+import msgspec
+
+from emu.arithmetic.random import Philox
+from emu.errors import FormatError
 from emu.formats import Format, Overflow, Rounding
 from emu.formats.cast import check_cast
 from emu.schemes.cast import Float32
@@ -21,27 +28,38 @@ from emu.schemes.steps.keys import Place, StepKeys
 from emu.spec.about import means
 
 UNROUNDED = (Rounding.STOCHASTIC, Rounding.EXACT)
-"""Roundings that an encoder does not have."""
+"""Roundings that other encoders do not have."""
+DRAWS = 1 << 32
+"""The number of an encoder's draw in the stream of its seed: a unit's own are counted from 0."""
 
 
 class EncodeKeys(StepKeys, frozen=True, kw_only=True):
     """Keys of `encode`."""
 
-    rounding: Annotated[Rounding, means("of code = encode(fl32(x / s))", without=("exact", "stochastic"))]
+    rounding: Annotated[
+        Rounding,
+        means("of code = encode(fl32(x / s)); `stochastic` needs the accelerator's `seed`", without=("exact",)),
+    ]
     overflow: Annotated[Overflow, means("one that the operand format can take")]
     inverse: Annotated[Inverse, means("how values are divided by the scale")] = Inverse.DIVIDE
     full_range: Annotated[
         bool, means("the smallest two's complement code is used too: −128 of int8. With a zero point it always is")
     ] = False
+    sr_bits: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=64)] | None, means("of `stochastic`: random bits", default="32")
+    ] = None
 
     def build(self, place: Place) -> EncodeStep:
         """The step."""
-        if self.rounding in UNROUNDED:
-            allowed = [mode.value for mode in Rounding if mode not in UNROUNDED]
+        if self.rounding is Rounding.EXACT:
+            allowed = [mode.value for mode in Rounding if mode is not Rounding.EXACT]
             raise place.error("rounding", "is no rounding of an encoder", self.rounding.value, allowed)
+        if self.sr_bits is not None and self.rounding is not Rounding.STOCHASTIC:
+            raise place.error("sr_bits", "is for stochastic rounding", self.sr_bits)
         return EncodeStep(
-            rounding=self.rounding, overflow=self.overflow, inverse=self.inverse, full_range=self.full_range
-        )
+            rounding=self.rounding, overflow=self.overflow, inverse=self.inverse, full_range=self.full_range,
+            sr_bits=self.sr_bits or 32,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -53,6 +71,12 @@ class EncodeStep(Step):
     overflow: Overflow
     inverse: Inverse = Inverse.DIVIDE
     full_range: bool = False
+    sr_bits: int = 32
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether it draws random bits."""
+        return self.rounding is Rounding.STOCHASTIC
 
     def __repr__(self) -> str:
         """With what is not as it is by default."""
@@ -60,20 +84,25 @@ class EncodeStep(Step):
 
     def check(self, fmt: Format, file: str, key: str) -> None:
         """A format that this rounding and overflow can make."""
-        check_cast(fmt, rounding=self.rounding, overflow=self.overflow, file=file, key=key)
+        sr_bits = self.sr_bits if self.stochastic else None
+        check_cast(fmt, rounding=self.rounding, overflow=self.overflow, sr_bits=sr_bits, file=file, key=key)
 
     def apply(self, draft: Draft, target: Target) -> Draft:
         """Fill in `codes`, and count what left the range."""
-        by = self._inverse(draft)
+        by, random = self._inverse(draft), None
+        if self.stochastic:
+            if target.seed is None:
+                raise FormatError(f"tensor {target.name!r}: stochastic rounding needs a seed")
+            random = Philox(target.seed, DRAWS, self.sr_bits)
         if draft.zero is None:
             codes, beyond = encode_scaled(
                 draft.values, draft.scale, target.format, rounding=self.rounding, overflow=self.overflow,
-                name=target.name, inverse=by, full_range=self.full_range,
+                name=target.name, inverse=by, full_range=self.full_range, random=random,
             )  # fmt: skip
         else:
             codes, beyond = encode_around(
                 draft.values, draft.scale, draft.zero, target.format,
-                rounding=self.rounding, name=target.name, inverse=by,
+                rounding=self.rounding, name=target.name, inverse=by, random=random,
             )  # fmt: skip
         return replace(draft, codes=codes, beyond=draft.beyond + beyond)
 

@@ -13,7 +13,7 @@ s = fl32(fl32(high − low + eps) / (qmax − qmin)) over the whole range of the
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 import numpy as np
@@ -40,6 +40,10 @@ from emu.schemes.steps.keys import Place, StepKeys
 from emu.spec.about import FormatKeys, means
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+ONE_SIDED = (ScaleRule.MEAN_ABS, ScaleRule.BOUND, ScaleRule.GIVEN, ScaleRule.SAWB, ScaleRule.PACT)
+"""Rules that know one range alone."""
 
 
 class ScaleKeys(StepKeys, frozen=True, kw_only=True):
@@ -78,6 +82,11 @@ class ScaleKeys(StepKeys, frozen=True, kw_only=True):
     ] = None
     lowest: Annotated[Positive | None, means("of `mse`: the first candidate, as a fraction", default="0.01")] = None
     highest: Annotated[Positive | None, means("of `mse`: the last candidate, as a fraction", default="1")] = None
+    code: Annotated[
+        Literal[3, 4, 5, 102, 103, 403, 703, 803] | None,
+        means("of `sawb`: the set of levels. 4: 16 without zero; 403: 15 with zero"),
+    ] = None
+    alpha: Annotated[Positive | None, means("of `pact`: the clip")] = None
 
     def build(self, place: Place) -> Step:
         """The step."""
@@ -91,7 +100,7 @@ class ScaleKeys(StepKeys, frozen=True, kw_only=True):
         """
         if self.symmetric and self.rule is ScaleRule.MINMAX:
             raise place.error("rule", "has a meaning with `symmetric = false` alone", self.rule.value, ("absmax",))
-        if not self.symmetric and self.rule in (ScaleRule.MEAN_ABS, ScaleRule.BOUND, ScaleRule.GIVEN):
+        if not self.symmetric and self.rule in ONE_SIDED:
             raise place.error("rule", "makes symmetric scales", self.rule.value, ("minmax", "percentile", "mse"))
         for key, of_asymmetric in (("include_zero", True), ("zero_point", True), ("divisor", False)):
             if getattr(self, key) is not None and self.symmetric is of_asymmetric:

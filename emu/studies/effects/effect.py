@@ -104,11 +104,11 @@ class Outcome:
         return self.verdict in (Verdict.SHOWN, Verdict.NOT_REPRODUCED)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it: a figure or bound that is not finite is None, or left to the text of `verdict`."""
+        """As JSON has it: no figure is None, an infinite one `"inf"` or `"-inf"`; an open end of a range is None."""
         effect, found = self.effect, self.figure
         return {
             "name": effect.name,
-            "figure": found if isinstance(found, str) or math.isfinite(found) else None,
+            "figure": _plain(found),
             "range": None if effect.range is None else [x if math.isfinite(x) else None for x in effect.range],
             "one_of": list(effect.one_of) or None,
             "verdict": self.verdict.value,
@@ -116,6 +116,12 @@ class Outcome:
             **{key: text for key in ("paper", "note", "reason") if (text := getattr(effect, key))},
             **({"problem": self.problem} if self.problem else {}),
         }
+
+
+def _plain(found: float | str) -> float | str | None:
+    if isinstance(found, str) or math.isfinite(found):
+        return found
+    return None if math.isnan(found) else str(found)
 
 
 def number_of(found: float | str) -> float:

@@ -101,6 +101,8 @@ def check(
     start = perf_counter()
     try:
         study = load_study(name, quick=True)
+        if not _says(study):
+            return Checked(name=name, state=State.ERROR, reason="it has no effect and no example: nothing to check")
         with TemporaryDirectory(prefix="emu-study-") as folder:
             place = Path(folder) if out is None else out / study.name
             results = study.run(place, progress=progress, download=not offline)

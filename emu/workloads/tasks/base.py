@@ -10,11 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from numpy.typing import NDArray
 
 from emu import extras
+
+if TYPE_CHECKING:
+    from emu.accelerators import Accelerator
 
 Forward = Callable[[str, Mapping[str, Any]], dict[str, NDArray[Any]]]
 """From a part of the model (its name) and its inputs to its outputs."""
@@ -39,6 +42,8 @@ class Task(ABC, Generic[A]):
 
     repeats: ClassVar[bool] = True
     """whether the model runs more than once, so that quantised weights are worth keeping"""
+    trains: ClassVar[bool] = False
+    """whether the task trains a network of its own on each machine (`train`), and has no model to ask"""
     calibrates: ClassVar[bool] = False
     """whether it has other inputs of the same kind, from which static ranges may be chosen"""
     inputs: str
@@ -56,6 +61,15 @@ class Task(ABC, Generic[A]):
             recordings: a folder under the system's shared data, or empty.
         """
 
+    def train(self, accelerator: Accelerator | None, backend: str | None, tick: Tick) -> A:
+        """What a task that trains has to show on a machine.
+
+        Args:
+            accelerator: None for exact arithmetic.
+            backend: as for `Unit.matmul`.
+            tick: progress.
+        """
+        raise NotImplementedError
     def calibration(self) -> dict[str, NDArray[Any]] | None:
         """Inputs of the model that are none of the task's own; None: there are none."""
         return None

@@ -176,6 +176,13 @@ def outcome(points=None, **keys):
     return one
 
 
+def test_an_infinite_figure_is_a_figure():
+    found = outcome(table({**ERRORS, ("4", "up"): math.inf}), figure=ERROR, reduce="max", range=[200, math.inf])
+    assert found.verdict is Verdict.SHOWN
+    assert found.plain()["figure"] == "inf"
+    assert found.plain()["range"] == [200, None]
+
+
 @pytest.mark.parametrize("reproduced", [{}, {"reproduced": False, "reason": "other data"}])
 def test_no_figure_shows_nothing_and_excuses_nothing(reproduced):
     found = outcome(table({**ERRORS, ("4", "up"): math.nan}), figure=ERROR, reduce="max", range=[0, 9], **reproduced)
