@@ -94,6 +94,11 @@ class Step:
     """one scale depends on what others cover: not for groups along K, of which a layer quantises some at a time"""
 
     @property
+    def codes_per_scale(self) -> float:
+        """Of a step that makes codes: value ≈ decode(code) · scale / codes_per_scale."""
+        return 1.0
+
+    @property
     def asymmetric(self) -> bool:
         """Whether it makes zero points."""
         return False
@@ -126,7 +131,8 @@ class Quantised:
 
     codes: NDArray[Any]
     scale: Float32
-    """value ≈ decode(code) · scale; 0-D, or with size 1 along the axes that a scale covers"""
+    """value ≈ decode(code) · scale (/ the scheme's codes_per_scale); 0-D, or with size 1 along the axes that a scale
+    covers"""
     beyond: OutOfRange
     """elements beyond the range of the format"""
     block_scales: NDArray[Any] | None = None

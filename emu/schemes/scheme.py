@@ -52,6 +52,11 @@ class Scheme:
         return any(step.asymmetric for step in self.steps)
 
     @property
+    def codes_per_scale(self) -> float:
+        """value ≈ decode(code) · scale / codes_per_scale: the unit or the epilogue is to make up for it."""
+        return self.steps[-1].codes_per_scale
+
+    @property
     def stochastic(self) -> bool:
         """Whether a step draws random bits, and so needs a seed."""
         return any(step.stochastic for step in self.steps)

@@ -3,7 +3,8 @@
 * Of a unit: one sum of products, on every backend. The result is compared as a number (`result`), or as a code.
 * Of a scheme: one tensor of values that share a scale; whatever of codes, scale, zero point and block scales is stated
   is compared.
-* Of an accelerator: `emu.matmul(x, w)`, on every backend; every number of the product is compared.
+* Of an accelerator: `emu.matmul(x, w)`, on every backend; every number of the product is compared. With a table: the
+  embedding sum of one bag, in the vector unit.
 
 Nothing has a tolerance.
 """
@@ -17,15 +18,17 @@ from typing import Any
 from emu.errors import EmuError, SpecError
 from emu.formats.backend import Backend
 from emu.studies.examples.keys import ExampleKeys
-from emu.studies.examples.run import Found, of_accelerator, of_scheme, of_unit
+from emu.studies.examples.run import Found, of_accelerator, of_scheme, of_table, of_unit
 
 _KINDS: Mapping[str, tuple[Callable[[ExampleKeys, str, str, Backend], Found], frozenset[str], frozenset[str]]] = {
     "unit": (of_unit, frozenset({"a", "b", "c", "a_scale", "b_scale", "a_zero", "b_zero", "seed"}),
              frozenset({"result", "code"})),
     "scheme": (of_scheme, frozenset({"x", "format"}), frozenset({"codes", "scale", "zero", "block_scales"})),
-    "accelerator": (of_accelerator, frozenset({"x", "w"}), frozenset({"result"})),
+    "accelerator": (of_accelerator, frozenset({"accelerator", "x", "w"}), frozenset({"result"})),
+    "table": (of_table, frozenset({"accelerator", "table", "indices", "factors"}), frozenset({"result"})),
 }  # fmt: skip
-_NEEDED: Mapping[str, tuple[str, ...]] = {"unit": ("a", "b"), "scheme": ("x",), "accelerator": ("x", "w")}
+_NEEDED: Mapping[str, tuple[str, ...]] = {"unit": ("a", "b"), "scheme": ("x",), "accelerator": ("x", "w"),
+                                          "table": ("accelerator", "indices")}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,7 @@ class Example:
 
     keys: ExampleKeys
     kind: str
-    """`unit`, `scheme` or `accelerator`"""
+    """`unit`, `scheme`, `accelerator` or `table`"""
     file: str
     key: str
     """where it stands in its file"""
@@ -71,7 +74,7 @@ class Example:
         What emu refuses makes an example wrong, with the reason.
         """
         make = _KINDS[self.kind][0]
-        backends = (Backend.C,) if self.kind == "scheme" else tuple(Backend)  # schemes have one implementation
+        backends = (Backend.C,) if self.kind in ("scheme", "table") else tuple(Backend)  # these have one implementation
         first: Found | None = None
         for backend in backends:
             try:
@@ -104,6 +107,8 @@ def build_examples(given: Sequence[ExampleKeys], file: str) -> tuple[Example, ..
 
 def _example(keys: ExampleKeys, file: str, key: str) -> Example:
     kinds = [kind for kind in _KINDS if getattr(keys, kind) is not None]
+    if "table" in kinds:
+        kinds = [kind for kind in kinds if kind != "accelerator"]  # which adds it up
     if len(kinds) != 1:
         raise SpecError("is of one of these", file=file, key=key, value=kinds or None, allowed=tuple(_KINDS))
     (kind,) = kinds
