@@ -155,6 +155,9 @@ class _Resolver:
                 seed=matrix.seed,
             )
             second = self.plan(own, key)
+            if second.activations.range is Range.STATIC:
+                reason = "what a second product gets is known at run time alone"
+                raise self.error(f"{key}.activations.range", reason, second.activations.range.value, ("dynamic",))
         return PlannedTransform(transform=made, range=keys.range, second=second)
 
     def unit(self, spec: NamedKeys, key: str) -> Unit:

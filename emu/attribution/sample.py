@@ -62,10 +62,13 @@ def explained(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> tu
     """The one product that a layer is after its transforms, which have no stage of their own.
 
     Raises:
-        ValueError: there are several, zero points, a gain, or an epilogue of its own: none has a place in the ladder.
+        ValueError: there are several, zero points, a gain, a constant or integers in the epilogue: none has a place in
+            the ladder.
     """
-    if not plan.epilogue.plain or plan.epilogue.requantize is not None:
-        raise ValueError("the epilogue is not the default one, whose steps are the ladder's last two stages")
+    if plan.epilogue.requantize is not None or plan.epilogue.constant != 1.0:
+        raise ValueError(
+            "an output that is requantised in integers, or multiplied by a constant, is not told apart into stages"
+        )
     prepared = prepare(lowered, plan, static)
     if prepared.seconds:
         raise ValueError("the layer is split into several products, whose errors are not told apart")

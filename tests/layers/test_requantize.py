@@ -135,7 +135,9 @@ def test_static_ranges_come_from_calibration(backend: str | None) -> None:
     x, w, bias = calibration.source, calibration.b[0], np.asarray(calibration.bias)[0, 0]
     truth = (x.astype(np.float64) @ w.astype(np.float64) + bias).astype(np.float32)
     s_y = np.abs(truth).max() / np.float32(127)
-    assert static.y is not None and static.y.scale == s_y
+    assert static.y is not None
+    assert static.y.scale == s_y
+    assert dict(static.arrays())["y/scale"] == s_y
     for one in (lowered, replace(lowered, source=x * 3)):
         got = emulate(one, how, static=static, backend=backend)
         assert np.array_equal(got.y, wanted("gemmlowp", one, s_y))
