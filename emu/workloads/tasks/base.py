@@ -70,6 +70,7 @@ class Task(ABC, Generic[A]):
             tick: progress.
         """
         raise NotImplementedError
+
     def calibration(self) -> dict[str, NDArray[Any]] | None:
         """Inputs of the model that are none of the task's own; None: there are none."""
         return None
