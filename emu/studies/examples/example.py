@@ -4,6 +4,7 @@
 * Of a scheme: one tensor of values that share a scale; whatever of codes, scale, zero point and block scales is stated
   is compared.
 * Of an accelerator: `emu.matmul(x, w)`, on every backend; every number of the product is compared.
+* Of a gradient's scale: GradScale, fed with the same magnitudes at every step until it is at rest.
 
 Nothing has a tolerance.
 """
@@ -17,15 +18,19 @@ from typing import Any
 from emu.errors import EmuError, SpecError
 from emu.formats.backend import Backend
 from emu.studies.examples.keys import ExampleKeys
-from emu.studies.examples.run import Found, of_accelerator, of_scheme, of_unit
+from emu.studies.examples.run import Found, of_accelerator, of_grad_scale, of_scheme, of_unit
 
 _KINDS: Mapping[str, tuple[Callable[[ExampleKeys, str, str, Backend], Found], frozenset[str], frozenset[str]]] = {
     "unit": (of_unit, frozenset({"a", "b", "c", "a_scale", "b_scale", "a_zero", "b_zero", "seed"}),
              frozenset({"result", "code"})),
     "scheme": (of_scheme, frozenset({"x", "format"}), frozenset({"codes", "scale", "zero", "block_scales"})),
     "accelerator": (of_accelerator, frozenset({"x", "w"}), frozenset({"result"})),
+    "grad_scale": (of_grad_scale, frozenset({"x"}), frozenset({"scale", "steps"})),
 }  # fmt: skip
-_NEEDED: Mapping[str, tuple[str, ...]] = {"unit": ("a", "b"), "scheme": ("x",), "accelerator": ("x", "w")}
+SINGLE = ("scheme", "grad_scale")
+"""What has one implementation, whatever the backend."""
+_NEEDED: Mapping[str, tuple[str, ...]] = {"unit": ("a", "b"), "scheme": ("x",), "accelerator": ("x", "w"),
+                                             "grad_scale": ("x",)}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +60,7 @@ class Example:
 
     keys: ExampleKeys
     kind: str
-    """`unit`, `scheme` or `accelerator`"""
+    """`unit`, `scheme`, `accelerator` or `grad_scale`"""
     file: str
     key: str
     """where it stands in its file"""
@@ -71,7 +76,7 @@ class Example:
         What emu refuses makes an example wrong, with the reason.
         """
         make = _KINDS[self.kind][0]
-        backends = (Backend.C,) if self.kind == "scheme" else tuple(Backend)  # schemes have one implementation
+        backends = (Backend.C,) if self.kind in SINGLE else tuple(Backend)
         first: Found | None = None
         for backend in backends:
             try:
