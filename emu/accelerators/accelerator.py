@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from emu.accelerators.embedding import RowwiseEmbedding
-from emu.accelerators.keys import FallbackOps, SumOrder
+from emu.accelerators.keys import Deviation, FallbackOps, SumOrder
 from emu.accelerators.plan import LayerPlan, Pass
 from emu.accelerators.training import Training
 from emu.errors import SpecError
@@ -61,6 +61,8 @@ class Vector:
     """None: a chain in `format`"""
     functions: Mapping[Function, FunctionUnit]
     """units that compute a function; others are correctly rounded"""
+    norm: Deviation = Deviation.L2
+    """what norms divide by"""
     embedding: RowwiseEmbedding | None = None
     """None: tables are of the vector format"""
 

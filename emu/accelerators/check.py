@@ -39,6 +39,9 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
     ]
     if plan.gradients is not None:
         sides.append(("gradients", unit.a, plan.gradients, unit.scale_a))
+        if plan.gradients.per is Granularity.CHANNEL and (unit.scale_a is None or unit.scale_a.block != 1):
+            reason = "a scale for everything that is summed over needs a unit that takes one for every k"
+            raise SpecError(reason, file=file, key=f"{key}.gradients.per", value=plan.gradients.per.value)
     for side, fmt, assignment, scale in sides:
         if assignment.scheme.blocks is not None:
             _check_blocks(assignment, fmt, scale, file, f"{key}.{side}")
@@ -99,6 +102,9 @@ def _check_granularity(assignment: Assignment, scale: PerBlock | None, file: str
         raise SpecError(reason, file=file, key=key)
     if per is Granularity.GROUP and (scale is None or scale.block is None):
         reason = "groups along K need a unit with a scale operand for every so many k (`scale.x.block`) on this side"
+        raise SpecError(reason, file=file, key=key, value=per.value)
+    if per is Granularity.GROUP and assignment.scheme.spans:
+        reason = f"scheme {assignment.scheme.name!r} looks at all channels at once, not at groups along K"
         raise SpecError(reason, file=file, key=key, value=per.value)
     if per is Granularity.CHANNEL and not weights and scale is not None and scale.block not in (None, 1):
         reason = f"a scale for every input channel needs a unit that takes one for every k, not for every {scale.block}"

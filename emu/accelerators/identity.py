@@ -14,7 +14,7 @@ from typing import Any
 from emu.accelerators.accelerator import Rule, Vector
 from emu.accelerators.embedding import RowwiseEmbedding
 from emu.accelerators.epilogue import Epilogue
-from emu.accelerators.keys import FallbackOps
+from emu.accelerators.keys import Deviation, FallbackOps
 from emu.accelerators.plan import LayerPlan, PlannedTransform
 from emu.accelerators.training import Training
 from emu.formats import Format
@@ -100,6 +100,7 @@ def _vector(vector: Vector) -> list[Any]:
         vector.rounding.value,
         {name.value: unit.key for name, unit in vector.functions.items()},
         None if total is None else [total.order.value, _format(total.format), total.width],
+        *([] if vector.norm is Deviation.L2 else [vector.norm.value]),
         *([] if vector.embedding is None else [_embedding(vector.embedding)]),
     ]
 

@@ -39,6 +39,17 @@ class SumOrder(Vocabulary):
     """element i is added in lane i modulo `width`, one after the other; then the lanes pairwise"""
 
 
+class Deviation(Vocabulary):
+    """What norms divide by: the spread of d = x − mean (or of x, where nothing is subtracted)."""
+
+    L2 = "l2"
+    """√(Σ d² / n + ε), as ONNX has it"""
+    L1 = "l1"
+    """Σ |d| / n + ε: no squares and no root; on normal numbers √(2/π), 0.798, times the other"""
+    L1_NORMAL = "l1_normal"
+    """(Σ |d| / n) · √(π/2) + ε: as large as `l2` on normal numbers, for a model that was trained with that"""
+
+
 class FallbackOps(Vocabulary):
     """What becomes of an operator that the accelerator does not run."""
 
@@ -69,7 +80,7 @@ class GradientKeys(Keys, frozen=True, kw_only=True):
     """How the gradients of a layer's output become codes in training; their scale is always dynamic."""
 
     scheme: Annotated[SchemeName, SCHEME]
-    per: Annotated[Granularity, means("what shares a scale", without=("channel",))] = Granularity.TENSOR
+    per: Annotated[Granularity, means("what shares a scale; a channel is what K runs over")] = Granularity.TENSOR
 
 
 class OutputKeys(Keys, frozen=True, kw_only=True):
@@ -238,6 +249,10 @@ class VectorKeys(Keys, frozen=True, kw_only=True):
     format: Annotated[FormatKeys, means("of the values; every elementary operation rounds into it once")]
     rounding: Annotated[Rounding, means("of every operation")] = Rounding.TIES_TO_EVEN
     sum: Annotated[SumKeys | None, means("how sums are made", default="a chain in `format`")] = None
+    norm: Annotated[
+        Deviation,
+        means("what layer, instance, group and RMS norms divide by; batch norms keep the statistics of the model"),
+    ] = Deviation.L2
     functions: Annotated[
         dict[str, Annotated[NamedKeys, word("function")]],
         means("function units that compute `exp`, `tanh`, …; others are correctly rounded", values="`{ exp = NAME }`"),

@@ -155,6 +155,9 @@ class _Resolver:
                 seed=matrix.seed,
             )
             second = self.plan(own, key)
+            if second.activations.range is Range.STATIC:
+                reason = "what a second product gets is known at run time alone"
+                raise self.error(f"{key}.activations.range", reason, second.activations.range.value, ("dynamic",))
         return PlannedTransform(transform=made, range=keys.range, second=second)
 
     def unit(self, spec: NamedKeys, key: str) -> Unit:
@@ -186,8 +189,6 @@ class _Resolver:
 
     def gradients(self, keys: GradientKeys, key: str) -> Assignment:
         """The assignment of gradients."""
-        if keys.per is Granularity.CHANNEL:
-            raise self.error(f"{key}.per", "of gradients", keys.per.value, ("tensor", "token"))
         return Assignment(scheme=self.scheme(keys.scheme, f"{key}.scheme"), per=keys.per)
 
     def weights(self, keys: WeightKeys, key: str) -> Assignment:
@@ -255,7 +256,9 @@ class _Resolver:
         functions = dict(self.function(name, spec) for name, spec in keys.functions.items())
         fmt = self.vector_format(keys.format, "vector.format")
         embedding = None if keys.embedding is None else self.embedding(keys.embedding)
-        return Vector(format=fmt, rounding=keys.rounding, sum=total, functions=functions, embedding=embedding)
+        return Vector(
+            format=fmt, rounding=keys.rounding, sum=total, functions=functions, embedding=embedding, norm=keys.norm
+        )
 
     def embedding(self, keys: EmbeddingKeys) -> RowwiseEmbedding:
         """Tables quantised row by row."""

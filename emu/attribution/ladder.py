@@ -3,6 +3,7 @@
 * y_0 is the product of the layer's own inputs in float64, scales and bias exact (to float64).
 * While only operands are real, the product is NumPy's in float64: what is left of float64's rounding is far below any
   stage. From the first stage of the unit on, the unit itself runs, with the other stages exact (`variants`).
+* An epilogue that is not the default one has all its roundings, those of its scales too, in the stage OUTPUT.
 * The last rung is the layer as it is emulated: its elements are compared with the emulated ones, bit for bit.
 * An operand that is not quantised enters the unit as float64 codes of value / scale.
 * In a propagated replay the truth is that of the whole model: the first stage, INPUTS, is what the layer's inputs had
@@ -24,7 +25,7 @@ from emu.attribution.sample import MOST_ELEMENTS, Sample, Side, explained, take_
 from emu.attribution.shares import Shares, shapley, shares
 from emu.attribution.stages import LADDER, UNIT_STAGES, Stage
 from emu.attribution.variants import is_active, variant
-from emu.layers.epilogue import bias_codes, finish, scale_product, scaled_bias
+from emu.layers.epilogue import bias_codes, finish, floats, scale_product, scaled_bias
 from emu.layers.gemm import Lowered
 from emu.layers.static import AT_HAND, Static
 from emu.units import Unit
@@ -138,13 +139,17 @@ class Runner:
         with np.errstate(all="ignore"):
             scales = _scale_of(sample.a, sample.b)
             single = scale_product(sample.a.epilogue_scale, sample.b.epilogue_scale, lowered.alpha)
-            t = single if Stage.SCALE in on else scales * lowered.alpha
+            plain = plan.epilogue.plain
+            t = single if Stage.SCALE in on and plain else scales * lowered.alpha
             if on.isdisjoint(UNIT_STAGES) and Stage.OUTPUT not in on and Stage.SCALE not in on:
                 y = self._in_doubles(on)
                 return y * lowered.alpha + self._bias()
-            d, unit, used = self._in_unit(on, t)
+            d, unit, used = self._in_unit(on, t if plain else single)
             if Stage.OUTPUT in on:
                 bias = None if sample.bias is None or used else scaled_bias(sample.bias, lowered.beta)
+                if not plain:
+                    own = sample.a.epilogue_scale, sample.b.epilogue_scale, lowered.alpha
+                    return plan.output(floats(d, unit.d, *own, bias, plan.epilogue))[0].astype(np.float64)
                 narrow = None if t is None else np.asarray(t, np.float32)
                 return finish(d, unit.d, narrow, bias, plan.output)[0].astype(np.float64)
             y = unit.d.decode(d)

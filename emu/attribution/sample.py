@@ -62,16 +62,23 @@ def explained(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> tu
     """The one product that a layer is after its transforms, which have no stage of their own.
 
     Raises:
-        ValueError: there are several, zero points, or an epilogue of its own: none has a place in the ladder.
+        ValueError: there are several, zero points, a gain, a constant or integers in the epilogue: none has a place in
+            the ladder.
     """
-    if not plan.epilogue.plain or plan.epilogue.requantize is not None:
-        raise ValueError("the epilogue is not the default one, whose steps are the ladder's last two stages")
+    if plan.epilogue.requantize is not None or plan.epilogue.constant != 1.0:
+        raise ValueError(
+            "an output that is requantised in integers, or multiplied by a constant, is not told apart into stages"
+        )
     prepared = prepare(lowered, plan, static)
     if prepared.seconds:
         raise ValueError("the layer is split into several products, whose errors are not told apart")
     of_b = plan.weights if lowered.b_is_weights else plan.activations
     if plan.activations.scheme.asymmetric or of_b.scheme.asymmetric:
         raise ValueError("operands with zero points of a scheme are not told apart into stages")
+    if plan.activations.scheme.codes_per_scale != 1 or of_b.scheme.codes_per_scale != 1:
+        raise ValueError(
+            "operands whose scales are ranges, with a constant to make up for it, have no stages of their own"
+        )
     return prepared.lowered, prepared.plan
 
 

@@ -23,8 +23,11 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Studies at a time.")
 @click.option("--offline", is_flag=True, help="Download nothing; skip studies whose workload is not here.")
 @click.option("--out", type=FOLDER, metavar="DIR", help="Keep the answers here (default: nowhere).")
+@click.option("-v", "--verbose", is_flag=True, help="Also a line for each effect and example, with its name.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: every figure, range and verdict.")
-def command(names: tuple[str, ...], jobs: int, offline: bool, out: Path | None, as_json: bool) -> int:
+def command(
+    names: tuple[str, ...], jobs: int, offline: bool, out: Path | None, verbose: bool, as_json: bool
+) -> int:  # fmt: skip
     """Run the built-in studies at their quick size, and check that each shows what it says.
 
     One line for each study: the figures of its effects, and in brackets where they are expected. An effect that its
@@ -43,7 +46,7 @@ def command(names: tuple[str, ...], jobs: int, offline: bool, out: Path | None, 
                        progress=lambda name, done, total: step(f"{name} {done}/{total}", 0)):  # fmt: skip
             found[one.name] = one
             if not as_json:
-                _print(one)
+                _print(one, verbose=verbose)
             step(one.name, 1)
     ordered = [found[name] for name in chosen]
     if as_json:
@@ -51,10 +54,8 @@ def command(names: tuple[str, ...], jobs: int, offline: bool, out: Path | None, 
     return _finish(ordered, quiet=as_json)
 
 
-def _print(one: Checked) -> None:
+def _print(one: Checked, *, verbose: bool) -> None:
     """One line; what is not as stated is told in lines of its own."""
-    from emu.verify.studies import State
-
     if one.reason:
         click.echo(_plain(f"{one.state.value}: {one.name}: {one.reason}"))
         return
@@ -62,11 +63,12 @@ def _print(one: Checked) -> None:
         f"{line.figure} ({line.expected}{', ' + line.verdict if line.verdict != 'shown' else ''})" for line in one.lines
     )
     click.echo(_plain(f"{one.state.value}: {one.name}: {figures}"))
-    if one.state is State.DIFFERENT:
-        for line in one.lines:
-            if not line.as_stated:
-                rest = f": {line.detail}" if line.detail else ""
-                click.echo(_plain(f"  {line.verdict}: {line.name}: {line.figure}, not {line.expected}{rest}"))
+    for line in one.lines:
+        if not line.as_stated:
+            rest = f": {line.detail}" if line.detail else ""
+            click.echo(_plain(f"  {line.verdict}: {line.name}: {line.figure}, not {line.expected}{rest}"))
+        elif verbose:
+            click.echo(_plain(f"  {line.verdict}: {line.name}: {line.figure} ({line.expected})"))
 
 
 def _finish(checked: Sequence[Checked], *, quiet: bool) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from emu.accelerators.epilogue import Epilogue
-from emu.accelerators.keys import FallbackOps, SumOrder
+from emu.accelerators.keys import Deviation, FallbackOps, SumOrder
 from emu.accelerators.plan import BiasPlacement
 from emu.deviation.result import Description
 from emu.schemes.words import words
@@ -31,6 +31,11 @@ SUM_WORDS = {
     SumOrder.LANES: "lanes: {width} of them, each one element after the other, then the lanes pairwise",
 }
 """The order in which vector operations add."""
+DEVIATION_WORDS = {
+    Deviation.L1: "divided by the mean of |d|, plus ε",
+    Deviation.L1_NORMAL: "divided by the mean of |d| times √(π/2), plus ε",
+}
+"""What norms divide by, but for the usual."""
 FALLBACK_WORDS = {
     FallbackOps.REFERENCE: "run in reference arithmetic, and are listed in every report",
     FallbackOps.ERROR: "are refused before work starts",
@@ -104,6 +109,8 @@ def _vector(vector: Vector) -> list[str]:
         f"  rounding     {vector.rounding.value}, after every elementary operation; operands are rounded first",
         f"  sums         {SUM_WORDS[order].format(width=width)}; in {vector.format if total is None else total.format}",
     ]
+    if vector.norm is not Deviation.L2:
+        lines.append(f"  norms        {vector.norm.value}: {DEVIATION_WORDS[vector.norm]}")
     lines += [f"  {name.value:<12} {unit.name}" for name, unit in vector.functions.items()]
     if vector.embedding is not None:
         one = vector.embedding

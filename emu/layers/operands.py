@@ -290,12 +290,16 @@ def _side(made: Quantised, assignment: Assignment, scale: PerBlock | None, opera
         )  # fmt: skip
     if scale is None:
         of_epilogue = made.scale if assignment.scheme.scales else None
+        if of_epilogue is not None and made.outer is not None:
+            of_epilogue = of_epilogue * made.outer
         return Side(codes=made.codes, epilogue_scale=of_epilogue, unit_scale=None, beyond=made.beyond, zero=zero)
     shape = list(made.codes.shape)
     shape[axis] = scale.blocks(made.codes.shape[axis])
     scales = scale.format.encode(made.scale, Rounding.TIES_TO_EVEN, Overflow.SATURATE)
     unit_scale = np.broadcast_to(scales, shape)
-    return Side(codes=made.codes, epilogue_scale=None, unit_scale=unit_scale, beyond=made.beyond, zero=zero)
+    return Side(
+        codes=made.codes, epilogue_scale=made.outer, unit_scale=unit_scale, beyond=made.beyond, zero=zero
+    )  # fmt: skip
 
 
 def requantised_source(lowered: Lowered, plan: LayerPlan) -> Float32:
@@ -316,13 +320,15 @@ def requantised_source(lowered: Lowered, plan: LayerPlan) -> Float32:
             format=unit.a, scale_format=None if scale is None else scale.format, name=lowered.source_name,
             group=scale.block if scale is not None and plan.activations.per is Granularity.GROUP else None,
         )  # fmt: skip
-        return _values(_quantise(lowered.source, plan.activations, target), unit.form.a, scale, ROW_AXIS)
-    return _values(_quantised_source(lowered, plan), plan.unit.form.a, None, ROW_AXIS)
+        made = _quantise(lowered.source, plan.activations, target)
+        return _values(made, plan.activations, unit.form.a, scale, ROW_AXIS)
+    return _values(_quantised_source(lowered, plan), plan.activations, plan.unit.form.a, None, ROW_AXIS)
 
 
 def requantised_columns(lowered: Lowered, plan: LayerPlan) -> Float32:
     """B as its codes and scales mean it, as float32 values of its shape."""
-    return _values(_quantised_columns(lowered, plan), plan.unit.form.b, plan.unit.scale_b, COLUMN_AXIS)
+    made = _quantised_columns(lowered, plan)
+    return _values(made, plan.weights, plan.unit.form.b, plan.unit.scale_b, COLUMN_AXIS)
 
 
 def scale_of_source(lowered: Lowered, plan: LayerPlan) -> Fixed | None:
@@ -341,10 +347,12 @@ def scale_of_columns(lowered: Lowered, plan: LayerPlan) -> Fixed | None:
     return plan.weights.scheme.choose(values, _target_of_columns(lowered, plan))
 
 
-def _values(made: Quantised, operand: Operand, scale: PerBlock | None, axis: int) -> Float32:
-    """(code - zero) · scale, in float64 and rounded once."""
+def _values(made: Quantised, assignment: Assignment, operand: Operand, scale: PerBlock | None, axis: int) -> Float32:
+    """(code - zero) · scale / codes_per_scale, in float64 and rounded once."""
     values = operand.format.decode(made.codes)
-    zero, scales = made.zero, made.scale.astype(np.float64)
+    zero, scales = made.zero, made.scale.astype(np.float64) / assignment.scheme.codes_per_scale
+    if made.outer is not None:
+        scales = scales * made.outer
     if made.block_scales is not None:
         assert scale is not None
         k, size = values.shape[axis], scale.block or values.shape[axis]

@@ -36,7 +36,7 @@ class Static:
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
         """Everything that was chosen, by name."""
-        for side, fixed in (("a", self.a), ("b", self.b)):
+        for side, fixed in (("a", self.a), ("b", self.b), ("y", self.y)):
             if fixed is not None:
                 yield f"{side}/scale", fixed.scale
                 if fixed.zero is not None:

@@ -65,6 +65,8 @@ class Draft:
     values: Float32
     scale: Float32 | None = None
     """None is 1"""
+    outer: Float32 | None = None
+    """0-D: the part of `scale` that is left to the epilogue where the unit applies the rest; None is 1"""
     zero: Integers | None = None
     """the code that stands for 0, where the format is of integers; None is 0, and symmetric"""
     inverse: Float32 | None = None
@@ -87,6 +89,14 @@ class Step:
     """it sees the tensor as it is, and makes groups along K itself (`Target.group`)"""
     looks: ClassVar[bool] = False
     """what it does to weights depends on the activations (`Target.partner`): another thing for other data"""
+
+    spans: ClassVar[bool] = False
+    """one scale depends on what others cover: not for groups along K, of which a layer quantises some at a time"""
+
+    @property
+    def codes_per_scale(self) -> float:
+        """Of a step that makes codes: value ≈ decode(code) · scale / codes_per_scale."""
+        return 1.0
 
     @property
     def asymmetric(self) -> bool:
@@ -121,10 +131,13 @@ class Quantised:
 
     codes: NDArray[Any]
     scale: Float32
-    """value ≈ decode(code) · scale; 0-D, or with size 1 along the axes that a scale covers"""
+    """value ≈ decode(code) · scale (/ the scheme's codes_per_scale); 0-D, or with size 1 along the axes that a scale
+    covers"""
     beyond: OutOfRange
     """elements beyond the range of the format"""
     block_scales: NDArray[Any] | None = None
     """codes of the scales of blocks along K; None: the scheme has none"""
     zero: Integers | None = None
     """value ≈ (code - zero) · scale, shaped as the scale, or as the blocks' scales; None: 0"""
+    outer: Float32 | None = None
+    """0-D: a factor of `scale` that no unit applies; None: 1, or `scale` has it"""

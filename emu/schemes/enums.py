@@ -14,6 +14,8 @@ class StepKind(Vocabulary):
     """round the values to a format, or after `scale` to a format's values times s"""
     SCALE = "scale"
     """choose a scale s, and a zero point if asymmetric, from the values, or take given ones"""
+    CHANNEL_GROUPS = "channel_groups"
+    """choose scales that channels of like range share"""
     ENCODE = "encode"
     """code = encode(fl32(x / s)), plus the zero point"""
     ENCODE_FMA = "encode_fma"
@@ -22,6 +24,15 @@ class StepKind(Vocabulary):
     """of weights: scales, and codes that make up for each other's errors, given the layer's activations"""
     BLOCK = "block"
     """codes and scale codes of a block format, along K: for units that take block scales"""
+
+
+class GroupBounds(Vocabulary):
+    """Where groups of channels of like range begin and end."""
+
+    POWERS = "powers"
+    """at the largest range over powers of two: the scales differ by shifts"""
+    BEST = "best"
+    """where the quantisation error is least: scales are free"""
 
 
 class ScaleRule(Vocabulary):

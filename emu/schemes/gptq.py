@@ -10,8 +10,10 @@ With this, every row is what minimises (W − Ŵ)ᵀ H (W − Ŵ) given the rows
 recursion of GPTQ in the order of K, in another form: with H⁻¹ = UᵀU, U upper triangular, GPTQ adds
 −(T_k − Ŵ_k) · U[k, j] / U[k, k] to the rows that are left, and no inverse is needed here.
 
-* All of it is float64, element by element in the stated order: H is summed over the rows of X one after the other,
-  and C comes from an elimination of the last row and column first. So no library's order of a sum is in the result.
+* No library's order of a sum is in the result. XᵀX is exact, of activations that are rounded to 2^-25 of their
+  channel's largest magnitude first: both halves of such integers have 13 bits, whose products of 2^27 rows float64 sums
+  without rounding in any order; then three terms are added in float64. C and T are float64, element by element, C by
+  elimination of the last row and column first.
 * A column of X that is zero has H_kk = 1: its weights are rounded to nearest, and nothing makes up for them.
 * Not modelled: another order of rows ("act order"); blocks of rows that are updated together, which only change the
   order of sums.
@@ -30,15 +32,23 @@ from numpy.typing import NDArray
 from emu.errors import FormatError
 
 Matrix = NDArray[np.float64]
+HALF_BITS = 13
+"""Bits of each half of an activation."""
+PANEL, TILE = 64, 192
+"""Columns that are eliminated together, and the side of what they are taken out of: no bit depends on them."""
 
 
 def hessian(x: NDArray[np.float32]) -> Matrix:
-    """XᵀX of activations [M, K], one row after the other; infinities and NaN count as 0."""
+    """XᵀX of activations [M, K]; infinities and NaN count as 0."""
     wide = np.where(np.isfinite(x), x, np.float32(0)).astype(np.float64)
-    total = np.zeros((x.shape[1], x.shape[1]))
-    for row in wide:
-        total += row[:, None] * row
-    return total
+    top = np.frexp(np.abs(wide).max(axis=0, initial=0.0))[1]
+    whole = np.rint(np.ldexp(wide, HALF_BITS * 2 - 1 - top))
+    high = np.rint(whole * 2.0**-HALF_BITS)
+    low = whole - high * 2.0**HALF_BITS
+    crossed = high.T @ low
+    parts = (high.T @ high) * 2.0 ** (2 * HALF_BITS), (crossed + crossed.T) * 2.0**HALF_BITS, low.T @ low
+    unit = np.ldexp(1.0, top - (HALF_BITS * 2 - 1))
+    return np.asarray(((parts[0] + parts[1]) + parts[2]) * unit[:, None] * unit)
 
 
 def factor(h: Matrix, damping: float) -> Matrix:
@@ -60,14 +70,28 @@ def factor(h: Matrix, damping: float) -> Matrix:
     diagonal = np.where(diagonal == 0, 1.0, diagonal + damping * mean)
     rest[np.arange(k), np.arange(k)] = diagonal
     out = np.eye(k)
-    for j in range(k - 1, -1, -1):
-        pivot = rest[j, j]
-        if not pivot > diagonal[j] * 2.0**-50:
-            raise FormatError(f"gptq: the activations of {k} channels are dependent: more damping is needed")
-        column = rest[:j, j] / pivot
-        out[:j, j] = column
-        rest[:j, :j] -= column[:, None] * rest[:j, j]
+    for stop in range(k, 0, -PANEL):
+        start = max(0, stop - PANEL)
+        for j in range(stop - 1, start - 1, -1):
+            pivot = rest[j, j]
+            if not pivot > diagonal[j] * 2.0**-50:
+                raise FormatError(f"gptq: the activations of {k} channels are dependent: more damping is needed")
+            out[:j, j] = rest[:j, j] / pivot
+            rest[:j, start:j] -= out[:j, j, None] * rest[start:j, j]
+        _eliminate(rest, out, start, stop)
     return out
+
+
+def _eliminate(rest: Matrix, out: Matrix, start: int, stop: int) -> None:
+    """Take the columns from stop - 1 down to start out of those before them: tiles, so that each stays in the cache."""
+    columns, rows = out[:, start:stop].T.copy(), rest[:, start:stop].T.copy()
+    for left in range(0, start, TILE):
+        right = min(left + TILE, start)
+        for top in range(0, right, TILE):
+            bottom = min(top + TILE, right)
+            tile = rest[top:bottom, left:right]
+            for p in range(stop - start - 1, -1, -1):
+                tile -= columns[p, top:bottom, None] * rows[p, left:right]
 
 
 def compensated(

@@ -81,12 +81,12 @@ def _divide(absmax: Float32, fmt: Format) -> Float32:
 
 
 def quotient_of(x: Float32, scale: Float32 | None, inverse: Float32 | None = None) -> Float32:
-    """fl32(x / s), or fl32(x · inverse) if one is given; x where there is no scale."""
-    if scale is None:
-        return x
+    """fl32(x / s), or fl32(x · inverse) if one is given; x where there is neither."""
     with np.errstate(all="ignore"):
-        made: Float32 = x / scale if inverse is None else x * inverse
-    return made
+        if inverse is not None:
+            made: Float32 = x * inverse
+            return made
+        return x if scale is None else np.asarray(x / scale)
 
 
 def encode_scaled(

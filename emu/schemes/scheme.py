@@ -52,6 +52,11 @@ class Scheme:
         return any(step.asymmetric for step in self.steps)
 
     @property
+    def codes_per_scale(self) -> float:
+        """value ≈ decode(code) · scale / codes_per_scale: the unit or the epilogue is to make up for it."""
+        return self.steps[-1].codes_per_scale
+
+    @property
     def stochastic(self) -> bool:
         """Whether a step draws random bits, and so needs a seed."""
         return any(step.stochastic for step in self.steps)
@@ -60,6 +65,11 @@ class Scheme:
     def looks(self) -> bool:
         """Whether what it makes of weights depends on the activations."""
         return any(step.looks for step in self.steps)
+
+    @property
+    def spans(self) -> bool:
+        """Whether one scale depends on what others cover."""
+        return any(step.spans for step in self.steps)
 
     @property
     def static(self) -> bool:
@@ -100,9 +110,12 @@ class Scheme:
             draft = step.apply(draft, target)
         assert draft.codes is not None  # the last step has made them
         scale = np.ones((), np.float32) if draft.scale is None else draft.scale
+        if draft.outer is not None:
+            scale = scale / draft.outer
         return Quantised(
-            codes=draft.codes, scale=scale, beyond=draft.beyond, block_scales=draft.block_scales, zero=draft.zero
-        )
+            codes=draft.codes, scale=scale, beyond=draft.beyond, block_scales=draft.block_scales, zero=draft.zero,
+            outer=draft.outer,
+        )  # fmt: skip
 
     def _in_groups(self, x: Float32, target: Target, size: int) -> Quantised:
         axis = target.k_axis % x.ndim

@@ -7,6 +7,8 @@ import re
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
+from emu.schemes.rules.rule import Rule
+
 if TYPE_CHECKING:
     from emu.schemes.draft import Step
     from emu.schemes.transforms.pair import Transform
@@ -15,13 +17,21 @@ _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def words(item: Step | Transform) -> str:
-    """One line, such as `encode: rounding ties_to_even, overflow saturate`. A class is named after its op."""
-    op = _CAPITAL.sub("_", type(item).__name__.removesuffix("Step")).lower()
-    given = [f"{field.name} {_value(getattr(item, field.name))}" for field in fields(item) if _is_given(item, field)]
-    return f"{op}: {', '.join(given)}" if given else op
+    """One line, such as `encode: rounding ties_to_even, overflow saturate`. A class is named after its op or rule."""
+    given = _given(item)
+    return f"{_name(item)}: {given}" if given else _name(item)
 
 
-def _is_given(item: Step | Transform, field: Any) -> bool:
+def _name(item: object) -> str:
+    return _CAPITAL.sub("_", type(item).__name__.removesuffix("Step")).lower()
+
+
+def _given(item: Any) -> str:
+    some = [field.name for field in fields(item) if _is_given(item, field)]
+    return ", ".join(f"{name} {_value(getattr(item, name))}" for name in some)
+
+
+def _is_given(item: Any, field: Any) -> bool:
     value = getattr(item, field.name)
     default = field.default_factory() if field.default_factory is not MISSING else field.default
     return value is not None and (default is MISSING or value != default)
@@ -30,6 +40,9 @@ def _is_given(item: Step | Transform, field: Any) -> bool:
 def _value(value: object) -> str:
     if isinstance(value, enum.Enum):
         return str(value.value)
+    if isinstance(value, Rule):
+        given = _given(value)
+        return f"{_name(value)} ({given})" if given else _name(value)
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_value(one) for one in value) + "]"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -4,7 +4,9 @@
 * A path to another .toml file is relative to the file that it stands in, wherever that file is merged into.
 * `extends = "NAME"` (a built-in of the same kind, or a path relative to the file) is a deep merge: tables merge,
   everything else, arrays included, replaces. Cycles are an error. What a file says of itself only (`name`, `maturity`,
-  `scope`, the `alias` of a format) is not inherited: a variant is neither its parent nor as well proven.
+  `scope`, the `alias` of a format, the examples of a study) is not inherited: a variant is neither its parent nor as
+  well proven. What a study is to show (`effect`) and its small size (`quick`) are of its points: they are inherited by
+  a file that leaves these as they are, on another workload or accelerator.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from emu.spec.locate import find
 
 MAX_BYTES = 1 << 20
 NOT_INHERITED = ("name", "maturity", "scope")
+POINTS = ("axes", "zip", "preset", "objectives", "constraints", "search")
+"""Keys that say what the points of a study are, and what is asked of them."""
 PROSE = ("doc", "source", "scope", "name")
 """Keys whose text is never a path."""
 
@@ -137,8 +141,15 @@ def _resolve(
         raise SpecError("extends itself", file=source.label, key="extends", value=parent)
     above = Source(label=str(path), folder=path.parent, stem=path.stem)
     inherited = _resolve(kind, read_toml(path), above, (*seen, path.resolve()), localise)
-    own = NOT_INHERITED + (("alias",) if kind == "formats" else ())
+    own = _of_itself(kind, mapping)
     return merge({key: value for key, value in inherited.items() if key not in own}, mapping)
+
+
+def _of_itself(kind: str, mapping: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of a parent that a file does not inherit."""
+    if kind == "studies" and any(key in mapping for key in POINTS):
+        return (*NOT_INHERITED, "example", "effect", "quick")
+    return NOT_INHERITED + {"formats": ("alias",), "studies": ("example",)}.get(kind, ())
 
 
 def spec_hash(mapping: object) -> str:

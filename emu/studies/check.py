@@ -48,7 +48,7 @@ def load_point(study: Study, chosen: Chosen) -> Accelerator:
     loaded = load_accelerator(study.accelerator_keys(chosen))
     workload = study.workload
     assert workload is not None  # a study of worked examples alone has no points
-    given = workload.calibration is not None if isinstance(workload, ModelKeys) else workload.is_synthetic
+    given = workload.calibration is not None if isinstance(workload, ModelKeys) else workload.calibrates
     plans = (loaded.matrix, *(rule.plan for rule in loaded.rules))
     if not given and any(plan.static for plan in plans):
         raise SpecError("a static range needs calibration inputs, and the workload has none", key="workload")

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,7 +66,8 @@ class Store:
         except OSError as error:
             raise ModelError(f"{folder}: cannot be written: {error.strerror}") from None
         about = {
-            "layout": LAYOUT, "name": name, "study": keys, "emu": emu_version(), "semantics": SEMANTICS_VERSION,
+            "layout": LAYOUT, "name": name, "study": _strict(keys), "emu": emu_version(),
+            "semantics": SEMANTICS_VERSION,
         }  # fmt: skip
         _write(path / ABOUT, about)
         return Store(path)
@@ -213,6 +215,15 @@ def _readable(path: Path) -> Iterator[None]:
     except (ArrowException, OSError, KeyError, IndexError) as error:
         text = " ".join(str(error).split())
         raise ModelError(f"{path}: cannot be read: {text}; delete it and run the study again") from None
+
+
+def _strict(value: Any) -> Any:
+    """Keys of a study as JSON has them: it has no infinities, which ranges of effects may end at."""
+    if isinstance(value, Mapping):
+        return {key: _strict(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(one) for one in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _write(path: Path, about: Mapping[str, Any]) -> None:

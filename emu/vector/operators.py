@@ -8,6 +8,7 @@
 * x^p: see `powered`.
 * Softmax: m = max x; d = x − m; e = exp d; y = e / Σ e. LogSoftmax: y = d − log Σ e.
 * LayerNormalization: m = Σ x / n; d = x − m; v = Σ d² / n; y = d / √(v + ε) · scale + bias. RMSNormalization without m.
+  With `norm = "l1"` Σ |d| / n + ε takes the place of √(v + ε), in all norms that compute it.
 * Sources: ONNX operators, opset 23, and their function bodies.
 
 `OPERATORS` maps an operator's name to the function that runs it; `emu.vector.node` puts all such tables together, and

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.accelerators.keys import Deviation
 from emu.arithmetic.rounded import Floats
 from emu.functions import Function
 from emu.vector.operators import Attributes, Operands, Operator, given
@@ -89,7 +90,12 @@ def log_softmax(unit: VectorUnit, x: Operands, attributes: Attributes) -> tuple[
 
 
 def _normalised(unit: VectorUnit, d: Floats, axes: tuple[int, ...], epsilon: float) -> Floats:
-    """d / √(Σ d² / n + ε)."""
+    """d / √(Σ d² / n + ε), or d / (Σ |d| / n + ε), with √(π/2) as a factor of the mean for `l1_normal`."""
+    if unit.deviation is not Deviation.L2:
+        middle = unit.mean(np.abs(d), axes)
+        if unit.deviation is Deviation.L1_NORMAL:
+            middle = unit.mul(middle, unit.constant(math.sqrt(math.pi / 2)))
+        return unit.div(d, unit.add(middle, unit.constant(epsilon)))
     variance = unit.mean(unit.mul(d, d), axes)
     return unit.div(d, unit.sqrt(unit.add(variance, unit.constant(epsilon))))
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emu.accelerators.accelerator import Vector
 from emu.accelerators.embedding import RowwiseEmbedding
+from emu.accelerators.keys import Deviation
 from emu.arithmetic.rounded import Arithmetic, Floats
 from emu.functions import Function
 from emu.vector.functions import Functions
@@ -28,6 +29,8 @@ class VectorUnit:
     arithmetic: Arithmetic
     adder: Adder
     functions: Functions
+    deviation: Deviation = Deviation.L2
+    """what norms divide by"""
     embedding: RowwiseEmbedding | None = None
     """how embedding tables are stored and added up; None: as values of the vector format"""
 
@@ -98,4 +101,10 @@ def vector_unit(vector: Vector) -> VectorUnit:
         adder = Adder(arithmetic=summing, order=total.order, width=total.width or 1)
     units: Mapping[Function, Any] = vector.functions
     functions = Functions(arithmetic=arithmetic, units=units)
-    return VectorUnit(arithmetic=arithmetic, adder=adder, functions=functions, embedding=vector.embedding)
+    return VectorUnit(
+        arithmetic=arithmetic,
+        adder=adder,
+        functions=functions,
+        embedding=vector.embedding,
+        deviation=vector.norm,
+    )

@@ -15,6 +15,7 @@ from emu.errors import SpecError
 from emu.spec import builtin_names, convert, load_mapping
 from emu.training.keys import RunKeys
 from emu.workloads.keys import FileKeys, ModelKeys, ModelKind, TaskKind, WorkloadKeys
+from emu.workloads.kinds import task_of
 from emu.workloads.synthetic.layers import Layer, build_layers
 
 ROLES: dict[ModelKind | TaskKind, tuple[str, ...]] = {
@@ -66,6 +67,11 @@ class Workload:
     def is_synthetic(self) -> bool:
         """Whether its tensors are drawn: it needs no files, and has no task."""
         return self.model.kind is ModelKind.PRODUCT
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether it has inputs from which static ranges may be chosen."""
+        return self.is_synthetic or (self.task is not None and task_of(self.task).calibrates)
 
 
 def load_workload(spec: str | Path | Mapping[str, Any] | Workload) -> Workload:

@@ -118,9 +118,9 @@ class Opened:
 
     @cached_property
     def calibration(self) -> dict[str, NDArray[Any]] | None:
-        """Inputs from which static ranges may be chosen: a second sample of a synthetic workload's; None of others."""
+        """Inputs from which static ranges may be chosen: a second sample of a synthetic workload's, or the task's."""
         if not self.workload.is_synthetic:
-            return None
+            return self.task.calibration()
         from emu.workloads.synthetic.model import build_calibration
 
         return dict(build_calibration(self.workload.layers))

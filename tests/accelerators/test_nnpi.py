@@ -6,11 +6,14 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pytest
 
 from emu.accelerators import load_accelerator
+from emu.functions import Function, load_function
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
 from emu.layers.static import static_of
+from emu.vector import vector_unit
 
 RNG = np.random.default_rng(12)
 
@@ -123,3 +126,17 @@ def test_an_fp16_layer() -> None:
         unflushed += total != half(sum((frac(x[row, i]) * frac(w[i, column]) for i in range(k)), Fraction(0)))
         assert frac(y) == half(total + half(frac(bias[column])))
     assert unflushed > 6
+
+
+@pytest.mark.parametrize("name", ["nnpi-int8", "nnpi-fp16"])
+@pytest.mark.parametrize("function", [Function.SIGMOID, Function.TANH])
+def test_functions_are_the_tables(name: str, function: Function) -> None:
+    vector = load_accelerator(name).vector
+    assert vector is not None
+    codes = np.arange(0x7C00, dtype=np.uint16)
+    x = codes.view(np.float16).astype(np.float64)
+    made = vector_unit(vector).function(function, x)
+    table = load_function(f"nnpi-{function.value}")
+    assert np.array_equal(made, table.output.decode(table.apply(codes)))
+    exact = np.tanh(x) if function is Function.TANH else 1 / (1 + np.exp(-x))
+    assert not np.array_equal(made.astype(np.float16), exact.astype(np.float16))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,9 @@ def test_run_prints_effects_draws_and_keeps_figures(study, tmp_path, capsys, mon
     found = load_results(tmp_path / "bits")
     assert [one.verdict.value for one in found.effects()] == ["shown", "not shown", "shown"]
     assert found.store.about()["effects"] == [one.plain() for one in found.effects()]
+    text = (tmp_path / "bits" / "study.json").read_text()
+    assert "Infinity" not in text
+    assert "NaN" not in text
     assert len(found.points()) == 3
     errors = found.points()["error"].to_pylist()
     assert found.effects()[0].figure == min(errors[1] - errors[0], errors[2] - errors[1])
@@ -92,6 +96,13 @@ def test_verify_exits_0_if_everything_shows(study, capsys):
     assert printed[0].startswith("as stated: ")
     assert "dB (≥ 0.5); 2 (= 2)" in printed[0]
     assert printed[1].startswith("1 studies: 1 as stated; 2 effects")
+
+
+def test_verify_says_which_effect_is_which_if_asked(study, capsys):
+    assert run(["verify", "studies", study(WIDER, SAME), "--verbose"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[1].startswith("  shown: wider is better: ")
+    assert printed[2] == "  shown: the bits differ: 2 (= 2)"
 
 
 def test_verify_exits_3_and_says_what_does_not_show(study, capsys):
@@ -172,3 +183,6 @@ def test_offline_skips_what_is_not_here(tmp_path, capsys, monkeypatch, study):
     assert "skipped: " in capsys.readouterr().out
     assert run(["verify", "studies", str(path), study(WIDER), "--offline"]) == 0
     assert "1 as stated, 1 skipped" in capsys.readouterr().out
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # without --offline it is a failure
+    assert run(["verify", "studies", str(path), study(WIDER)]) == 1
+    assert re.search(r"^error: .*far\.toml: .*could not be downloaded", capsys.readouterr().out, re.MULTILINE)

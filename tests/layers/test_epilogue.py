@@ -10,6 +10,7 @@ import pytest
 
 from emu.accelerators import LayerPlan, load_accelerator
 from emu.attribution.ladder import attribute
+from emu.attribution.stages import Stage
 from emu.errors import SpecError
 from emu.layers.emulate import emulate
 from emu.layers.epilogue import plain_floats, scale_product
@@ -98,13 +99,9 @@ def expected(
 def test_every_step_is_rounded_once(scales: str, place: str, fmt: str, fused: bool) -> None:
     seen = []
     for constant in (1.0, 0.7):
+        how = plan(scales=scales, format=fmt, constant=constant, constant_at=place, fused=fused)
         for bias in (False, True):
             lowered = layer(3, bias)
-            how = (
-                plan(scales=scales, format=fmt, constant=constant, constant_at=place, fused=fused)
-                if (place != "scales" or scales == "product")
-                else plan()
-            )
             got = emulate(lowered, how).y
             wanted = expected(lowered, scales, fmt, constant, place, fused)
             assert np.array_equal(got, wanted.astype(np.float32))
@@ -177,9 +174,30 @@ def test_what_contradicts_itself_is_refused(keys: dict[str, Any], key: str) -> N
     assert error.value.key == f"matrix.epilogue.{key}"
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [{}, {"scales": "a_then_b", "fused": True}, {"format": "float16"}, {"scales": "b_then_a", "format": "bfloat16"}],
+)
+@pytest.mark.parametrize("bias", ["epilogue", "c"])
+def test_attribution_ends_at_the_emulated_layer(keys: dict[str, Any], bias: str) -> None:
+    """It says so itself: the last rung is compared with the layer."""
+    lowered = layer(17)
+    how = load_accelerator({"extends": "int8-int32", "matrix": {"bias": bias, "epilogue": keys}}).matrix
+    made = attribute(lowered, how, emulate(lowered, how).y, with_shapley=True)
+    assert Stage.OUTPUT in made.stages
+
+
+def test_attribution_charges_a_narrow_epilogue_to_the_output() -> None:
+    lowered = layer(19)
+    rms = [
+        attribute(lowered, how, emulate(lowered, how).y).shares.rms[Stage.OUTPUT]
+        for how in (plan(), plan(format="bfloat16"))
+    ]
+    assert rms[1] > 1000 * rms[0] > 0
+
+
 def test_attribution_says_what_it_cannot_tell_apart() -> None:
     lowered = layer(17)
-    y = emulate(lowered, plan()).y
-    assert attribute(lowered, plan(), y).stages
-    with pytest.raises(ValueError, match="the epilogue is not the default one"):
-        attribute(lowered, plan(fused=True), emulate(lowered, plan(fused=True)).y)
+    how = plan(constant=0.5)
+    with pytest.raises(ValueError, match="is not told apart into stages"):
+        attribute(lowered, how, emulate(lowered, how).y)

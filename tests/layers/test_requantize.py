@@ -12,10 +12,13 @@ import pytest
 
 from emu.accelerators import LayerPlan, load_accelerator
 from emu.errors import SpecError
+from emu.formats import load_format
 from emu.layers.emulate import emulate
 from emu.layers.gemm import Lowered
 from emu.layers.lowering import lower
+from emu.layers.requantize import output_stage
 from emu.layers.static import static_of
+from emu.units.enums import RequantizeRule
 
 RULES = ["gemmlowp", "gemmlowp_single", "tosa", "tosa_double", "cmsis_nn", "cmsis_nn_single", "nnpi", "onnx"]
 
@@ -132,7 +135,9 @@ def test_static_ranges_come_from_calibration(backend: str | None) -> None:
     x, w, bias = calibration.source, calibration.b[0], np.asarray(calibration.bias)[0, 0]
     truth = (x.astype(np.float64) @ w.astype(np.float64) + bias).astype(np.float32)
     s_y = np.abs(truth).max() / np.float32(127)
-    assert static.y is not None and static.y.scale == s_y
+    assert static.y is not None
+    assert static.y.scale == s_y
+    assert dict(static.arrays())["y/scale"] == s_y
     for one in (lowered, replace(lowered, source=x * 3)):
         got = emulate(one, how, static=static, backend=backend)
         assert np.array_equal(got.y, wanted("gemmlowp", one, s_y))
@@ -214,3 +219,32 @@ def test_what_cannot_be_in_integers_is_refused(matrix: dict[str, Any], key: str)
 def test_a_multiplier_that_the_rule_cannot_take_is_an_error_of_the_layer() -> None:
     with pytest.raises(ValueError, match="cannot be requantised: must be a power of two"):
         emulate(layer(), plan("shift"))
+
+
+def test_how_often_one_rounding_differs_from_two() -> None:
+    """numerics: 3.6 % of random x and M in [1e-4, 0.1], as 32-bit results."""
+    rng = np.random.default_rng(0)
+    x, m = rng.integers(-100000, 100000, 50000), rng.uniform(1e-4, 0.1, 50000)
+    fmt = load_format("int32")
+    made = []
+    for rule in (RequantizeRule.GEMMLOWP, RequantizeRule.GEMMLOWP_SINGLE):
+        unit = output_stage(fmt, fmt, rule, None, tuple(m.tolist()), 0)
+        d = unit.matmul(np.empty((1, 0), np.uint8), np.empty((0, x.size), np.uint8), x.astype(np.int32)[None])
+        made.append(d.view(np.int32)[0])
+    wanted = [rescaled("gemmlowp", int(a), float(b)) for a, b in zip(x[:2000], m[:2000], strict=True)]
+    assert made[0][:2000].tolist() == wanted
+    assert 0.034 < np.mean(made[0] != made[1]) < 0.038
+    assert np.abs(made[0].astype(int) - made[1]).max() == 1
+
+
+def test_how_far_the_8_bit_multiplier_is_below_m() -> None:
+    """numerics: at worst 0.78 %, just below powers of two. Powers of two times the sum are shifts of it."""
+    worst = 0.0
+    fmt = load_format("int32")
+    d = np.array([[1 << 20]], np.int32)
+    for m in [*np.geomspace(1e-2, 0.24, 60).tolist(), 0.24999]:
+        unit = output_stage(fmt, fmt, RequantizeRule.NNPI, None, (m,), 0)
+        q = unit.matmul(np.empty((1, 0), np.uint8), np.empty((0, 1), np.uint8), d).view(np.int32)[0, 0]
+        worst = min(worst, q / (m * (1 << 20)) - 1)
+        assert -0.0079 < q / (m * (1 << 20)) - 1 < 1e-4
+    assert abs(worst + 0.0078) < 1e-4

@@ -218,6 +218,10 @@ def test_the_ladder_of_a_noisy_layer():
         ({"op": "split", "threshold": 6.0}, r"transform\[0\].unit"),
         ({**SPLIT, "threshold": 0.0}, r"transform\[0\].threshold"),
         ({**SPLIT, "activations": {"scheme": "nothing"}}, r"transform\[0\].activations.scheme"),
+        (
+            {**SPLIT, "activations": {"scheme": "absmax", "range": "static"}},
+            r"transform\[0\].activations.range: what a second product gets is known at run time alone",
+        ),
         ({"op": "noise", "seed": 1, "amplitude": 1.0, "reach": 3.0}, r"transform\[0\].reach: is of a search"),
         ({"op": "noise"}, r"transform\[0\].seed"),
         ({"op": "round"}, r"transform\[0\].activations: nothing is rounded"),

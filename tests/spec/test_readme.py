@@ -66,6 +66,7 @@ SECTION_OF_ENUM = {
     emu.formats.enums.EventKind: "Evaluation",
     emu.schemes.enums.StepKind: "Schemes",
     emu.schemes.enums.ScaleRule: "Schemes",
+    emu.schemes.enums.GroupBounds: "Schemes",
     emu.schemes.enums.Divisor: "Schemes",
     emu.schemes.enums.Inverse: "Schemes",
     emu.schemes.enums.PowerOfTwo: "Schemes",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +70,28 @@ def test_pairs_are_methods_with_what_they_do():
     every = retrieval.pairs()
     assert len(every) >= 100 and len({name for _, name in every}) == len(every)
     assert ("Append object to the end of the list.", "list append") in every
+
+
+def test_calibration_is_of_docstrings_that_are_not_asked(monkeypatch):
+    class Words:
+        """A tokenizer whose tokens are the lengths of words."""
+
+        def encode(self, text):
+            return SimpleNamespace(ids=[len(word) for word in text.split()])
+
+        def no_padding(self): ...
+        def enable_truncation(self, length): ...
+
+    found = SimpleNamespace(Tokenizer=SimpleNamespace(from_file=lambda _: Words()))
+    monkeypatch.setattr(retrieval, "optional", lambda _: found)
+    task = retrieval.Retrieval({"tokenizer": Path("none")}, 40, "")
+    asked = {query for query, _ in retrieval.pairs()} - set(task._others)
+    assert len(asked) >= 30 and len(task._others) == len(retrieval.pairs()) - 40
+    given = task.calibration()
+    assert given["input_ids"].shape[0] == 8 and given["input_ids"].shape[1] >= 16
+    assert given["input_ids"].dtype == np.int64 and (given["attention_mask"] == 1).all()
+    everything = retrieval.Retrieval({"tokenizer": Path("none")}, 10_000, "")
+    assert everything.calibration() is None
 
 
 def test_features_of_a_file():

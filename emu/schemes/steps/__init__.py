@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emu.schemes.enums import StepKind
 from emu.schemes.steps.block import BlockKeys
+from emu.schemes.steps.channel_groups import ChannelGroupsKeys
 from emu.schemes.steps.clip import ClipKeys
 from emu.schemes.steps.encode import EncodeKeys
 from emu.schemes.steps.encode_fma import EncodeFmaKeys
@@ -16,6 +17,7 @@ STEPS: dict[StepKind, type[StepKeys]] = {
     StepKind.CLIP: ClipKeys,
     StepKind.ROUND: RoundKeys,
     StepKind.SCALE: ScaleKeys,
+    StepKind.CHANNEL_GROUPS: ChannelGroupsKeys,
     StepKind.ENCODE: EncodeKeys,
     StepKind.ENCODE_FMA: EncodeFmaKeys,
     StepKind.GPTQ: GptqKeys,

@@ -1,6 +1,8 @@
 """The step `encode`: turn values into codes.
 
 * code = encode(fl32(x / s)), or of x times an inverse (`inverse`): LLM.int8 multiplies by fl32(127 / absmax).
+* With `gain` g: code = encode(fl32(x · fl32(g / s))). The unit gets s, and a constant of the unit or of the epilogue
+  makes up for g: LLM.int8 hands on ranges (`divisor = 1.0` of `scale`), g = 127, and multiplies by 1/127² at the end.
 * Stochastic rounding draws `sr_bits` random bits for every element, from Philox with the target's seed; the element's
   place in its tensor is the counter. On a log format this is linear in the value, between zero and the smallest power
   too, so that the mean over draws is the value itself.
@@ -14,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 import msgspec
+import numpy as np
 
 from emu.arithmetic.random import Philox
 from emu.errors import FormatError
@@ -42,6 +45,13 @@ class EncodeKeys(StepKeys, frozen=True, kw_only=True):
     ]
     overflow: Annotated[Overflow, means("one that the operand format can take")]
     inverse: Annotated[Inverse, means("how values are divided by the scale")] = Inverse.DIVIDE
+    gain: Annotated[
+        Annotated[float, msgspec.Meta(gt=0, le=2.0**64)] | None,
+        means(
+            "code = encode(fl32(x · fl32(gain / s))): the unit or the epilogue makes up for it",
+            default="1, by `inverse`",
+        ),
+    ] = None
     full_range: Annotated[
         bool, means("the smallest two's complement code is used too: −128 of int8. With a zero point it always is")
     ] = False
@@ -54,11 +64,13 @@ class EncodeKeys(StepKeys, frozen=True, kw_only=True):
         if self.rounding is Rounding.EXACT:
             allowed = [mode.value for mode in Rounding if mode is not Rounding.EXACT]
             raise place.error("rounding", "is no rounding of an encoder", self.rounding.value, allowed)
+        if self.gain is not None and self.inverse is not Inverse.DIVIDE:
+            raise place.error("inverse", "a gain is divided by the scale", self.inverse.value, (Inverse.DIVIDE.value,))
         if self.sr_bits is not None and self.rounding is not Rounding.STOCHASTIC:
             raise place.error("sr_bits", "is for stochastic rounding", self.sr_bits)
         return EncodeStep(
             rounding=self.rounding, overflow=self.overflow, inverse=self.inverse, full_range=self.full_range,
-            sr_bits=self.sr_bits or 32,
+            gain=self.gain, sr_bits=self.sr_bits or 32,
         )  # fmt: skip
 
 
@@ -71,7 +83,14 @@ class EncodeStep(Step):
     overflow: Overflow
     inverse: Inverse = Inverse.DIVIDE
     full_range: bool = False
+    gain: float | None = None
+    """None: 1"""
     sr_bits: int = 32
+
+    @property
+    def codes_per_scale(self) -> float:
+        """The gain, a float32."""
+        return 1.0 if self.gain is None else float(np.float32(self.gain))
 
     @property
     def stochastic(self) -> bool:
@@ -108,6 +127,10 @@ class EncodeStep(Step):
 
     def _inverse(self, draft: Draft) -> Float32 | None:
         """What to multiply by; None: divide."""
+        if self.gain is not None:
+            with np.errstate(all="ignore"):
+                scale = np.ones((), np.float32) if draft.scale is None else draft.scale
+                return np.asarray(np.float32(self.gain) / scale, np.float32)
         if self.inverse is Inverse.DIVIDE or draft.scale is None:
             return None
         ratio = self.inverse is Inverse.RATIO and draft.inverse is not None

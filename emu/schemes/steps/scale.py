@@ -229,6 +229,6 @@ def squared_error(draft: Draft, tried: Draft, target: Target) -> Any:
     if tried.zero is not None:
         values = values - tried.zero
     with np.errstate(all="ignore"):
-        off = draft.values - values * tried.scale.astype(np.float64)
+        off = draft.values - values * (tried.scale.astype(np.float64) / target.maker.codes_per_scale)
     squares = np.where(np.isfinite(draft.values), off * off, 0.0)
     return kept(lines(squares, target.axes).sum(axis=1), draft.values.shape, target.axes)

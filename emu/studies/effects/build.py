@@ -81,7 +81,7 @@ class _Builder:
         expected = tuple(label for value in keys.one_of or () for label in self.labels(axis[0], value, f"{key}.one_of"))
         return Effect(
             name=keys.name, key=key, figure=first, minus=others[0], ratio_to=others[1], reduce=keys.reduce,
-            along=along, where=self.where(keys.where, keys.reduce, key), range=keys.range,
+            along=along, where=self.where(keys.where, keys.reduce, key), range=_bounds(keys),
             one_of=expected, paper=keys.paper, note=keys.note,
             reproduced=keys.reproduced, reason=keys.reason,
         )  # fmt: skip
@@ -93,8 +93,9 @@ class _Builder:
         if keys.one_of is not None and not axis:
             reason = "of a figure that is a value of an axis only: give a range"
             raise self.error(f"{key}.one_of", reason, list(keys.one_of))
-        if keys.range is not None and not keys.range[0] <= keys.range[1]:
-            raise self.error(f"{key}.range", "is [low, high], low first", list(keys.range))
+        bounds = _bounds(keys)
+        if bounds is not None and not bounds[0] <= bounds[1]:
+            raise self.error(f"{key}.range", "is [low, high], low first", list(bounds))
         if keys.reproduced == bool(keys.reason):
             reason = "is what `reproduced = false` needs" if keys.reason else "is required where reproduced = false"
             raise self.error(f"{key}.reason", reason, keys.reason or None)
@@ -169,6 +170,10 @@ def table_label(axis: Axis, value: Any, label: str) -> str:
     from emu.studies.view import label_of_cell
 
     return label_of_cell(value) if axis.numeric else label
+
+
+def _bounds(keys: EffectKeys) -> tuple[float, float] | None:
+    return None if keys.range is None else (float(keys.range[0]), float(keys.range[1]))
 
 
 def _inherited(first: SelectionKeys, own: SelectionKeys) -> SelectionKeys:

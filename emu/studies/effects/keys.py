@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from emu.spec.about import Keys, means
 from emu.studies.vocabulary import Reduce
 
+Bound = float | Literal["inf", "-inf"]
+"""JSON has no infinities: there they are text."""
 Axes = str | tuple[str, ...]
 Where = Annotated[
     str | None, means("of `first` and `count`: what the number must keep", values='`"<= 0"`; `<`, `<=`, `>`, `>=`')
@@ -54,7 +56,7 @@ class EffectKeys(Keys, frozen=True, kw_only=True):
     ] = None
     where: Where = None
     range: Annotated[
-        tuple[float, float] | None,
+        tuple[Bound, Bound] | None,
         means("from where to where the figure is expected, ends included", values="`[low, high]`; `inf`, `-inf`"),
     ] = None
     one_of: Annotated[

@@ -3,7 +3,8 @@
 * Of a unit: one sum of products, on every backend. The result is compared as a number (`result`), or as a code.
 * Of a scheme: one tensor of values that share a scale; whatever of codes, scale, zero point and block scales is stated
   is compared.
-* Of an accelerator: `emu.matmul(x, w)`, on every backend; every number of the product is compared.
+* Of an accelerator: `emu.matmul(x, w)`, on every backend; every number of the product is compared. With a table: the
+  embedding sum of one bag, in the vector unit.
 * Of a gradient's scale: GradScale, fed with the same magnitudes at every step until it is at rest.
 
 Nothing has a tolerance.
@@ -18,19 +19,20 @@ from typing import Any
 from emu.errors import EmuError, SpecError
 from emu.formats.backend import Backend
 from emu.studies.examples.keys import ExampleKeys
-from emu.studies.examples.run import Found, of_accelerator, of_grad_scale, of_scheme, of_unit
+from emu.studies.examples.run import Found, of_accelerator, of_grad_scale, of_scheme, of_table, of_unit
 
 _KINDS: Mapping[str, tuple[Callable[[ExampleKeys, str, str, Backend], Found], frozenset[str], frozenset[str]]] = {
     "unit": (of_unit, frozenset({"a", "b", "c", "a_scale", "b_scale", "a_zero", "b_zero", "seed"}),
              frozenset({"result", "code"})),
     "scheme": (of_scheme, frozenset({"x", "format"}), frozenset({"codes", "scale", "zero", "block_scales"})),
-    "accelerator": (of_accelerator, frozenset({"x", "w"}), frozenset({"result"})),
+    "accelerator": (of_accelerator, frozenset({"accelerator", "x", "w"}), frozenset({"result"})),
+    "table": (of_table, frozenset({"accelerator", "table", "indices", "factors"}), frozenset({"result"})),
     "grad_scale": (of_grad_scale, frozenset({"x"}), frozenset({"scale", "steps"})),
 }  # fmt: skip
-SINGLE = ("scheme", "grad_scale")
+SINGLE = ("scheme", "table", "grad_scale")
 """What has one implementation, whatever the backend."""
 _NEEDED: Mapping[str, tuple[str, ...]] = {"unit": ("a", "b"), "scheme": ("x",), "accelerator": ("x", "w"),
-                                             "grad_scale": ("x",)}  # fmt: skip
+                                          "table": ("accelerator", "indices"), "grad_scale": ("x",)}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,7 @@ class Example:
 
     keys: ExampleKeys
     kind: str
-    """`unit`, `scheme`, `accelerator` or `grad_scale`"""
+    """`unit`, `scheme`, `accelerator`, `table` or `grad_scale`"""
     file: str
     key: str
     """where it stands in its file"""
@@ -109,6 +111,8 @@ def build_examples(given: Sequence[ExampleKeys], file: str) -> tuple[Example, ..
 
 def _example(keys: ExampleKeys, file: str, key: str) -> Example:
     kinds = [kind for kind in _KINDS if getattr(keys, kind) is not None]
+    if "table" in kinds:
+        kinds = [kind for kind in kinds if kind != "accelerator"]  # which adds it up
     if len(kinds) != 1:
         raise SpecError("is of one of these", file=file, key=key, value=kinds or None, allowed=tuple(_KINDS))
     (kind,) = kinds

@@ -25,7 +25,8 @@ class ExampleKeys(Keys, frozen=True, kw_only=True):
     unit: Annotated[NamedKeys | None, means("whose sum of products it is", values="unit")] = None
     scheme: Annotated[NamedKeys | None, means("instead: what turns `x` into codes", values="scheme")] = None
     accelerator: Annotated[
-        NamedKeys | None, means("instead: what multiplies `x` and `w`", values="name, path, or keys")
+        NamedKeys | None,
+        means("instead: what multiplies `x` and `w`, or adds up a table", values="name, path, or keys"),
     ] = None
     grad_scale: Annotated[
         GradScaleKeys | None,
@@ -46,6 +47,14 @@ class ExampleKeys(Keys, frozen=True, kw_only=True):
     w: Annotated[Operand | None, means("of an accelerator, required: weights [K, N], a list of rows", values=SPELT)] = (
         None
     )
+    table: Annotated[
+        Operand | None,
+        means("of an accelerator, instead of `x` and `w`: an embedding table, a list of rows", values=SPELT),
+    ] = None
+    indices: Annotated[tuple[int, ...] | None, means("of a table, required: which rows are added, in order")] = None
+    factors: Annotated[
+        Operand | None, means("of a table: what each row is multiplied by", values=SPELT, default="1")
+    ] = None
     format: Annotated[FormatKeys | None, means("of a scheme: the format of the codes, unless it makes blocks")] = None
     result: Annotated[
         Number | tuple[Any, ...] | None,

@@ -20,6 +20,7 @@ from emu.studies.examples.keys import ExampleKeys
 from emu.studies.examples.numbers import Exact, codes_of, exact, float32, float32_of, rows_of, same, text_of
 from emu.training import GradScale
 from emu.units import load_unit
+from emu.vector import embedding_bag, vector_unit
 
 MOST_SHOWN = 8
 """Elements of a list in words."""
@@ -120,6 +121,23 @@ def of_accelerator(keys: ExampleKeys, file: str, key: str, backend: Backend) -> 
     w = float32_of(keys.w, file, f"{key}.w", column=True)
     assert keys.accelerator is not None
     made = matmul(x, w, accelerator=load_accelerator(keys.accelerator), backend=backend.value)
+    return _of_rows(keys, made, file, key)
+
+
+def of_table(keys: ExampleKeys, file: str, key: str, _: Backend) -> Found:
+    """One embedding sum."""
+    assert keys.accelerator is not None
+    vector = load_accelerator(keys.accelerator).vector
+    if vector is None:
+        raise SpecError("the accelerator has no vector unit, which adds up tables", file=file, key=f"{key}.accelerator")
+    table = float32_of(keys.table, file, f"{key}.table")
+    factors = None if keys.factors is None else float32_of(keys.factors, file, f"{key}.factors").reshape(-1)
+    bag = np.array(keys.indices, np.int64)
+    made = embedding_bag(table, bag, [0], vector_unit(vector), per_sample_weights=factors)
+    return _of_rows(keys, made.astype(np.float32), file, key)
+
+
+def _of_rows(keys: ExampleKeys, made: NDArray[np.float32], file: str, key: str) -> Found:
     given = keys.result if isinstance(keys.result, tuple) else (keys.result,)
     expected = [[_number(item, file, f"{key}.result") for item in row] for row in rows_of(given, column=False)]
     stated = [np.float32(float32(item)) for row in expected for item in row]

@@ -44,6 +44,8 @@ class Task(ABC, Generic[A]):
     """whether the model runs more than once, so that quantised weights are worth keeping"""
     trains: ClassVar[bool] = False
     """whether the task trains a network of its own on each machine (`train`), and has no model to ask"""
+    calibrates: ClassVar[bool] = False
+    """whether it has other inputs of the same kind, from which static ranges may be chosen"""
     inputs: str
     """what the inputs are, in words"""
     size: int
@@ -68,6 +70,10 @@ class Task(ABC, Generic[A]):
             tick: progress.
         """
         raise NotImplementedError
+
+    def calibration(self) -> dict[str, NDArray[Any]] | None:
+        """Inputs of the model that are none of the task's own; None: there are none."""
+        return None
 
     @abstractmethod
     def answer(self, forward: Forward, tick: Tick) -> A:

@@ -201,3 +201,19 @@ def test_convolutions_have_a_hessian_for_each_group() -> None:
         return float(np.square(emulate(lowered, plan).y - emulate(lowered, truth).y).sum())
 
     assert error(scheme) < error("absmax")
+
+
+def test_no_bit_depends_on_tiles_or_on_the_order_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = correlated(10, 90, 70)
+    h = hessian(x)
+    assert np.array_equal(h, hessian(x[::-1].copy()))
+    assert np.array_equal(h, h.T)
+    c = factor(h, 0.01)
+    monkeypatch.setattr("emu.schemes.gptq.PANEL", 9)
+    monkeypatch.setattr("emu.schemes.gptq.TILE", 13)
+    assert np.array_equal(c, factor(h, 0.01))
+
+
+def test_hessian_of_integers_is_exact() -> None:
+    x = np.random.default_rng(11).integers(-(2**12), 2**12, (50, 6))
+    assert np.array_equal(hessian(x.astype(np.float32)), x.T @ x)

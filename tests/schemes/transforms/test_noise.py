@@ -101,3 +101,21 @@ def test_noise_in_a_format():
     assert len(np.unique(found)) <= 15
     exact = Noise(seed=3, amplitude=1.0).choose(plain)["noise"]
     assert np.abs(found - exact).max() <= np.abs(exact).max() / 7 / 2 * 1.001
+
+
+@pytest.mark.parametrize(("distance", "better"), [(0.0, True), (0.3, True), (0.55, False), (0.8, False)])
+def test_noise_of_half_a_step_helps_next_to_a_boundary_alone(distance, better):
+    """The paper's theorem, with b half a step, noise of amplitude n = b, and |x| from the boundary between two codes:
+    the mean square falls if and only if |x| < n (1 - sqrt(n / 3b)) = 0.4226 b. 4096 channels are as many draws.
+    """
+    x = np.full((1, 4096), 0.5 + distance / 2, F32)
+    x[0, 0] = 31
+    plain = pair(x, np.ones((4096, 1)), bits=6)
+    step = plain.scale_of_x()
+    assert step.scale == 1
+    n = Noise(seed=3, amplitude=0.5).choose(plain)["noise"]
+    squares = ((plain.quantised_x(x + n, step) - n - x)[:, 1:].astype(float) ** 2).mean()
+    assert squares == pytest.approx(1 / 12, rel=0.05)  # wherever x is
+    without = ((plain.quantised_x(x, step) - x)[:, 1:].astype(float) ** 2).mean()
+    assert without == pytest.approx((0.5 - distance / 2) ** 2, rel=1e-6)
+    assert (squares < without) == better

@@ -67,6 +67,26 @@ def test_an_effect_of_points_that_there_are_not():
     assert caught.value.key == "effect[0].figure.at"
 
 
+@pytest.mark.parametrize(
+    ("changes", "effects", "points"),
+    [
+        ({"layers": "encoder.layer.1.*"}, 4, 15),
+        ({"accelerator": "hopper-fp8"}, 4, 15),
+        ({"axes": {"matrix.unit.level.0.align_bits": [5, 9]}}, 0, 10),
+        ({"objectives": {"worst": "sqnr"}}, 0, 50),
+        ({"search": {"method": "random", "points": 3}}, 0, 50),
+    ],
+)
+def test_a_study_that_extends_another_shows_the_same_only_at_the_same_points(changes, effects, points):
+    study = load_study({"extends": "fp8-alignment-bits", **changes}, quick=True)
+    assert len(study.effects) == effects
+    assert len(list(study.points())) == points
+
+
+def test_examples_are_not_inherited(keys):
+    assert load_study({"extends": "worked-examples", **keys}).examples == ()
+
+
 def test_a_quick_size_takes_the_place_of_the_whole(keys):
     small = {**keys, "quick": {"axes": {next(iter(keys["axes"])): [5, 9]}}}
     assert len(list(load_study(small).points())) == 6

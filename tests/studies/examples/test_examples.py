@@ -19,6 +19,8 @@ SCHEME = {"name": "e", "scheme": "absmax", "format": "int8", "x": [0.5, -1, 2, 0
 HALF = {"matrix": {"unit": "generic:exact(a=float16, b=float16, acc=float32)",
                    "activations": {"scheme": "cast"}, "weights": {"scheme": "cast"}}}  # fmt: skip
 PRODUCT = {"name": "e", "accelerator": HALF, "x": [[1, 2], [3, 4]], "w": [[1, 0], [0, 1]]}
+TABLE = {"name": "e", "accelerator": {**HALF, "vector": {"format": "float16"}},
+         "table": [[1, 2], [3, 4], [8, 9]], "indices": [1, 0, 0], "result": [[5, 8]]}  # fmt: skip
 
 
 def checked(**keys):
@@ -48,6 +50,8 @@ def checked(**keys):
         {"name": "e", "scheme": "mxfp4_blocks", "x": [1, -2, 6, 0.5], "codes": [2, 12, 7, 1], "block_scales": [127]},
         {**PRODUCT, "result": [["1.0", 2], [3, 4]]},
         {**PRODUCT, "x": [1, 2], "w": [3, 4], "result": 11},
+        TABLE,
+        {**TABLE, "factors": [2, 1, 0.5], "result": [[7.5, 11]]},
     ],
 )  # fmt: skip
 def test_what_is_right(keys):
@@ -67,6 +71,7 @@ def test_what_is_right(keys):
         {**SCHEME, "zero": 0},
         {**PRODUCT, "result": [[1, 2], [3, 5]]},
         {**PRODUCT, "result": [1, 2, 3, 4]},
+        {**TABLE, "result": [[5, 9]]},
         {**PRODUCT, "result": [[1, 2], [3]]},
     ],
 )

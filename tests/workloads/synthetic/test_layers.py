@@ -238,8 +238,8 @@ def test_static_ranges_are_chosen_from_a_second_sample(tmp_path, capsys):
         assert np.array_equal(written["layer.planted.x"], second)
 
 
-def test_a_real_workload_has_no_calibration():
-    study = {"workload": "minilm", "accelerator": "int8-int32", "objectives": {"error": "sqnr"},
+def test_a_task_without_other_inputs_has_no_calibration():
+    study = {"workload": "orientation", "accelerator": "int8-int32", "objectives": {"error": "sqnr"},
              "axes": {"matrix.activations.range": ["dynamic", "static"]}}  # fmt: skip
     loaded = load_study(study)
     with pytest.raises(SpecError, match="needs calibration"):
