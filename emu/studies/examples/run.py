@@ -156,8 +156,8 @@ def of_grad_scale(keys: ExampleKeys, file: str, key: str, _: Backend) -> Found:
     texts, wanted, right = [], [], True
     if keys.scale is not None:
         expected = float32(_number(keys.scale, file, f"{key}.scale"))
-        texts.append(f"scale {rest.scale:g}")
-        wanted.append(f"scale {expected:g}")
+        texts.append(f"scale {rest.scale!r}")
+        wanted.append(f"scale {expected!r}")
         right &= rest.scale == expected
     if keys.steps is not None:
         texts.append(f"{steps} steps")
