@@ -43,6 +43,9 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
             reason = "a scale for everything that is summed over needs a unit that takes one for every k"
             raise SpecError(reason, file=file, key=f"{key}.gradients.per", value=plan.gradients.per.value)
     for side, fmt, assignment, scale in sides:
+        if side != "weights" and assignment.scheme.looks:
+            reason = f"scheme {assignment.scheme.name!r} is for weights: it looks at the activations of their layer"
+            raise SpecError(reason, file=file, key=f"{key}.{side}.scheme")
         if assignment.scheme.blocks is not None:
             _check_blocks(assignment, fmt, scale, file, f"{key}.{side}")
         else:

@@ -104,11 +104,12 @@ def print_effects(console: Console, view: View) -> None:
     if not found:
         return
     table = plain_table()
-    for title in ("effect", "figure", "expected", "reported", ""):
+    reported = any(one.effect.paper for one in found)
+    for title in ("effect", "figure", "expected", "", *(["reported"] if reported else [])):
         table.add_column(title, justify="right" if title == "figure" else "left", overflow="fold")
     for one in found:
-        figure, expected = figure_words(view.asked, one), expected_words(one.effect)
-        table.add_row(*map(Text, (one.effect.name, figure, expected, one.effect.paper, one.verdict.value)))
+        cells = [one.effect.name, figure_words(view.asked, one), expected_words(one.effect), one.verdict.value]
+        table.add_row(*map(Text, (*cells, *([one.effect.paper] if reported else []))))
     console.print(f"\nEffects: {sum(one.as_stated for one in found)} of {len(found)} as stated")
     print_table(console, table)
     for one in found:
@@ -125,11 +126,13 @@ def print_examples(console: Console, view: View) -> None:
     if not found:
         return
     table = plain_table()
-    for title in ("example", "came out", "stated", "from", ""):
+    reported = any(one.get("paper") for one in found)
+    for title in ("example", "came out", "stated", "", *(["from"] if reported else [])):
         table.add_column(title, overflow="fold")
     for one in found:
-        cells = [str(one.get(key, "")) for key in ("name", "found", "expected", "paper")]
-        table.add_row(*map(Text, (*cells, "right" if one["as_stated"] else "wrong")))
+        cells = [str(one.get(key, "")) for key in ("name", "found", "expected")]
+        verdict = "right" if one["as_stated"] else "wrong"
+        table.add_row(*map(Text, (*cells, verdict, *([str(one.get("paper", ""))] if reported else []))))
     console.print(f"\nExamples: {sum(bool(one['as_stated']) for one in found)} of {len(found)} right, on every backend")
     print_table(console, table)
     for one in found:

@@ -76,24 +76,21 @@ def requantized(
     Raises:
         ValueError: a multiplier that the rule cannot take.
     """
-    groups, _, columns = d.shape
+    groups, m, columns = d.shape
     multipliers = scales.over(output.scale, how.multiplier)
     if multipliers.ndim > 1:
         multipliers = multipliers[..., :1, :]  # rows have all the same
     zero = 0 if output.zero is None else int(output.zero)
-    q = np.empty(d.shape, how.format.code_dtype)
-    clamped = 0
-    if multipliers.ndim < 3 or multipliers.shape[0] == 1:
-        groups = 1  # one for all: rows of all groups together
-    spread = np.broadcast_to(multipliers, (groups, 1, multipliers.shape[-1] if multipliers.ndim else 1))
-    for group in range(groups):
-        part = slice(None) if groups == 1 else slice(group, group + 1)
-        rows = d[part].reshape(-1, columns)
-        unit = output_stage(fmt, how.format, how.rule, how.rounding, tuple(spread[group, 0].tolist()), zero)
-        empty = np.empty((rows.shape[0], 0), np.uint8), np.empty((0, columns), np.uint8)
-        made, events = unit.matmul(*empty, rows, events=True, backend=backend)
-        q[part] = made.reshape(q[part].shape)
-        clamped += events.of("output").get(EventKind.SATURATED.value, 0)
+    if multipliers.ndim < 3 or multipliers.shape[0] == 1:  # groups below each other
+        rows, of_columns = d.reshape(groups * m, columns), multipliers.reshape(-1)
+    else:  # beside each other
+        rows = d.swapaxes(0, 1).reshape(m, groups * columns)
+        of_columns = np.broadcast_to(multipliers, (groups, 1, columns)).reshape(-1)
+    unit = output_stage(fmt, how.format, how.rule, how.rounding, tuple(of_columns.tolist()), zero)
+    empty = np.empty((rows.shape[0], 0), np.uint8), np.empty((0, rows.shape[1]), np.uint8)
+    made, events = unit.matmul(*empty, rows, events=True, backend=backend)
+    clamped = events.of("output").get(EventKind.SATURATED.value, 0)
+    q = made.reshape(d.shape) if rows.shape[1] == columns else made.reshape(m, groups, columns).swapaxes(0, 1)
     return dequantized(q, output, how), OutOfRange(saturated=clamped)
 
 

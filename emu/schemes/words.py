@@ -7,10 +7,10 @@ import re
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
+from emu.schemes.draft import Step
 from emu.schemes.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from emu.schemes.draft import Step
     from emu.schemes.transforms.pair import Transform
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
@@ -40,6 +40,8 @@ def _is_given(item: Any, field: Any) -> bool:
 def _value(value: object) -> str:
     if isinstance(value, enum.Enum):
         return str(value.value)
+    if isinstance(value, Step):
+        return f"({_given(value)})"
     if isinstance(value, Rule):
         given = _given(value)
         return f"{_name(value)} ({given})" if given else _name(value)

@@ -23,3 +23,8 @@ def test_rules_are_named_with_what_was_given() -> None:
         "encode: rounding ties_to_even, overflow saturate",
     ]
     assert words(load_scheme("absmax").steps[0]) == "scale: rule absmax"
+
+
+def test_a_step_inside_a_step() -> None:
+    text = words(load_scheme("gptq").steps[0])
+    assert text.startswith("gptq: scale (rule absmax), encode (rounding ties_to_even")

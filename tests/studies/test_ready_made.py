@@ -47,20 +47,6 @@ def ran(name, folder, **changes):
 
 
 @pytest.mark.slow
-def test_truncation_shrinks_sums_more_the_fewer_bits_and_promotion_helps(tmp_path):
-    records = ran("fp8-alignment-bits", tmp_path)
-    by = {(r["align bits"], r["promoted every"]): r for r in records}
-    for length in ("32", "64", "128", "256", "all"):
-        shrinkage = [by[bits, length]["shrinkage"] for bits in (5, 6, 7, 8, 9)]
-        assert shrinkage == sorted(shrinkage)
-        assert shrinkage[0] < 10 * shrinkage[-1] < 0 or shrinkage[0] < -0.005
-    for bits in (5, 6, 7, 8, 9):
-        assert by[bits, "128"]["shrinkage"] > by[bits, "all"]["shrinkage"]
-        assert by[bits, "32"]["shrinkage"] > by[bits, "128"]["shrinkage"]
-        assert by[bits, "128"]["error"] > by[bits, "all"]["error"]
-
-
-@pytest.mark.slow
 def test_bisection_finds_the_grids_narrowest_accumulator_with_fewer_points(tmp_path):
     found = ran("int8-narrowest-accumulator", tmp_path / "bisection")
     grid = ran("int8-narrowest-accumulator", tmp_path / "grid", search={"method": Method.GRID.value, "along": None})
@@ -72,21 +58,3 @@ def test_bisection_finds_the_grids_narrowest_accumulator_with_fewer_points(tmp_p
 
     for rule in ("wrap", "saturate"):
         assert narrowest(found, rule) == narrowest(grid, rule)
-
-
-@pytest.mark.slow
-def test_chunks_are_best_in_between(tmp_path):
-    records = [r for r in ran("chunk-size", tmp_path) if r["rounding"] == "ties_to_away"]
-    errors = {r["chunk"]: r["error"] for r in records}
-    best = max(errors, key=lambda chunk: errors[chunk])
-    assert best in ("8", "16", "32", "64")
-    assert errors[best] > errors["1"] + 1
-    assert errors[best] > errors["all"] + 1
-
-
-@pytest.mark.slow
-def test_the_floor_rule_clips(tmp_path):
-    by = {(r["preset"], r["rule"]): r for r in ran("mx-scale-rule", tmp_path)}
-    for preset in ("MXFP8 E4M3", "MXFP4"):
-        assert by[preset, "rceil"]["error"] > by[preset, "floor"]["error"] + 3
-        assert by[preset, "floor"]["shrinkage"] < 5 * by[preset, "rceil"]["shrinkage"] < 0

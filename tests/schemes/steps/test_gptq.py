@@ -159,6 +159,9 @@ def test_refused() -> None:
         gptq().quantise(w, target(x, k_axis=-1))
     with pytest.raises(SpecError, match="at most one step chooses the scale"):
         load_scheme({"step": [{"op": "scale", "rule": "absmax"}, {"op": "gptq", "rule": "absmax"}]})
+    activations = {"activations": {"scheme": "gptq"}, "weights": {"scheme": "absmax"}}
+    with pytest.raises(SpecError, match=r"matrix.activations.scheme: scheme 'gptq' is for weights"):
+        load_accelerator({"matrix": {"unit": "int8-int32", **activations}})
     with pytest.raises(SpecError, match="static"):
         emu.matmul(x, w, accelerator=machine(range="static"))
 
