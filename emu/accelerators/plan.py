@@ -31,7 +31,7 @@ class BiasPlacement(Vocabulary):
     """Where a layer's bias is added."""
 
     EPILOGUE = "epilogue"
-    """after scaling, in float32"""
+    """after scaling, in the epilogue's format"""
     C = "c"
     """as the unit's operand c: the accumulator starts at it"""
 

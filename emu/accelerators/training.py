@@ -43,6 +43,7 @@ class GradScaleKeys(Keys, frozen=True, kw_only=True):
         Positive, means("where the largest scaled gradient is kept: above half of it, and not beyond; a power of two")
     ]
     initial: Annotated[Positive, means("the scale of every layer at the start; a power of two")] = 1.0
+    moves: Annotated[bool, means("whether it follows the gradient; if not, it stays at `initial`")] = True
     workers: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=4096)], means("equal parts of a batch that vote, one by one")
     ] = 1

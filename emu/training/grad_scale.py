@@ -57,15 +57,15 @@ class GradScale:
         factor = 2.0 if total > 0 else 0.5 if total < 0 else 1.0
         return replace(self, scale=self.scale * factor)
 
-    def settled(self, max_abs: float, most: int = 4096) -> tuple[GradScale, int]:
-        """Where the scale comes to rest under one gradient, and after how many steps that change it.
+    def settled(self, *max_abs: float, most: int = 4096) -> tuple[GradScale, int]:
+        """Where the scale comes to rest under the same gradients, and after how many steps that change it.
 
         Raises:
             ValueError: it does not within `most` steps (a gradient of zero).
         """
         here = self
         for steps in range(most + 1):
-            after = here.step(max_abs)
+            after = here.step(*max_abs)
             if after == here:
                 return here, steps
             here = after

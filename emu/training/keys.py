@@ -31,4 +31,5 @@ class RunKeys(Keys, frozen=True, kw_only=True):
             "gradients are compared with float32's"
         ),
     ] = 32
+    trains: Annotated[bool, means("whether machines train; if not, only errors of gradients are looked at")] = True
     compared: Annotated[Count, means("batches on which gradients are then compared")] = 4

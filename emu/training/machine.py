@@ -22,6 +22,7 @@ from emu.layers.gradients import gradients
 from emu.layers.lowering import lower
 from emu.layers.plain import evaluate
 from emu.layers.seeds import seed_of_call
+from emu.schemes import Target
 from emu.training.clips import with_clip
 
 Float32 = NDArray[np.float32]
@@ -126,6 +127,16 @@ class Emulated:
         """The gradient of w: pass wgrad."""
         plan = self.plan(name, op, Pass.WGRAD, 2).backward(by_weights=False)
         return self._gradient(op, attributes, x, w, g, plan, 1)
+
+    def as_operand(self, name: str, op: str, which: Pass, g: Float32) -> Float32:
+        """A layer's output gradient as the unit of a backward product gets it.
+
+        Only of schemes with one scale for the tensor.
+        """
+        plan = self.plan(name, op, which, 1 if which is Pass.DGRAD else 2).backward(by_weights=which is Pass.DGRAD)
+        target = Target(format=plan.unit.a, name="gradient", seed=plan.seed)
+        made = plan.activations.scheme.quantise(g, target)
+        return np.asarray(plan.unit.a.decode(made.codes) * made.scale.astype(np.float64), np.float32)
 
     def _gradient(
         self, op: str, attributes: Mapping[str, Any], x: Float32, w: Float32, g: Float32, plan: LayerPlan, operand: int

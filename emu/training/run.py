@@ -8,7 +8,11 @@
   machine's gradient scales and clips come to rest in `settle` passes; then, on `compared` batches, every gradient g
   that a product makes is compared with that of exact arithmetic g': Σ (g − g')² / Σ g'², the mean over products and
   batches. `gradient_mse`: propagated, all of forward and backward on the machine. `product_mse`: isolated, each
-  backward product alone with the exact operands.
+  backward product alone with the exact operands. `operand_mse`: of the exact output gradients, as backward products
+  read them after their scale and cast.
+* `update_drift`: the sum of what the weights moved in the direction of the update over the sum of what they should have
+  moved, |η · v|: the mean over the steps of the last quarter. 1 if nothing is lost on average.
+* Without `trains` only errors of gradients are looked at: machines train nothing.
 """
 
 from __future__ import annotations
@@ -42,11 +46,20 @@ class Outcome:
     """errors of gradients, by product"""
     isolated: Mapping[str, float]
     """the same, each product alone"""
+    operands: Mapping[str, float]
+    """errors of the output gradients as backward products read them"""
+    drift: float = 1.0
+    """of updates in the last quarter: how far weights moved, over how far they should have"""
 
     @property
     def gradient_mse(self) -> float:
         """The mean over products, propagated."""
         return mean(self.propagated)
+
+    @property
+    def operand_mse(self) -> float:
+        """The mean over layers and passes, of gradients as operands."""
+        return mean(self.operands)
 
     @property
     def product_mse(self) -> float:
@@ -85,18 +98,28 @@ class Runs:
         images, labels = held_out_images()
         if accelerator is None:
             trainer, steps = self.exact(seed)
-            right = float(np.mean(trainer.answers(images) == labels))
-            return Outcome(accuracy=right, collapsed=has_collapsed(steps), propagated={}, isolated={})
+            return Outcome(
+                accuracy=float(np.mean(trainer.answers(images) == labels)), collapsed=has_collapsed(steps),
+                propagated={}, isolated={}, operands={}, drift=drift_of(steps),
+            )  # fmt: skip
+        right, collapsed, drift = np.nan, False, np.nan
         try:
-            trainer, steps = self._trained(accelerator, seed, tick)
-            right, collapsed = float(np.mean(trainer.answers(images) == labels)), has_collapsed(steps)
+            if self.keys.trains:
+                trainer, steps = self._trained(accelerator, seed, tick)
+                drift = drift_of(steps)
+                right, collapsed = float(np.mean(trainer.answers(images) == labels)), has_collapsed(steps)
         except FormatError:  # NaN where there is no code for it
             right, collapsed = 0.0, True
-        propagated, isolated = self.gradient_errors(accelerator, seed)
-        return Outcome(accuracy=right, collapsed=collapsed, propagated=propagated, isolated=isolated)
+        propagated, isolated, operands = self.gradient_errors(accelerator, seed)
+        return Outcome(
+            accuracy=right, collapsed=collapsed, propagated=propagated, isolated=isolated, operands=operands,
+            drift=drift,
+        )  # fmt: skip
 
-    def gradient_errors(self, accelerator: Accelerator, seed: int) -> tuple[dict[str, float], dict[str, float]]:
-        """Relative squared errors of gradients at the end of exact training, by product: propagated, and isolated."""
+    def gradient_errors(
+        self, accelerator: Accelerator, seed: int
+    ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+        """Relative squared errors at the end of exact training, by product: propagated, isolated, of operands alone."""
         parameters = self.exact(seed)[0].sgd.values()
         here = Trainer(accelerator, parameters, self.recipe, self.backend)
         there = Trainer(None, parameters, self.recipe)
@@ -105,6 +128,7 @@ class Runs:
             here.step(self.images[batch], self.labels[batch], hold=True)
         propagated: dict[str, list[float]] = {}
         isolated: dict[str, list[float]] = {}
+        operands: dict[str, list[float]] = {}
         for batch in chosen[self.keys.settle :]:
             exact = there.step(self.images[batch], self.labels[batch], hold=True)
             alone = here.single(exact)
@@ -112,7 +136,9 @@ class Runs:
             for name, value in exact.gradients.products().items():
                 propagated.setdefault(name, []).append(relative_error(mine[name], value))
                 isolated.setdefault(name, []).append(relative_error(alone[name], value))
-        return _means(propagated), _means(isolated)
+            for name, (given, read) in here.operands(exact).items():
+                operands.setdefault(name, []).append(relative_error(read, given))
+        return _means(propagated), _means(isolated), _means(operands)
 
     def _exact(self, seed: int) -> tuple[Trainer, list[Step]]:
         return self._trained(None, seed, lambda *_: None)
@@ -137,9 +163,19 @@ def relative_error(g: Float32, exact: Float32) -> float:
     return error if np.isfinite(error) else np.inf
 
 
+def drift_of(steps: list[Step]) -> float:
+    """The mean over the last quarter's steps."""
+    return float(np.mean([step.drift for step in last_quarter(steps)]))
+
+
+def last_quarter(steps: list[Step]) -> list[Step]:
+    """At least one step."""
+    return steps[-max(1, len(steps) // 4) :]
+
+
 def has_collapsed(steps: list[Step]) -> bool:
     """Whether training has stopped, by its last quarter."""
     if not np.isfinite(steps[-1].loss):
         return True
-    last = steps[-max(1, len(steps) // 4) :]
+    last = last_quarter(steps)
     return sum(bool(step.dead) for step in last) * 2 >= len(last)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.accelerators import Accelerator
+from emu.accelerators import Accelerator, Pass
 from emu.accelerators.training import Training, TrainingKeys, training_of
 from emu.training.clips import first_clips
 from emu.training.grad_scale import GradScale, largest
@@ -47,6 +47,8 @@ class Step:
     """What one step has shown."""
 
     loss: float
+    drift: float
+    """what the weights moved in the update's direction, over what they should have moved; NaN if nothing"""
     trace: Trace
     gradients: Gradients
 
@@ -105,12 +107,13 @@ class Trainer:
             )
         if not hold and all(np.isfinite(value).all() for value in made.parameters.values()):
             self.sgd.step(made.parameters)
+        drift = self.sgd.made / self.sgd.wanted if self.sgd.wanted and not hold else np.nan
         self._learn_clips(made)
         keys = self.options.grad_scale
-        if keys is not None:
+        if keys is not None and keys.moves:
             for name, one in self.scales.items():
                 self.scales[name] = one.step(*largest(made.outputs[name] * factor, keys.workers))
-        return Step(loss=loss, trace=trace, gradients=made)
+        return Step(loss=loss, drift=drift, trace=trace, gradients=made)
 
     def single(self, exact: Step) -> dict[str, Float32]:
         """Every gradient that a product makes on this machine, from the operands of another step."""
@@ -119,6 +122,21 @@ class Trainer:
         scales = {name: one.scale for name, one in self.scales.items()}
         made = single_products(self.machine, self.sgd.values(), exact.trace, outputs, scales)
         return {name: value / factor for name, value in made.items()}
+
+    def operands(self, exact: Step) -> dict[str, tuple[Float32, Float32]]:
+        """Output gradients of another step, and what this machine's backward products read instead, by layer and pass.
+
+        Of layers whose own scheme has a scale for the whole tensor; without a machine there are none.
+        """
+        if not isinstance(self.machine, Emulated):
+            return {}
+        factor, out = np.float32(self.options.loss_scale), {}
+        for layer in LAYERS:
+            scale = np.float32(1.0 if layer.name not in self.scales else self.scales[layer.name].scale)
+            g = exact.gradients.outputs[layer.name] * factor * scale
+            for which in (Pass.DGRAD, Pass.WGRAD):
+                out[f"{layer.name} {which.value}"] = g, self.machine.as_operand(layer.name, layer.op, which, g)
+        return out
 
     def answers(self, images: Float32) -> NDArray[np.intp]:
         """The digits that the network sees, on its machine."""

@@ -52,6 +52,8 @@ class Sgd:
         self.weights = {name: self.coded(value) for name, value in parameters.items()}
         self.velocity = {name: self.coded(np.zeros_like(value)) for name, value in parameters.items()}
         self.steps = 0
+        self.wanted = self.made = 0.0
+        """of the last step: Σ |η·v|, and Σ of what the weights moved in that direction"""
 
     def coded(self, values: Any) -> Codes:
         """Codes of the format, ties to even."""
@@ -71,6 +73,7 @@ class Sgd:
 
     def step(self, gradients: Mapping[str, Float32]) -> None:
         """One update of the parameters that have a gradient."""
+        self.wanted = self.made = 0.0
         for number, name in enumerate(self.weights):
             if name not in gradients:
                 continue
@@ -79,9 +82,16 @@ class Sgd:
             if self.decay and w.ndim > 1:
                 d = self.axpy(self.decay, w, d, number, 0)
             v = self.axpy(self.momentum, self.velocity[name], d, number, 1)
-            self.weights[name] = self.axpy(-self.rate, v, w, number, 2)
-            self.velocity[name] = v
+            moved = self.axpy(-self.rate, v, w, number, 2)
+            self._note(w, moved, v)
+            self.weights[name], self.velocity[name] = moved, v
         self.steps += 1
+
+    def _note(self, before: Codes, after: Codes, velocity: Codes) -> None:
+        decode = self.update.format.decode
+        wanted = -self.rate * decode(velocity)
+        self.wanted += float(np.abs(wanted).sum())
+        self.made += float(((decode(after) - decode(before)) * np.sign(wanted)).sum())
 
     def axpy(self, alpha: float, x: Codes, y: Codes, parameter: int, part: int) -> Codes:
         """fl(alpha · x + y).

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from emu.accelerators import load_accelerator
+from emu.formats import load_format
+from emu.spec.locate import spec_root
+from emu.spec.read import parse_toml
 from emu.training.machine import Emulated, Exact
 from emu.training.network import CONV
 
@@ -66,3 +69,17 @@ def test_the_clip_is_the_learned_one():
     machine = Emulated(load_accelerator("sun2020-int4"), {"hidden": 3.0})
     x, w, g = np.array([[9.0, 1.0]], np.float32), np.zeros((2, 1), np.float32), np.full((1, 1), 2.0, np.float32)
     assert machine.of_weights("hidden", "Gemm", {}, x, w, g).ravel().tolist() == [6.0, 2.0]
+
+
+def test_the_mean_of_both_phases_is_the_codebook_of_the_study():
+    """Of magnitudes below 1/256, and from the odd grid's first threshold on; between the two it has no boundary."""
+    study = parse_toml((spec_root() / "studies" / "two-phase-rounding.toml").read_text(encoding="utf-8"))
+    keys = study["preset"]["mean"]["matrix.unit.operands.a.format"]
+    x = np.random.default_rng(0).lognormal(0, 3, 20_000).astype(np.float32)
+    edges = [2.0**e * m for e in range(-9, 7) for m in (0.625, 1.0, 1.25)]
+    x = np.concatenate([x, edges, np.nextafter(np.float32(edges), np.float32(0))]).astype(np.float32)
+    x = x[(x < 1 / 256) | (x >= 0.0048828125)]
+    x = np.concatenate([x, -x])
+    phases = [load_format(name).decode(load_format(name).encode(x)) for name in ("log4", "log4_odd")]
+    given = load_format(keys)
+    assert np.array_equal(given.decode(given.encode(x)), (phases[0] + phases[1]) / 2)

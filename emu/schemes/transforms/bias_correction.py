@@ -1,7 +1,7 @@
 """The transform `bias_correction`: the mean error that quantisation makes in each output channel leaves with the bias.
 
-* `both`: the mean over all rows of Q(X) Q(W) − X W, in float64, with the layer's own schemes; it is subtracted as one
-  float32 for each column.
+* `both`: the mean over all rows of Q(X) Q(W) − X W, in float64, by halves, with the layer's own schemes; it is
+  subtracted as one float32 for each column.
 * `weights`: of Q(X) (Q(W) − W): the error of the activations stays.
 * Chosen by `range = "static"`, it is the mean of calibration data, as published; a dynamic one knows the true mean.
 * It looks at the operands that the transforms before it left: it goes last.
@@ -18,8 +18,10 @@ from typing import Annotated
 import numpy as np
 
 from emu.formats.enums import Vocabulary
+from emu.schemes.cast import Float32
 from emu.schemes.steps.keys import Place
 from emu.schemes.transforms.keys import TransformKeys
+from emu.schemes.transforms.loss import Float64, total
 from emu.schemes.transforms.pair import Pair, Parameters, Transform
 from emu.spec.about import means
 
@@ -54,12 +56,16 @@ class BiasCorrection(Transform):
         assert pair.quantised_x is not None  # of every layer
         assert pair.quantised_w is not None
         # The mean of a product is the product of the mean: rows are averaged first.
-        x = pair.rows(pair.x).astype(np.float64).mean(axis=1, keepdims=True)
-        of_x = pair.rows(pair.quantised_x(pair.x)).astype(np.float64).mean(axis=1, keepdims=True)
+        x, of_x = _mean(pair.rows(pair.x)), _mean(pair.rows(pair.quantised_x(pair.x)))
         w, of_w = pair.w.astype(np.float64), pair.quantised_w(pair.w).astype(np.float64)
-        error = of_x @ of_w - x @ w if self.of is ErrorOf.BOTH else of_x @ (of_w - w)
-        return {"error": error.astype(np.float32)}
+        terms = of_x * of_w - x * w if self.of is ErrorOf.BOTH else of_x * (of_w - w)
+        return {"error": total(terms, 1).astype(np.float32)}
 
     def apply(self, pair: Pair, chosen: Parameters) -> Pair:
         """The same operands, and the error less."""
         return pair.plus(-chosen["error"])
+
+
+def _mean(rows: Float32) -> Float64:
+    """[G, M, K] as [G, K, 1]."""
+    return np.asarray(total(rows.astype(np.float64), 1).swapaxes(1, 2) / rows.shape[1])

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from emu.schemes.steps.keys import Place
 from emu.schemes.transforms.keys import TransformKeys
+from emu.schemes.transforms.loss import total
 from emu.schemes.transforms.pair import Pair, Parameters, Transform
 from emu.spec.about import means
 
@@ -63,7 +64,7 @@ class ChannelClip(Transform):
         middle = middle.astype(np.float32).astype(np.float64)
         half = np.maximum(high - middle, middle - low)
         used = half > 0
-        ratio = np.where(used, half / half[used].mean(), 1) if used.any() else np.ones_like(half)
+        ratio = np.where(used, half / (total(half[used], 0)[0] / used.sum()), 1) if used.any() else np.ones_like(half)
         found = {"low": low, "high": high, "middle": middle, "ratio": ratio}
         return {name: values.astype(np.float32) for name, values in found.items()}
 

@@ -3,6 +3,8 @@
 * X̃ is what the layer's own scheme leaves of the activations, without the input channels that are pruned.
 * W' = argmin ‖X̃ W' − X W‖² + λ ‖W' − W‖², in float64 for each group: W' = W + (X̃ᵀX̃ + λ I)⁻¹ X̃ᵀ (X − X̃) W, rounded to
   float32 once. λ = `damping` times the mean of the diagonal of X̃ᵀX̃ over what is kept; 0 rows of pruned channels.
+* Products are those of `emu.schemes.transforms.loss`, the equations are solved by `emu.schemes.cholesky`: the weights
+  are the same on every machine.
 * A pruned channel is so replaced by the linear combination of the others that comes closest to it.
 * `prune`: so many parts of all input channels, round(prune · channels) of them, go: those with the smallest
   Σ x² · Σ w² over the elements of the channel, the first of equal ones. Their activations become 0 too.
@@ -22,12 +24,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.schemes.cast import Float32
+from emu.schemes.cholesky import solve
 from emu.schemes.steps.keys import Place
 from emu.schemes.transforms.keys import TransformKeys
+from emu.schemes.transforms.loss import Float64, product, total
 from emu.schemes.transforms.pair import Pair, Parameters, Transform
 from emu.spec.about import means
-
-Float64 = NDArray[np.float64]
 
 
 class CompensateKeys(TransformKeys, frozen=True, kw_only=True):
@@ -66,11 +69,11 @@ class Compensate(Transform):
         w = pair.w.astype(np.float64) * pair.per_k(kept)
         if self.reconstruct:
             assert pair.quantised_x is not None  # of every layer
-            exact = pair.rows(pair.x).astype(np.float64)
-            found = pair.rows(pair.quantised_x(_only(pair, kept).x)).astype(np.float64)
+            found = pair.rows(pair.quantised_x(_only(pair, kept).x))
+            lost = product(pair.rows(pair.x), pair.w) - product(found, w)
             for g in range(len(w)):
                 rows = kept[pair.channel_of_k[g]]
-                w[g, rows] += self._change(found[g][:, rows], exact[g], pair.w[g].astype(np.float64), w[g, rows])
+                w[g, rows] += self._change(found[g][:, rows], lost[g])
         return {"weights": w.astype(np.float32), "kept": kept}
 
     def apply(self, pair: Pair, chosen: Parameters) -> Pair:
@@ -79,18 +82,17 @@ class Compensate(Transform):
 
     def _kept(self, pair: Pair) -> NDArray[np.bool_]:
         kept = np.ones(pair.channels, np.bool_)
-        of_x = (pair.by_channel().astype(np.float64) ** 2).sum(axis=0)
+        of_x = total(pair.by_channel().astype(np.float64) ** 2, 0)[0]
         of_w = np.zeros(pair.channels)
-        np.add.at(of_w, pair.channel_of_k, (pair.w.astype(np.float64) ** 2).sum(axis=-1))
+        np.add.at(of_w, pair.channel_of_k, total(pair.w.astype(np.float64) ** 2, -1)[..., 0])
         kept[np.argsort(of_x * of_w, kind="stable")[: round(self.prune * pair.channels)]] = False
         return kept
 
-    def _change(self, found: Float64, exact: Float64, wanted: Float64, w: Float64) -> Float64:
+    def _change(self, found: Float32, lost: Float64) -> Float64:
         """(X̃ᵀX̃ + λ I)⁻¹ X̃ᵀ (X W − X̃ W)."""
-        square = found.T @ found
-        damping = self.damping * (np.trace(square) / max(len(square), 1) or 1.0)
-        lost = exact @ wanted - found @ w
-        return np.asarray(np.linalg.solve(square + damping * np.eye(len(square)), found.T @ lost), np.float64)
+        square = product(found.T, found)
+        mean = float(total(np.diagonal(square), 0)[0]) / max(len(square), 1) if square.size else 0.0
+        return solve(square + self.damping * (mean or 1.0) * np.eye(len(square)), product(found.T, lost))
 
 
 def _only(pair: Pair, kept: NDArray[np.bool_]) -> Pair:

@@ -4,7 +4,7 @@
   two above its largest magnitude, 2n + ceil(log2 K) = 53. Every partial sum is then exact in float64, in any order.
   K = 768 has 21 bits, far more than the formats whose errors are compared.
 * Infinities and NaN count as 0: a search has nothing to say about them.
-* Squares are added in float64 by halves, x_i + x_(n/2 + i).
+* Squares, and other sums, are added in float64 by halves, x_i + x_(n/2 + i).
 """
 
 from __future__ import annotations
@@ -37,6 +37,19 @@ def total_square(x: Float64) -> float:
         first[: flat.size - half] += flat[half:]
         flat = first
     return float(flat[0]) if flat.size else 0.0
+
+
+def total(x: Float64, axis: int) -> Float64:
+    """The sums along an axis, which is kept with size 1."""
+    parts = np.moveaxis(x, axis, 0)
+    while len(parts) > 1:
+        half = -(-len(parts) // 2)
+        first = parts[:half].copy()
+        first[: len(parts) - half] += parts[half:]
+        parts = first
+    if not len(parts):
+        parts = np.zeros((1, *parts.shape[1:]))
+    return np.moveaxis(parts, 0, axis)
 
 
 def _integers(x: NDArray[Any], axis: int, bits: int) -> tuple[Float64, NDArray[np.int32]]:

@@ -4,6 +4,7 @@
   U √S and rows of √S Vᵀ are kept, each rounded to `factors` (ties to even, saturating).
 * The second pair is X and the product of the two factors, in float64 and rounded to float32 once. Its plan says in
   which format and on which unit it runs, and what becomes of X there.
+* The singular vectors are LAPACK's: on another machine a factor may be the next number of its format.
 * It does not look at the activations: the error that the singular values count is that of the weights.
 
 Not modelled: hardware that multiplies by one factor after the other, and rounds between; the two are one product here.

@@ -3,7 +3,8 @@
 * It starts from the scales that the layer's own schemes choose; both operands stay as they are.
 * `rounds` times, first of the weights, then of the activations: among the candidates fl32(s · f_i), with s the first
   scale and f_i = fl32(low + i (high − low) / (candidates − 1)), the one with the least squared error of the output,
-  Σ (Q(X) Q(W) − X W)² in float64, the other operand quantised with its present scale; the first of equal ones.
+  Σ (Q(X) Q(W) − X W)² (`emu.schemes.transforms.loss`), the other operand quantised with its present scale; the first
+  of equal ones.
 * Weights: one choice for each scale, of an output channel or of all. Activations: one for the tensor, or, where every
   group of a convolution has one channel, one for each channel.
 * Symmetric schemes with a scale step alone: no zero points, no groups or blocks along K, no scales of tokens.
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -29,6 +31,7 @@ from emu.schemes.cast import Float32
 from emu.schemes.draft import Fixed
 from emu.schemes.steps.keys import Place
 from emu.schemes.transforms.keys import TransformKeys
+from emu.schemes.transforms.loss import product, total
 from emu.schemes.transforms.pair import Pair, Parameters, Transform
 from emu.spec.about import means
 
@@ -73,13 +76,18 @@ class Search(Transform):
         assert pair.quantised_w is not None
         of_x, of_w = pair.quantised_x, pair.quantised_w
         first_x, first_w = _first(pair.scale_of_x, "activations"), _first(pair.scale_of_w, "weights")
-        exact = pair.rows(pair.x).astype(np.float64) @ pair.w.astype(np.float64)
+        exact = product(pair.rows(pair.x), pair.w)
+
+        def by_w(a: Float32, scale: Float32) -> Float64:
+            return _error_by_w(scale, product(a, of_w(pair.w, Fixed(scale=scale))) - exact)
+
+        def by_x(b: Float32, scale: Float32) -> Float64:
+            return _error_by_x(scale, product(pair.rows(of_x(pair.x, Fixed(scale=scale))), b) - exact)
+
         x, w = first_x, first_w
         for _ in range(self.rounds):
-            a = pair.rows(of_x(pair.x, Fixed(scale=x))).astype(np.float64)
-            w = self._best(first_w, lambda s, a=a: _error_by_w(s, a @ of_w(pair.w, Fixed(scale=s)) - exact))  # type: ignore[misc]
-            b = of_w(pair.w, Fixed(scale=w)).astype(np.float64)
-            x = self._best(first_x, lambda s, b=b: _error_by_x(s, pair.rows(of_x(pair.x, Fixed(scale=s))) @ b - exact))  # type: ignore[misc]
+            w = self._best(first_w, partial(by_w, pair.rows(of_x(pair.x, Fixed(scale=x)))))
+            x = self._best(first_x, partial(by_x, of_w(pair.w, Fixed(scale=w))))
         return {"x": x, "w": w}
 
     def apply(self, pair: Pair, chosen: Parameters) -> Pair:
@@ -107,18 +115,16 @@ def _first(choose: Callable[[], Fixed | None] | None, what: str) -> Float32:
 
 def _error_by_w(scale: Float32, error: Float64) -> Float64:
     """Squares [G, M, N], summed as the scales of weights [G / phases, 1, 1, N] or [] cover them."""
-    squares = error**2
     if not scale.ndim:
-        return np.asarray(squares.sum())
-    by_column = squares.sum(axis=1)  # [G, N]
-    return np.asarray(by_column.reshape(scale.shape[0], -1, by_column.shape[-1]).sum(axis=1).reshape(scale.shape))
+        return total(np.ravel(error) ** 2, 0).reshape(())
+    by_column = total(error**2, 1)[:, 0]  # [G, N]
+    return total(by_column.reshape(scale.shape[0], -1, by_column.shape[-1]), 1).reshape(scale.shape)
 
 
 def _error_by_x(scale: Float32, error: Float64) -> Float64:
     """Squares [G, M, N], summed as the scales of activations cover them: all, or one for every group."""
-    squares = error**2
     if not scale.ndim:
-        return np.asarray(squares.sum())
-    if scale.size != len(squares):
+        return total(np.ravel(error) ** 2, 0).reshape(())
+    if scale.size != len(error):
         raise ValueError("a search for scales of activations needs one for the tensor, or one for every group")
-    return np.asarray(squares.sum(axis=(1, 2)).reshape(scale.shape))
+    return total(error.reshape(len(error), -1) ** 2, 1).reshape(scale.shape)

@@ -5,6 +5,7 @@
   is compared.
 * Of an accelerator: `emu.matmul(x, w)`, on every backend; every number of the product is compared. With a table: the
   embedding sum of one bag, in the vector unit.
+* Of a gradient's scale: GradScale, fed with the same magnitudes at every step until it is at rest.
 
 Nothing has a tolerance.
 """
@@ -18,7 +19,7 @@ from typing import Any
 from emu.errors import EmuError, SpecError
 from emu.formats.backend import Backend
 from emu.studies.examples.keys import ExampleKeys
-from emu.studies.examples.run import Found, of_accelerator, of_scheme, of_table, of_unit
+from emu.studies.examples.run import Found, of_accelerator, of_grad_scale, of_scheme, of_table, of_unit
 
 _KINDS: Mapping[str, tuple[Callable[[ExampleKeys, str, str, Backend], Found], frozenset[str], frozenset[str]]] = {
     "unit": (of_unit, frozenset({"a", "b", "c", "a_scale", "b_scale", "a_zero", "b_zero", "seed"}),
@@ -26,9 +27,12 @@ _KINDS: Mapping[str, tuple[Callable[[ExampleKeys, str, str, Backend], Found], fr
     "scheme": (of_scheme, frozenset({"x", "format"}), frozenset({"codes", "scale", "zero", "block_scales"})),
     "accelerator": (of_accelerator, frozenset({"accelerator", "x", "w"}), frozenset({"result"})),
     "table": (of_table, frozenset({"accelerator", "table", "indices", "factors"}), frozenset({"result"})),
+    "grad_scale": (of_grad_scale, frozenset({"x"}), frozenset({"scale", "steps"})),
 }  # fmt: skip
+SINGLE = ("scheme", "table", "grad_scale")
+"""What has one implementation, whatever the backend."""
 _NEEDED: Mapping[str, tuple[str, ...]] = {"unit": ("a", "b"), "scheme": ("x",), "accelerator": ("x", "w"),
-                                          "table": ("accelerator", "indices")}  # fmt: skip
+                                          "table": ("accelerator", "indices"), "grad_scale": ("x",)}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +62,7 @@ class Example:
 
     keys: ExampleKeys
     kind: str
-    """`unit`, `scheme`, `accelerator` or `table`"""
+    """`unit`, `scheme`, `accelerator`, `table` or `grad_scale`"""
     file: str
     key: str
     """where it stands in its file"""
@@ -74,7 +78,7 @@ class Example:
         What emu refuses makes an example wrong, with the reason.
         """
         make = _KINDS[self.kind][0]
-        backends = (Backend.C,) if self.kind in ("scheme", "table") else tuple(Backend)  # these have one implementation
+        backends = (Backend.C,) if self.kind in SINGLE else tuple(Backend)
         first: Found | None = None
         for backend in backends:
             try:

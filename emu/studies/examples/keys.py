@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from emu.accelerators.training import GradScaleKeys
 from emu.spec.about import FormatKeys, Keys, means
 
 NamedKeys = str | dict[str, Any]
@@ -16,7 +17,7 @@ Seed = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class ExampleKeys(Keys, frozen=True, kw_only=True):
-    """A worked example: what a unit, a scheme or an accelerator makes of given operands."""
+    """A worked example: what a unit, a scheme, an accelerator or a gradient's scale makes of what is given."""
 
     name: Annotated[str, means("what it shows, in a few words")]
     paper: Annotated[str, means("where it is from")] = ""
@@ -26,6 +27,10 @@ class ExampleKeys(Keys, frozen=True, kw_only=True):
     accelerator: Annotated[
         NamedKeys | None,
         means("instead: what multiplies `x` and `w`, or adds up a table", values="name, path, or keys"),
+    ] = None
+    grad_scale: Annotated[
+        GradScaleKeys | None,
+        means("instead: a gradient's scale in training; `x` has the largest magnitude of each worker, at every step"),
     ] = None
     a: Annotated[Operand | None, means("of a unit, required: one operand of each product", values=SPELT)] = None
     b: Annotated[Operand | None, means("of a unit, required: the other ones", values=SPELT)] = None
@@ -62,7 +67,8 @@ class ExampleKeys(Keys, frozen=True, kw_only=True):
     codes: Annotated[
         tuple[int, ...] | None, means("of a scheme: the codes, or the values of integer formats, that come out")
     ] = None
-    scale: Annotated[Number | None, means("of a scheme: the scale that comes out")] = None
+    scale: Annotated[Number | None, means("of a scheme, or a gradient: the scale that comes out")] = None
+    steps: Annotated[int | None, means("of a gradient's scale: the steps after which it is at rest")] = None
     zero: Annotated[int | None, means("of a scheme: the zero point that comes out")] = None
     block_scales: Annotated[
         tuple[int, ...] | None, means("of a scheme: the codes of the blocks' scales that come out")

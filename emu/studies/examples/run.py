@@ -18,6 +18,7 @@ from emu.schemes import load_scheme
 from emu.schemes.draft import Target
 from emu.studies.examples.keys import ExampleKeys
 from emu.studies.examples.numbers import Exact, codes_of, exact, float32, float32_of, rows_of, same, text_of
+from emu.training import GradScale
 from emu.units import load_unit
 from emu.vector import embedding_bag, vector_unit
 
@@ -144,6 +145,25 @@ def _of_rows(keys: ExampleKeys, made: NDArray[np.float32], file: str, key: str) 
     right = made.shape == shape and np.array_equal(made.reshape(-1), stated, equal_nan=True)
     rows = [[float32(item) for item in row] for row in expected]
     return Found(text=_list(list(map(_list, made.tolist()))), expected=_list(list(map(_list, rows))), right=bool(right))
+
+
+def of_grad_scale(keys: ExampleKeys, file: str, key: str, _: Backend) -> Found:
+    """GradScale at rest, and after how many steps."""
+    assert keys.grad_scale is not None
+    largest = float32_of(keys.x, file, f"{key}.x").reshape(-1)
+    here = GradScale(max=keys.grad_scale.max, scale=keys.grad_scale.initial)
+    rest, steps = here.settled(*map(float, largest))
+    texts, wanted, right = [], [], True
+    if keys.scale is not None:
+        expected = float32(_number(keys.scale, file, f"{key}.scale"))
+        texts.append(f"scale {rest.scale!r}")
+        wanted.append(f"scale {expected!r}")
+        right &= rest.scale == expected
+    if keys.steps is not None:
+        texts.append(f"{steps} steps")
+        wanted.append(f"{keys.steps} steps")
+        right &= steps == keys.steps
+    return Found(text=", ".join(texts), expected=", ".join(wanted), right=right)
 
 
 def _number(value: Any, file: str, key: str) -> Exact:

@@ -2,7 +2,7 @@
 
 * An input is a seed: a run with a limit of n takes the first n seeds of the workload.
 * `accuracy` is the mean over the seeds, `accuracy_spread` the largest less the smallest; `collapsed` is the share of
-  seeds whose training has stopped, `gradient_mse` and `product_mse` means over seeds. What each is: `emu.training.run`.
+  seeds whose training has stopped, the others are means over seeds. What each is: `emu.training.run`.
 * IEEE is exact products, rounded to float32, and updates in float32.
 """
 
@@ -61,4 +61,6 @@ class Training(Task[Outcomes]):
             "collapsed": float(np.mean([one.collapsed for one in answer])),
             "gradient_mse": float(np.mean([one.gradient_mse for one in answer])),
             "product_mse": float(np.mean([one.product_mse for one in answer])),
+            "operand_mse": float(np.mean([one.operand_mse for one in answer])),
+            "update_drift": float(np.mean([one.drift for one in answer])),
         }  # fmt: skip

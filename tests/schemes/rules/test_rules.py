@@ -246,3 +246,15 @@ def test_groups_have_zero_points_of_their_own() -> None:
     assert load_format("float32").decode(made.block_scales).tolist() == [
         [1, np.float32(31) / np.float32(15)], [1, np.float32(250) / np.float32(15)]
     ]  # fmt: skip
+
+
+@given(TENSORS.filter(lambda values: max(values) - min(values) > 1e-20))
+def test_asymmetric_codes_are_within_a_step(values: list[float]) -> None:
+    """Half a step, and as much again at an end of the range, where the zero point is rounded."""
+    x = np.array(values, np.float32)
+    made = scheme("minmax", symmetric=False).quantise(x, Target(format=INT8))
+    back = (INT8.decode(made.codes) - made.zero) * np.float64(made.scale)
+    assert np.abs(x - back).max() <= float(made.scale) * (1 + 2.0**-12)
+    assert -128 <= made.zero <= 127
+    nought = scheme("minmax", symmetric=False).quantise(np.append(x, np.float32(0)), Target(format=INT8))
+    assert INT8.decode(nought.codes)[-1] == nought.zero, "zero is a value"

@@ -17,6 +17,7 @@ from emu.workloads.synthetic.layers import Layer
 PINNED: dict[str, str] = {
     "asymmetric-outliers": "42a4ce75df1df742",
     "channel-ranges": "4459f3bdb71525eb",
+    "dependent-channels": "2576573bba6c4fc2",
     "depthwise-ranges": "1174d8d66ae5e824",
     "distributions": "1297bd2d89226623",
     "drawn-layers": "f4280d397bcc29cc",
