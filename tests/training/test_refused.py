@@ -1,4 +1,4 @@
-"""Whole runs: what becomes of machines whose gradients have no code, or more than one scale, and what is refused."""
+"""What is no training; what becomes of machines whose gradients have no code, or more than one scale."""
 
 from __future__ import annotations
 
