@@ -18,7 +18,7 @@ def operands(m=3, k=40, n=4):
 
 @pytest.mark.parametrize(
     ("accelerator", "blocks", "step"),
-    [("mxint8", "mxint8", 2.0**-12), ("msfp12", "msfp12", 1), ("msfp16", "msfp16", 1)],
+    [("ocp-mxint8", "mxint8", 2.0**-12), ("brainwave-msfp12", "msfp12", 1), ("brainwave-msfp16", "msfp16", 1)],
 )
 def test_integers_are_multiplied_and_exponents_added(accelerator, blocks, step):
     """Per block Σ of integers, times both powers of two, then an FP32 chain over the blocks."""
