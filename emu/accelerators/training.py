@@ -18,8 +18,9 @@ from emu.formats.enums import FormatKind
 from emu.spec.about import FormatKeys, Keys, means
 
 Seed = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(ge=2.0**-126, le=2.0**127)]
+"""A float32 that is not subnormal: it is a factor there."""
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
 
 class UpdateKeys(Keys, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ With m = max |s · g| of one worker, and M the largest value of the gradient's f
 * m in (M/2, M]: keep, 0;  m in [0, M/2]: double, +1;  m beyond M, infinite or NaN: halve, −1.
 * The votes of all workers are added: s doubles if the sum is positive, halves if it is negative, and stays otherwise.
   One step for each iteration.
+* s stays within 2^-126 … 2^127, the normal powers of float32, where it is a factor: a gradient of zero asks for ever
+  more. An answer of this project's.
 
 So s moves by one binade a step, and from s = 1 reaches 2^floor(log2(M / max |g|)).
 
@@ -15,9 +17,13 @@ are; the text writes [M/2, M]. Where the scale starts is not said there.
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+LEAST, MOST = 2.0**-126, 2.0**127
+"""Normal powers of two of float32."""
 
 
 class Vote(enum.IntEnum):
@@ -53,9 +59,12 @@ class GradScale:
         Args:
             max_abs: of every worker, its largest |g|, not scaled.
         """
-        total = sum(self.vote(one) for one in max_abs)
+        total = self._total(max_abs)
         factor = 2.0 if total > 0 else 0.5 if total < 0 else 1.0
-        return replace(self, scale=self.scale * factor)
+        return replace(self, scale=min(max(self.scale * factor, LEAST), MOST))
+
+    def _total(self, max_abs: Sequence[float]) -> int:
+        return sum(self.vote(one) for one in max_abs)
 
     def settled(self, *max_abs: float, most: int = 4096) -> tuple[GradScale, int]:
         """Where the scale comes to rest under the same gradients, and after how many steps that change it.
@@ -65,10 +74,9 @@ class GradScale:
         """
         here = self
         for steps in range(most + 1):
-            after = here.step(*max_abs)
-            if after == here:
+            if not here._total(max_abs):
                 return here, steps
-            here = after
+            here = here.step(*max_abs)
         raise ValueError(f"no rest within {most} steps from scale {self.scale} with max |g| = {max_abs}")
 
 

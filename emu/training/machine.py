@@ -3,7 +3,8 @@
 * `Emulated`: each product is planned by its pass (forward, dgrad, wgrad) and run by `emu.layers`, as in a replay and
   under PyTorch; operands of backward products are the tensors of the forward call, quantised anew. Calls are numbered,
   for seeds.
-* `Exact`: float64 products, rounded once to float32: what gradients are compared with.
+* `Exact`: float64 products, rounded once to float32: what gradients are compared with. The order of the float64 sums is
+  the BLAS library's (`emu.layers.plain`), so a float32 may differ in its last bit from machine to machine.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from emu.layers.lowering import lower
 from emu.layers.plain import evaluate
 from emu.layers.seeds import seed_of_call
 from emu.schemes import Target
+from emu.schemes.enums import Granularity
 from emu.training.clips import with_clip
 
 Float32 = NDArray[np.float32]
@@ -126,15 +128,20 @@ class Emulated:
         plan = self.plan(name, op, Pass.WGRAD, 2).backward(by_weights=False)
         return self._gradient(op, attributes, x, w, g, plan, 1)
 
-    def as_operand(self, name: str, op: str, which: Pass, g: Float32) -> Float32:
+    def as_operand(self, name: str, op: str, which: Pass, g: Float32) -> Float32 | None:
         """A layer's output gradient as the unit of a backward product gets it.
 
-        Only of schemes with one scale for the tensor.
+        None: under more than one scale, or with a zero point.
         """
         plan = self.plan(name, op, which, 1 if which is Pass.DGRAD else 2).backward(by_weights=which is Pass.DGRAD)
+        given = plan.activations
+        scheme = given.scheme
+        if scheme.blocks is not None or scheme.asymmetric or (scheme.scales and given.per is not Granularity.TENSOR):
+            return None
         target = Target(format=plan.unit.a, name="gradient", seed=plan.seed)
-        made = plan.activations.scheme.quantise(g, target)
-        return np.asarray(plan.unit.a.decode(made.codes) * made.scale.astype(np.float64), np.float32)
+        made = scheme.quantise(g, target)
+        scale = made.scale.astype(np.float64) / scheme.codes_per_scale
+        return np.asarray(plan.unit.a.decode(made.codes) * scale, np.float32)
 
     def _gradient(
         self, op: str, attributes: Mapping[str, Any], x: Float32, w: Float32, g: Float32, plan: LayerPlan, operand: int

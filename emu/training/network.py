@@ -8,9 +8,11 @@
 
 * He-normal weights, zero biases. The names of the first and the last layer are what rules of accelerators match.
 * Everything but the products is float32 in NumPy: biases' gradients are sums over images and positions, the loss is the
-  mean cross-entropy of a softmax, a maximum's gradient goes to the first maximum of its tile.
+  mean cross-entropy of a softmax, a maximum's gradient goes to the first maximum of its tile. These sums, exp and log
+  are NumPy's own: the same on every number of threads, but not promised from one processor or NumPy to the next.
 * A clip α on a layer's input (PACT) is applied by the layer's own quantiser; here is its gradient: dα is the sum of the
-  input's gradient where x >= α, and the input's gradient is 0 there (Choi et al. 2018, arXiv:1805.06085).
+  input's gradient where x >= α, and the input's gradient is 0 where x > α (Choi et al. 2018, arXiv:1805.06085; at α
+  itself both, as PACT_STE of fms-model-optimizer has it).
 * GradScale: a layer's output gradient is multiplied by the layer's scale before both products, and these are divided by
   it in float32 (exact, but for underflow: scales are powers of two).
 """
@@ -192,9 +194,9 @@ def backward(
         d = machine.of_input(name, layer.op, layer.attributes, x, w, scaled) / scale
         made.inputs[name] = d
         if name in clips:
-            beyond = x >= np.float32(clips[name])
-            made.clips[name] = float(d[beyond].sum(dtype=np.float32))
-            d = d * ~beyond
+            alpha = np.float32(clips[name])
+            made.clips[name] = float(d[x >= alpha].sum(dtype=np.float32))
+            d = d * ~(x > alpha)
         d = d.reshape(_before(trace, layer))
     return made
 

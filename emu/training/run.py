@@ -7,9 +7,10 @@
 * The errors of gradients are looked at in a fixed state, the weights of the exact training's end. With these held, the
   machine's gradient scales and clips come to rest in `settle` passes; then, on `compared` batches, every gradient g
   that a product makes is compared with that of exact arithmetic g': Σ (g − g')² / Σ g'², the mean over products and
-  batches. `gradient_mse`: propagated, all of forward and backward on the machine. `product_mse`: isolated, each
-  backward product alone with the exact operands. `operand_mse`: of the exact output gradients, as backward products
-  read them after their scale and cast.
+  batches; infinite where there is none (NaN in a format without NaN). `gradient_mse`: propagated, all of forward and
+  backward on the machine. `product_mse`: isolated, each backward product alone with the exact operands. `operand_mse`:
+  of the exact output gradients, as backward products read them after their scale and cast; NaN if no layer's gradients
+  have one scale for the tensor.
 * `update_drift`: the sum of what the weights moved in the direction of the update over the sum of what they should have
   moved, |η · v|: the mean over the steps of the last quarter. 1 if nothing is lost on average.
 * Without `trains` only errors of gradients are looked at: machines train nothing.
@@ -18,8 +19,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +35,7 @@ from emu.training.network import initial
 from emu.training.trainer import Recipe, Step, Trainer
 
 Float32 = NDArray[np.float32]
+T = TypeVar("T")
 Tick = Callable[[int, int], object]
 """Called with (steps done, steps in all)."""
 
@@ -58,8 +62,8 @@ class Outcome:
 
     @property
     def operand_mse(self) -> float:
-        """The mean over layers and passes, of gradients as operands."""
-        return mean(self.operands)
+        """The mean over layers and passes, of gradients as operands; NaN if none of a machine's has one scale."""
+        return np.nan if self.propagated and not self.operands else mean(self.operands)
 
     @property
     def product_mse(self) -> float:
@@ -125,17 +129,19 @@ class Runs:
         there = Trainer(None, parameters, self.recipe)
         chosen = batches(len(self.images), self.keys.batch, self.keys.settle + self.keys.compared, seed + 1)
         for batch in chosen[: self.keys.settle]:
-            here.step(self.images[batch], self.labels[batch], hold=True)
+            with suppress(FormatError):  # a step without gradients moves nothing
+                here.step(self.images[batch], self.labels[batch], hold=True)
         propagated: dict[str, list[float]] = {}
         isolated: dict[str, list[float]] = {}
         operands: dict[str, list[float]] = {}
         for batch in chosen[self.keys.settle :]:
             exact = there.step(self.images[batch], self.labels[batch], hold=True)
-            alone = here.single(exact)
-            mine = here.step(self.images[batch], self.labels[batch], hold=True).gradients.products()
+            alone = _or_none(partial(here.single, exact))
+            step = _or_none(partial(here.step, self.images[batch], self.labels[batch], hold=True))
+            mine = None if step is None else step.gradients.products()
             for name, value in exact.gradients.products().items():
-                propagated.setdefault(name, []).append(relative_error(mine[name], value))
-                isolated.setdefault(name, []).append(relative_error(alone[name], value))
+                propagated.setdefault(name, []).append(_error(mine, name, value))
+                isolated.setdefault(name, []).append(_error(alone, name, value))
             for name, (given, read) in here.operands(exact).items():
                 operands.setdefault(name, []).append(relative_error(read, given))
         return _means(propagated), _means(isolated), _means(operands)
@@ -154,6 +160,17 @@ class Runs:
 
 def _means(found: Mapping[str, list[float]]) -> dict[str, float]:
     return {name: float(np.mean(errors)) for name, errors in found.items()}
+
+
+def _or_none(make: Callable[[], T]) -> T | None:
+    try:
+        return make()
+    except FormatError:  # NaN where there is no code for it
+        return None
+
+
+def _error(made: Mapping[str, Float32] | None, name: str, exact: Float32) -> float:
+    return np.inf if made is None else relative_error(made[name], exact)
 
 
 def relative_error(g: Float32, exact: Float32) -> float:

@@ -126,7 +126,7 @@ class Trainer:
     def operands(self, exact: Step) -> dict[str, tuple[Float32, Float32]]:
         """Output gradients of another step, and what this machine's backward products read instead, by layer and pass.
 
-        Of layers whose own scheme has a scale for the whole tensor; without a machine there are none.
+        Of layers whose scheme has one scale for the whole tensor, or none; without a machine there are no such layers.
         """
         if not isinstance(self.machine, Emulated):
             return {}
@@ -134,8 +134,10 @@ class Trainer:
         for layer in LAYERS:
             scale = np.float32(1.0 if layer.name not in self.scales else self.scales[layer.name].scale)
             g = exact.gradients.outputs[layer.name] * factor * scale
-            for which in (Pass.DGRAD, Pass.WGRAD):
-                out[f"{layer.name} {which.value}"] = g, self.machine.as_operand(layer.name, layer.op, which, g)
+            for which in (Pass.WGRAD,) if layer is LAYERS[0] else (Pass.DGRAD, Pass.WGRAD):
+                read = self.machine.as_operand(layer.name, layer.op, which, g)
+                if read is not None:
+                    out[f"{layer.name} {which.value}"] = g, read
         return out
 
     def answers(self, images: Float32) -> NDArray[np.intp]:

@@ -43,6 +43,17 @@ def test_a_gradient_of_zero_never_rests():
         GradScale(max=64.0).settled(0.0, most=100)
 
 
+def test_it_stays_a_float32():
+    """What a layer asks for that is dead, or whose gradient is never finite, for longer than float32 has powers."""
+    up = down = GradScale(max=64.0)
+    for _ in range(300):
+        up, down = up.step(0.0), down.step(np.inf)
+    assert (up.scale, down.scale) == (2.0**127, 2.0**-126)
+    assert up.step(np.inf).scale == 2.0**126
+    with pytest.raises(ValueError, match="no rest"):
+        up.settled(0.0, most=10)
+
+
 @pytest.mark.parametrize(
     ("workers", "scale"),
     [

@@ -8,13 +8,13 @@ from functools import lru_cache
 from emu.formats.backend import Backend
 from emu.units.backends import runner
 from emu.units.form import UnitForm
-from emu.units.plans import aligned, chain, exact, fma, groups, integers, lanes
+from emu.units.plans import aligned, chain, exact, fma, groups, integers, lanes, shifts
 from emu.units.plans.plan import GENERAL, Plan, Refusal
 from emu.units.plans.raising import raises
 from emu.units.problem import Problem
 
 Matcher = Callable[[UnitForm, int], Plan | Refusal]
-FIRST: tuple[Matcher, ...] = (integers.match, exact.match, fma.match)
+FIRST: tuple[Matcher, ...] = (integers.match, exact.match, shifts.match, fma.match)
 """Whatever the unit: in the order of speed."""
 ONE_BY_ONE: tuple[Matcher, ...] = (chain.match, groups.match, aligned.match, lanes.match)
 """In the order of speed for units whose inner level adds one product after the other."""

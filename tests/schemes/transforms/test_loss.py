@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emu.schemes.transforms.loss import product, total_square
+from emu.schemes.transforms.loss import product, total, total_square
 
 RNG = np.random.default_rng(4)
 START = RNG.bit_generator.state
@@ -48,3 +48,19 @@ def test_squares():
     for n in (1, 2, 3, 7, 64, 1000):
         x = RNG.integers(-1000, 1000, n)
         assert total_square(x.astype(float)) == int((x * x).sum())
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5, 8, 13])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_sums_along_an_axis_are_of_halves(n, axis):
+    x = np.moveaxis(np.random.default_rng(1).standard_normal((n, 3, 2)), 0, axis)
+
+    def halves(parts):
+        if len(parts) < 2:
+            return parts[0] if parts else np.zeros((3, 2))
+        half = -(-len(parts) // 2)
+        first = parts[:half]
+        return halves([a + parts[half + i] if half + i < len(parts) else a for i, a in enumerate(first)])
+
+    wanted = halves(list(np.moveaxis(x, axis, 0)))
+    assert np.array_equal(np.moveaxis(total(x, axis), axis, 0)[0], wanted)

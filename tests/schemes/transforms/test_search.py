@@ -95,3 +95,17 @@ def test_scales_that_cannot_be_searched(more, message):
 def test_errors():
     with pytest.raises(SpecError, match="high: must be larger"):
         search(low=1.0, high=0.5)
+
+
+def test_a_second_product_has_scales_of_its_own():
+    low_rank = {"op": "low_rank", "rank": 2, "unit": "int8-int32", "weights": {"scheme": "absmax"},
+                "activations": {"scheme": "absmax"}}  # fmt: skip
+    how = plan(INT4, transform=[{"op": "search", "candidates": 21}, low_rank])
+    prepared = prepare(layer(X, W), how)
+    ((second, _),) = prepared.seconds
+    assert prepared.lowered.fixed_b is not None
+    assert (second.fixed_a, second.fixed_b) == (None, None)
+    lost = W - int4(W, prepared.chosen[0]["w"].ravel())  # under the scales that were found
+    left = np.linalg.svd(lost)[1][2:]
+    assert np.linalg.norm(lost - second.b[0]) == pytest.approx(np.linalg.norm(left), rel=1e-2)
+    assert error(layer(X, W), how, EXACT) < error(layer(X, W), search(candidates=21), EXACT)
