@@ -33,8 +33,10 @@ from emu.layers.gemm import Lowered
 from emu.layers.static import AT_HAND, Static, fixed_scale
 from emu.schemes import Assignment, Fixed, Granularity, Quantised, Target
 from emu.schemes.cast import Float32, OutOfRange
+from emu.schemes.draft import Step
 from emu.schemes.scaling import integer_range
 from emu.schemes.scheme import in_groups
+from emu.schemes.steps.encode import EncodeStep
 
 if TYPE_CHECKING:
     from emu.units import Unit
@@ -101,7 +103,7 @@ def operands_of(
     if plan.activations.scheme.blocks is not None or per is Granularity.GROUP:
         return Operands(a=_rows_by_themselves(lowered, plan), b=b, source=None, columns=of_b)
     of_a = _quantised_source(lowered, plan, static)
-    codes = lowered.geometry.rows(of_a.codes, _fill(of_a, unit.form.a))
+    codes = lowered.geometry.rows(of_a.codes, _fill(of_a, unit.form.a, plan.activations.scheme.steps[-1]))
     scales = _of_rows(lowered, plan, of_a.scale)
     zeros = None if of_a.zero is None else _of_rows(lowered, plan, of_a.zero)
 
@@ -115,10 +117,11 @@ def operands_of(
     return Operands(a=some, b=b, source=of_a, columns=of_b)
 
 
-def _fill(made: Quantised, operand: Operand) -> Any:
-    """The code of the zeros around a source."""
+def _fill(made: Quantised, operand: Operand, last: Step) -> Any:
+    """The code of the zeros around a source, rounded as they are where the format has none."""
     if made.zero is None or made.zero.ndim:
-        return operand.format.encode(np.zeros((), np.float32))
+        how = last.rounding if isinstance(last, EncodeStep) and not last.stochastic else Rounding.TIES_TO_EVEN
+        return operand.format.encode(np.zeros((), np.float32), how)
     low, high = integer_range(operand.format)  # a zero point may be outside: the nearest code stands for 0 then
     return made.codes.dtype.type(min(max(int(made.zero), low), high) & ((1 << operand.format.bits) - 1))
 

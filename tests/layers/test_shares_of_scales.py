@@ -140,6 +140,16 @@ def test_padding_beyond_a_free_zero_point_is_what_zero_becomes(middle: float) ->
     assert np.array_equal(made, np.float32(expected) * np.float32(127) * (scale * (np.float32(1) / np.float32(127))))
 
 
+@pytest.mark.parametrize("rounding", ["ties_to_even", "ties_to_negative", "toward_negative", "toward_positive"])
+def test_padding_of_a_format_without_zero_is_rounded_as_zeros_are(rounding: str) -> None:
+    unit = {"operands": {"a": "int4_odd", "b": "int8", "c": "float32", "d": "float32"}, "level": [{}]}
+    how = plan(unit=unit, activations={"scheme": scheme({"op": "scale", "rule": "absmax"}, rounding=rounding)})
+    x, w = normal(1, 1, 4, 4), normal(1, 1, 3, 3, seed=1)
+    around = lower("Conv", (x, w), {"pads": [1, 1, 1, 1]}, constant=(False, True))
+    inside = lower("Conv", (np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))), w), {}, constant=(False, True))
+    assert np.array_equal(run(around, how).y, run(inside, how).y)
+
+
 @pytest.mark.parametrize(
     ("unit", "steps", "encode"),
     [
