@@ -5,7 +5,8 @@ momentum, update):
 
 1. d = fl(λ · w + g);  2. v = fl(μ · v + d);  3. w = fl(−η · v + w).
 
-* λ, μ, η and the gradient g are first rounded to the format, ties to even; the weights too, when they are taken over.
+* λ, μ, η and the gradient g are first rounded to the format, the weights too, when they are taken over: as the
+  multiply-adds are, but ties to even where these are rounded stochastically.
 * Stochastic rounding draws from Philox(seed, step): a step of its own for each multiply-add of each update, and a seed
   of its own for each parameter.
 
@@ -56,10 +57,11 @@ class Sgd:
         """of the last step: Σ |η·v|, and Σ of what the weights moved in that direction"""
 
     def coded(self, values: Any) -> Codes:
-        """Codes of the format, ties to even."""
-        codes: Codes = self.update.format.encode(
-            np.asarray(values, np.float32), Rounding.TIES_TO_EVEN, self.update.overflow
-        )
+        """Codes of the format."""
+        rounding = self.update.rounding
+        if rounding is Rounding.STOCHASTIC:
+            rounding = Rounding.TIES_TO_EVEN
+        codes: Codes = self.update.format.encode(np.asarray(values, np.float32), rounding, self.update.overflow)
         return codes
 
     def value(self, name: str) -> Float32:

@@ -33,7 +33,7 @@ def test_every_point_of_a_built_in_study_is_legal(name):
 @pytest.mark.parametrize("name", names())
 def test_a_built_in_study_shows_what_it_says(name):
     study = load_study(name, quick=True)
-    if isinstance(study.workload, Workload) and not study.workload.is_synthetic:
+    if isinstance(study.workload, Workload) and study.workload.package:
         fetched(study.workload)
     found = check(name, offline=True)
     assert found.state is State.PASSED, (found.reason, [line for line in found.lines if not line.as_stated])
