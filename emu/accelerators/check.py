@@ -63,6 +63,8 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         if not fits_float64(fmt):
             reason = f"{what} has format {fmt.name}, with values that float64 does not hold: a layer gives tensors"
             raise SpecError(reason, file=file, key=f"{key}.{where}")
+    if plan.weights.scheme.looks:
+        _check_looking(plan, file, key)
     if plan.epilogue.requantize is not None:
         _check_requantize(plan, file, f"{key}.epilogue.requantize")
     scaled = [side for side in (plan.activations, plan.gradients) if side is not None and side.scheme.scales]
@@ -75,6 +77,19 @@ def check_plan(plan: LayerPlan, file: str, key: str) -> None:
         raise SpecError(
             reason, file=file, key=f"{key}.{'activations' if scaled[0] is plan.activations else 'gradients'}.scheme"
         )
+
+
+def _check_looking(plan: LayerPlan, file: str, key: str) -> None:
+    """Weights whose codes depend on activations are those that the transforms know."""
+    name = plan.weights.scheme.name
+    for index, one in enumerate(plan.transforms):
+        if one.transform.reads:
+            reason = f"it needs the codes of the weights, and those of scheme {name!r} depend on what it does"
+            raise SpecError(reason, file=file, key=f"{key}.transform[{index}]")
+        if plan.static and one.range is Range.DYNAMIC and (one.transform.looks or one.transform.compares):
+            reason = f"weights of scheme {name!r} are of calibration inputs here, and so is what changes with them"
+            where = f"{key}.transform[{index}].range"
+            raise SpecError(reason, file=file, key=where, value=one.range.value, allowed=(Range.STATIC.value,))
 
 
 def is_twos_complement(fmt: Format) -> bool:

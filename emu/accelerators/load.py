@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +39,7 @@ from emu.formats import Format, Rounding, load_format
 from emu.formats.cast import check_cast
 from emu.functions import Function, FunctionUnit, load_function
 from emu.schemes import Assignment, Granularity, Range, Scheme, TransformKind, load_scheme
-from emu.schemes.steps.keys import Place
+from emu.schemes.steps.keys import Place, in_float32
 from emu.schemes.transforms import TRANSFORMS
 from emu.schemes.transforms.keys import SplittingKeys
 from emu.spec import Source, convert, load_mapping
@@ -158,6 +157,9 @@ class _Resolver:
             if second.activations.range is Range.STATIC:
                 reason = "what a second product gets is known at run time alone"
                 raise self.error(f"{key}.activations.range", reason, second.activations.range.value, ("dynamic",))
+            if second.weights.scheme.static:
+                reason = "calibration is for the layer, not for a second product"
+                raise self.error(f"{key}.weights.scheme", reason, second.weights.scheme.name)
         return PlannedTransform(transform=made, range=keys.range, second=second)
 
     def unit(self, spec: NamedKeys, key: str) -> Unit:
@@ -214,8 +216,8 @@ class _Resolver:
         if keys.constant_at is ConstantPlace.SCALES and keys.scales is not ScaleOrder.PRODUCT:
             reason = 'there is no scale product unless scales = "product"'
             raise self.error(f"{key}.constant_at", reason, keys.constant_at.value, ("first", "last"))
-        if not (math.isfinite(keys.constant) and keys.constant):
-            raise self.error(f"{key}.constant", "a factor is finite, and not 0", keys.constant)
+        if not in_float32(keys.constant):
+            raise self.error(f"{key}.constant", "a factor is finite, and not 0, in float32", keys.constant)
         requantize = None
         if keys.requantize is not None:
             requantize = self.requantize(keys.requantize, f"{key}.requantize")

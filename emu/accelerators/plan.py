@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,15 @@ class LayerPlan:
     def stochastic(self) -> bool:
         """Whether the unit or a scheme draws random bits: `seed` is then there."""
         every = (self.activations, self.weights, self.gradients)
-        return self.unit.form.stochastic or any(one is not None and one.scheme.stochastic for one in every)
+        own = self.unit.form.stochastic or any(one is not None and one.scheme.stochastic for one in every)
+        return own or any(one.second is not None and one.second.stochastic for one in self.transforms)
+
+    def reseeded(self, change: Callable[[int], int]) -> LayerPlan:
+        """The plan with other seeds, those of second products among them."""
+        transforms = tuple(
+            one if one.second is None else replace(one, second=one.second.reseeded(change)) for one in self.transforms
+        )
+        return replace(self, seed=None if self.seed is None else change(self.seed), transforms=transforms)
 
     @property
     def keeps_weights(self) -> bool:

@@ -24,7 +24,7 @@ from emu.accelerators import BiasPlacement, LayerPlan
 from emu.layers.epilogue import bias_codes, bias_scale, floats, scaled_bias
 from emu.layers.flushed import flushed_in, no_events, with_flushed_in
 from emu.layers.gemm import Lowered
-from emu.layers.operands import Side, operands_of
+from emu.layers.operands import Side, check_rows, operands_of
 from emu.layers.prepare import prepare
 from emu.layers.requantize import Scales, chosen_output, requantized
 from emu.layers.static import AT_HAND, Static
@@ -92,6 +92,8 @@ def _first(
     operands = operands_of(lowered, plan, static, columns)
     y = lowered.new_product(np.float32)
     requantize = plan.epilogue.requantize
+    if requantize is not None:
+        check_rows(lowered, plan, operands)
     sums = None if requantize is None else np.empty(y.shape, plan.unit.d.code_dtype)
     total, beyond, flushed = no_events(plan.unit), OutOfRange(), operands.flushed(plan.unit) if events else 0
     quantiser = operands.beyond

@@ -33,7 +33,10 @@ from emu.layers.gemm import Lowered
 from emu.layers.static import AT_HAND, Static, fixed_scale
 from emu.schemes import Assignment, Fixed, Granularity, Quantised, Target
 from emu.schemes.cast import Float32, OutOfRange
+from emu.schemes.draft import Step
+from emu.schemes.scaling import integer_range
 from emu.schemes.scheme import in_groups
+from emu.schemes.steps.encode import EncodeStep
 
 if TYPE_CHECKING:
     from emu.units import Unit
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
 ROW_AXIS, COLUMN_AXIS = -1, -2
 """Where K is: the last axis of A, the last but one of B."""
+ALL_BUT_K = (-4, -3, -1)
+"""Of B [G / phases, phases, K, N], as the next."""
 PHASE_AXIS = -3
 """Of B [G / phases, phases, K, N]."""
 
@@ -98,7 +103,7 @@ def operands_of(
     if plan.activations.scheme.blocks is not None or per is Granularity.GROUP:
         return Operands(a=_rows_by_themselves(lowered, plan), b=b, source=None, columns=of_b)
     of_a = _quantised_source(lowered, plan, static)
-    codes = lowered.geometry.rows(of_a.codes, _fill(of_a, unit.form.a))
+    codes = lowered.geometry.rows(of_a.codes, _fill(of_a, unit.form.a, plan.activations.scheme.steps[-1]))
     scales = _of_rows(lowered, plan, of_a.scale)
     zeros = None if of_a.zero is None else _of_rows(lowered, plan, of_a.zero)
 
@@ -112,11 +117,13 @@ def operands_of(
     return Operands(a=some, b=b, source=of_a, columns=of_b)
 
 
-def _fill(made: Quantised, operand: Operand) -> Any:
-    """The code of the zeros around a source."""
+def _fill(made: Quantised, operand: Operand, last: Step) -> Any:
+    """The code of the zeros around a source, rounded as they are where the format has none."""
     if made.zero is None or made.zero.ndim:
-        return operand.format.encode(np.zeros((), np.float32))
-    return made.codes.dtype.type(int(made.zero) & ((1 << operand.format.bits) - 1))
+        how = last.rounding if isinstance(last, EncodeStep) and not last.stochastic else Rounding.TIES_TO_EVEN
+        return operand.format.encode(np.zeros((), np.float32), how)
+    low, high = integer_range(operand.format)  # a zero point may be outside: the nearest code stands for 0 then
+    return made.codes.dtype.type(min(max(int(made.zero), low), high) & ((1 << operand.format.bits) - 1))
 
 
 def _of_rows(lowered: Lowered, plan: LayerPlan, scale: NDArray[Any]) -> Callable[[int, int], NDArray[Any]]:
@@ -137,6 +144,26 @@ def _of_rows(lowered: Lowered, plan: LayerPlan, scale: NDArray[Any]) -> Callable
     return lambda *_: of_k[:, None, :1]
 
 
+def check_rows(lowered: Lowered, plan: LayerPlan, operands: Operands) -> None:
+    """Refuse a layer whose rows of one product have scales of their own, where it needs one for all.
+
+    Raises:
+        ValueError: several matrices, or images, are rows of one product.
+    """
+    source = operands.source
+    if plan.activations.per is not Granularity.MATRIX or plan.unit.scale_a is not None or source is None:
+        return
+    if not source.scale.ndim:
+        return
+    places = np.arange(source.scale.size).reshape(source.scale.shape)
+    of_rows = lowered.geometry.row_scales(places)(0, lowered.geometry.m)
+    if (of_rows != of_rows[:, :1]).any():
+        raise ValueError(
+            "a multiplier is of the layer or of an output channel, and here activations.per = 'matrix' is of rows: "
+            "several matrices, or images, are multiplied by the same weights"
+        )
+
+
 def _one_channel(lowered: Lowered) -> bool:
     of_k = lowered.geometry.channel_of_k
     return bool((of_k == of_k[:, :1]).all())
@@ -153,7 +180,7 @@ def _target_of_source(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAN
     axes = source_axes(lowered, plan.activations.per)
     fixed = lowered.fixed_a or static.a
     if fixed is None and lowered.ranges is not None:
-        fixed = fixed_scale(lowered.ranges, plan, unit.a, axes)
+        fixed = fixed_scale(lowered.ranges, plan, axes=axes)
     return Target(
         format=unit.a,
         axes=axes,
@@ -192,7 +219,8 @@ def _quantised_columns(lowered: Lowered, plan: LayerPlan, static: Static = AT_HA
         scale=_by_group(made.scale, lowered.phases),
         block_scales=None if blocks is None else blocks.reshape(groups, blocks.shape[COLUMN_AXIS], n),
         zero=None if made.zero is None else (
-            made.zero.reshape(groups, -1, n) if blocks is not None else _by_group(made.zero, lowered.phases)
+            _by_group(made.zero, lowered.phases) if blocks is None
+            else made.zero.reshape(groups, blocks.shape[COLUMN_AXIS], n)
         ),
     )  # fmt: skip
 
@@ -211,6 +239,10 @@ def _target_of_columns(lowered: Lowered, plan: LayerPlan, static: Static = AT_HA
     axes: dict[Granularity, tuple[int, ...] | None] = {
         Granularity.TENSOR: None, Granularity.GROUP: None, Granularity.MATRIX: (PHASE_AXIS, COLUMN_AXIS, -1),
     }  # fmt: skip
+    if not lowered.b_is_weights and assignment.per is Granularity.CHANNEL:
+        axes[Granularity.CHANNEL] = ALL_BUT_K
+        if scale is None or scale.block != 1:
+            raise ValueError(f"unit {plan.unit.name} has no scale for every k at operand b: per = 'channel' needs one")
     if assignment.scheme.asymmetric and plan.unit.form.b.zero is None:
         raise ValueError(f"unit {plan.unit.name} takes no zero points at operand b: give this layer a rule of its own")
     grouped = assignment.per is Granularity.GROUP
@@ -311,7 +343,7 @@ def requantised_source(lowered: Lowered, plan: LayerPlan) -> Float32:
     by_rows = plan.activations.scheme.blocks is not None or plan.activations.per is Granularity.GROUP
     if by_rows:
         geometry = lowered.geometry
-        if geometry.channel_of_k.shape[-1] != lowered.source.shape[-1]:
+        if geometry.channel_axis % lowered.source.ndim != lowered.source.ndim - 1:
             raise ValueError("what is quantised along K has no values in the shape of a convolution's input")
         _check_ranges(lowered)
         unit = plan.unit
@@ -361,7 +393,7 @@ def _values(made: Quantised, assignment: Assignment, operand: Operand, scale: Pe
         if zero is not None:
             cut = cut - np.expand_dims(zero, place)
         spread = cut * np.expand_dims(scale.format.decode(made.block_scales), place) * scales
-        flat = spread.reshape(*values.shape[: place - 1], -1, *values.shape[place:])
+        flat = spread.reshape(*values.shape[: place - 1], cut.shape[place - 1] * size, *values.shape[place:])
         return flat.take(range(k), axis=place - 1).astype(np.float32)
     if zero is not None:
         values = values - zero

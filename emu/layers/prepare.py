@@ -1,6 +1,6 @@
 """What becomes of a layer's operands before they are quantised: the plan's transforms, one after the other.
 
-* Only of a layer with weights: a product of two activations runs as it is.
+* Only of a layer with weights: a product of two activations runs as it is, and so does one without any products.
 * Each transform chooses its parameters from the operands that the one before it left, or has them from calibration.
 * A transform that splits makes a second layer, run by a plan of its own, whose output is added to the first one's.
 * What transforms add to the product is part of the bias: fl32(fl32(beta · C) + fl32(alpha · extra)).
@@ -45,7 +45,8 @@ def prepare(lowered: Lowered, plan: LayerPlan, static: Static = AT_HAND) -> Prep
         ValueError: a transform that this operator cannot have.
     """
     own = replace(plan, transforms=())
-    if not plan.transforms or not lowered.b_is_weights:
+    empty = not np.size(lowered.source) or not np.size(lowered.b)
+    if not plan.transforms or not lowered.b_is_weights or empty:
         return Prepared(lowered=lowered, plan=own)
     if any(one.transform.pads for one in plan.transforms):
         lowered = lowered.padded()

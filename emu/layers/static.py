@@ -11,11 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emu.accelerators import LayerPlan
-from emu.formats import Format
 from emu.layers.gemm import Array, Lowered
 from emu.layers.plain import evaluate
 from emu.layers.requantize import chosen_output
-from emu.schemes import Fixed, Quantised, Range, Target
+from emu.schemes import Fixed, Granularity, Quantised, Range, Target
 from emu.schemes.transforms.pair import Parameters
 
 
@@ -59,7 +58,7 @@ AT_HAND = Static()
 
 def static_of(lowered: Lowered, plan: LayerPlan) -> Static:
     """What a plan chooses from a layer with calibration data in it."""
-    from emu.layers.operands import operands_of, source_axes  # which take what is made here
+    from emu.layers.operands import ALL_BUT_K, operands_of, source_axes  # which take what is made here
     from emu.layers.prepare import prepare
 
     prepared = prepare(lowered, plan)
@@ -70,8 +69,11 @@ def static_of(lowered: Lowered, plan: LayerPlan) -> Static:
     of_a = of_b = None
     if plan.activations.static:
         seen = prepared.lowered.source if prepared.lowered.ranges is None else prepared.lowered.ranges
-        of_a = fixed_scale(seen, plan, plan.unit.a, source_axes(prepared.lowered, plan.activations.per))
-        of_b = None if lowered.b_is_weights else fixed_scale(prepared.lowered.b, plan, plan.unit.b)
+        of_a = fixed_scale(seen, plan, axes=source_axes(prepared.lowered, plan.activations.per))
+        if not lowered.b_is_weights:
+            by_phases = prepared.lowered.b[:, None]
+            of_k = ALL_BUT_K if plan.activations.per is Granularity.CHANNEL else None
+            of_b = fixed_scale(by_phases, plan, at_b=True, axes=of_k)
     requantize = plan.epilogue.requantize
     of_y = None
     if requantize is not None and requantize.range is Range.STATIC:
@@ -82,6 +84,14 @@ def static_of(lowered: Lowered, plan: LayerPlan) -> Static:
     return replace(made, columns=operands_of(prepared.lowered, prepared.plan, made).columns)
 
 
-def fixed_scale(values: Array, plan: LayerPlan, fmt: Format, axes: tuple[int, ...] | None = None) -> Fixed | None:
-    """The scale of an activation; None if its scheme has none."""
-    return plan.activations.scheme.choose(values.astype(np.float32), Target(format=fmt, axes=axes))
+def fixed_scale(
+    values: Array, plan: LayerPlan, *, at_b: bool = False, axes: tuple[int, ...] | None = None
+) -> Fixed | None:
+    """The scale of an activation, as it is chosen from a tensor at hand; None if its scheme has none."""
+    unit = plan.unit
+    fmt, scale = (unit.b, unit.scale_b) if at_b else (unit.a, unit.scale_a)
+    target = Target(
+        format=fmt, axes=axes, scale_format=None if scale is None else scale.format,
+        seed=None if plan.seed is None else plan.seed ^ at_b,
+    )  # fmt: skip
+    return plan.activations.scheme.choose(values.astype(np.float32), target)

@@ -70,7 +70,7 @@ class Draft:
     zero: Integers | None = None
     """the code that stands for 0, where the format is of integers; None is 0, and symmetric"""
     inverse: Float32 | None = None
-    """fl32(divisor / range), of a scale fl32(range / divisor) that nothing changed afterwards"""
+    """fl32(divisor / range) where the scale is fl32(range / divisor), fl32(1 / s) where it was changed afterwards"""
     codes: NDArray[Any] | None = None
     block_scales: NDArray[Any] | None = None
     beyond: OutOfRange = field(default_factory=OutOfRange)

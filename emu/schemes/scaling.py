@@ -214,9 +214,10 @@ def as_power_of_two(scale: Float32, which: PowerOfTwo) -> Float32:
 
 
 def rounded_to(scale: Float32, fmt: Format) -> Float32:
-    """The scale as a value of `fmt`, never 0."""
+    """The scale as a value of `fmt`, never 0: the smallest positive one instead."""
     values = fmt.decode(fmt.encode(scale, Rounding.TIES_TO_EVEN, Overflow.SATURATE))
-    return np.maximum(values.astype(np.float32), SMALLEST)
+    least = np.float32(fmt.smallest_positive or 0)
+    return np.maximum(values.astype(np.float32), np.maximum(least, SMALLEST))
 
 
 def zero_point_of(low: Float32, high: Float32, scale: Float32, fmt: Format, how: ZeroPoint) -> NDArray[np.int64]:

@@ -3,8 +3,8 @@
 * The draft starts with the values; `scale` fills in the scale, `encode` the codes. The last step makes the codes:
   `encode`, or `block`, which fills in codes, the codes of the block scales, and the tensor's scale as the scale.
 * A given scale (static range) replaces the rule of `scale`; a scheme without a `scale` step has s = 1.
-* Groups (`Target.group`): K is cut into groups of so many, the last one filled up with zeros that leave no code; every
-  group has its scale, as a code of the unit's scale format.
+* Groups (`Target.group`): K is cut into groups of so many, the last one of what is left; every group has its
+  scale, as a code of the unit's scale format.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats import Format, Overflow, Rounding
-from emu.schemes.cast import Float32
+from emu.schemes.cast import Float32, OutOfRange
 from emu.schemes.draft import Draft, Fixed, Quantised, Step, Target
 from emu.schemes.steps.block import BlockStep
 
@@ -120,16 +120,33 @@ class Scheme:
     def _in_groups(self, x: Float32, target: Target, size: int) -> Quantised:
         axis = target.k_axis % x.ndim
         k = x.shape[axis]
-        cut = in_groups(x, axis, size)
+        full = k - k % size
+        if 0 < full < k:  # the last group is shorter, and nothing but its own elements counts
+            parts = [self._in_groups(part, target, size) for part in np.split(x, [full], axis)]
+            return _joined(parts, axis)
+        cut = in_groups(x, axis, size if full else max(k, 1))
         made = self.quantise(cut, replace(target, group=None, axes=(axis + 1,), k_axis=axis + 1))
-        shape = (*x.shape[:axis], -1, *x.shape[axis + 1 :])
-        codes = made.codes.reshape(shape)[(*(slice(None),) * axis, slice(0, k))]
+        codes = made.codes.reshape(x.shape)
         scale = np.broadcast_to(made.scale, [1 if i == axis + 1 else n for i, n in enumerate(cut.shape)])
         assert target.scale_format is not None  # what has groups has scale operands
         blocks = target.scale_format.encode(scale.squeeze(axis + 1), Rounding.TIES_TO_EVEN, Overflow.SATURATE)
         zero = None if made.zero is None else np.broadcast_to(made.zero, scale.shape).squeeze(axis + 1)
         one = np.ones((), np.float32)
         return Quantised(codes=codes, scale=one, beyond=made.beyond, block_scales=blocks, zero=zero)
+
+
+def _joined(parts: list[Quantised], axis: int) -> Quantised:
+    """Groups next to each other along K."""
+
+    def whole(arrays: list[NDArray[Any] | None]) -> NDArray[Any] | None:
+        there = [one for one in arrays if one is not None]
+        return np.concatenate(there, axis) if there else None
+
+    codes = np.concatenate([one.codes for one in parts], axis)
+    return Quantised(
+        codes=codes, scale=parts[0].scale, beyond=sum((one.beyond for one in parts), OutOfRange()),
+        block_scales=whole([one.block_scales for one in parts]), zero=whole([one.zero for one in parts]),
+    )  # fmt: skip
 
 
 def in_groups(x: NDArray[Any], axis: int, size: int) -> NDArray[Any]:

@@ -28,7 +28,7 @@ import enum
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -267,9 +267,8 @@ class Emulation:
         self.layers[name].passes[which] += 1
         if not plan.stochastic:
             return plan
-        seed = plan.seed if self.seed is None else self.seed
-        assert seed is not None  # the loader asks for one
-        return replace(plan, seed=seed_of_call(seed, step, product))
+        own = self.seed
+        return plan.reseeded(lambda seed: seed_of_call(seed if own is None else own, step, product))
 
     # weights
 

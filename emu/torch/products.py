@@ -65,7 +65,8 @@ class Call:
         lowered = lower(
             self.op, operands, self.attributes, constant=self.weights, k_order=plan.k_order, names=("first", "second")
         )
-        keeps = lowered.b_is_weights and plan.keeps_weights and not self.differentiated
+        anew = self.differentiated or plan.weights.scheme.stochastic  # every call has a seed of its own
+        keeps = lowered.b_is_weights and plan.keeps_weights and not anew
         kept = self.emulation.kept(self.name, lowered) if keeps else None
         static = self.emulation.scales.get(self.name, AT_HAND) if plan.static else AT_HAND
         made = emulate(lowered, plan, static=static, backend=self.emulation.backend, events=False, columns=kept)

@@ -67,8 +67,8 @@ class Calibration:
         """Fix the scales."""
         for name, (plan, a, b) in self._largest.items():
             self.emulation.scales[name] = Static(
-                a=fixed_scale(np.array([a]), plan, plan.unit.a),
-                b=None if b is None else fixed_scale(np.array([b]), plan, plan.unit.b),
+                a=fixed_scale(np.array([a]), plan),
+                b=None if b is None else fixed_scale(np.array([b]), plan, at_b=True),
             )
 
 
@@ -76,12 +76,13 @@ def require_magnitudes(plan: LayerPlan, name: str) -> None:
     """Refuse what largest magnitudes do not decide: all that is kept of many batches.
 
     Raises:
-        ModelError: another rule than absmax, zero points, one scale per channel, static transforms or outputs.
+        ModelError: another rule than absmax, values that change before, zero points, one scale per channel, transforms
+            or static outputs.
     """
     steps = plan.activations.scheme.steps
-    rules = all(step.rule.by_absmax for step in steps if isinstance(step, ScaleStep))
+    rules = all(isinstance(step, ScaleStep) and step.rule.by_absmax for step in steps if not step.last)
     whole = plan.activations.per is Granularity.TENSOR and not plan.activations.scheme.asymmetric
-    moving = any(one.range is Range.STATIC for one in plan.transforms) or plan.weights.scheme.looks
+    moving = bool(plan.transforms) or plan.weights.scheme.looks
     requantize = plan.epilogue.requantize
     of_output = requantize is not None and requantize.range is Range.STATIC
     if not rules or not whole or moving or of_output:

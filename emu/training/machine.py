@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -104,8 +103,7 @@ class Emulated:
         plan = with_clip(self.accelerator.plan(name, op, which), self.clips.get(name))
         if not plan.stochastic:
             return plan
-        assert plan.seed is not None  # the loader asks for one
-        return replace(plan, seed=seed_of_call(plan.seed, self.calls[name] - 1, product))
+        return plan.reseeded(lambda seed: seed_of_call(seed, self.calls[name] - 1, product))
 
     def forward(
         self, name: str, op: str, attributes: Mapping[str, Any], x: Float32, w: Float32, bias: Float32

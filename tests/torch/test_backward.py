@@ -233,6 +233,20 @@ def test_stochastic_rounding_draws_anew_and_reproducibly() -> None:
     assert torch.equal(run(resumed, 1)[0][0], first[2][0])
 
 
+def test_weights_that_are_rounded_by_chance_are_drawn_anew() -> None:
+    dither = {"step": [{"op": "scale", "rule": "absmax"}, {
+        "op": "encode", "rounding": "stochastic", "overflow": "saturate",
+    }]}  # fmt: skip
+    machine = {"extends": "int8-int32", "matrix": {"weights": {"scheme": dither}, "seed": 7}}
+    module, x = nn.Linear(16, 16, bias=False), torch.randn(8, 16)
+    emulated, later = et.emulate(module, machine), et.emulate(module, machine)
+    with torch.no_grad():
+        first, second = emulated(x), emulated(x)
+        assert not torch.equal(first, second)
+        et.emulation(later).steps.update({"linear": 1})
+        assert torch.equal(later(x), second)
+
+
 def test_a_gradient_of_a_gradient_is_refused() -> None:
     x = torch.randn(2, 4, requires_grad=True)
     (dx,) = torch.autograd.grad(et.emulate(nn.Linear(4, 1), WIDE)(x).square().sum(), x, create_graph=True)

@@ -49,20 +49,23 @@ def test_bits_are_those_of_a_calibrated_replay(tmp_path: Path) -> None:
         assert torch.allclose(emulated(seen[:4]), module(seen[:4]), atol=1e-5)
         emulated(seen[4:])
     scales = et.emulation(emulated).scales
-    assert scales["fc"] == (np.abs(seen.numpy()).max() / np.float32(127), None)
-    assert scales["matmul"][0] == scales["matmul"][1]
+    of_fc, of_matmul = scales["fc"], scales["matmul"]
+    assert of_fc.a is not None and of_fc.b is None
+    assert of_fc.a.scale == np.abs(seen.numpy()).max() / np.float32(127)
+    assert of_matmul.a is not None and of_matmul.b is not None
+    assert of_matmul.a.scale == of_matmul.b.scale
     assert not et.emulation(emulated).layers and not et.emulation(emulated).steps
-    fixed = {name: tuple(scales[name]) for name in scales}
+    fixed = dict(scales)
     y = emulated(x)
     assert np.array_equal(emulated.fc(x).detach().numpy(), done[0].emulated)
-    assert y.shape == (4, 4) and {name: tuple(one) for name, one in scales.items()} == fixed
+    assert y.shape == (4, 4) and scales == fixed
     dynamic = et.emulate(module, "int8-int32")
     assert not torch.equal(y, dynamic(x))
 
 
 def test_without_calibration_and_after_a_failure() -> None:
     emulated, x = et.emulate(Pair(), STATIC), torch.randn(3, 6, requires_grad=True)
-    with pytest.raises(SpecError, match="layer 'fc' has a static activation range, which needs calibration data"):
+    with pytest.raises(SpecError, match="layer 'fc' has a static range, which needs calibration data"):
         emulated(x)
 
     def fail() -> None:
@@ -79,3 +82,19 @@ def test_without_calibration_and_after_a_failure() -> None:
     assert x.grad is not None
     with pytest.raises(ModelError, match="the model is not emulated"), et.calibration(Pair()):
         pass
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        {"transform": [{"op": "smooth", "rule": "migration"}]},
+        {"activations": {"range": "static", "scheme": {"step": [
+            {"op": "clip", "high": 1.0}, {"op": "scale", "rule": "absmax"},
+            {"op": "encode", "rounding": "ties_to_even", "overflow": "saturate"},
+        ]}}},
+    ],
+)  # fmt: skip
+def test_values_that_change_before_are_not_their_magnitudes(matrix: Any) -> None:
+    emulated = et.emulate(Pair(), {"extends": "int8-int32", "matrix": {**STATIC["matrix"], **matrix}})
+    with pytest.raises(ModelError, match="calibration in PyTorch keeps the largest"), et.calibration(emulated):
+        emulated(torch.randn(3, 6))

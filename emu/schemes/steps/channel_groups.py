@@ -33,7 +33,7 @@ from emu.formats import Format, Overflow, Rounding
 from emu.schemes.cast import Float32
 from emu.schemes.draft import Draft, Step, Target
 from emu.schemes.enums import GroupBounds
-from emu.schemes.scaling import SMALLEST, scale_of
+from emu.schemes.scaling import SMALLEST, rounded_to, scale_of
 from emu.schemes.steps.keys import Place, StepKeys
 from emu.schemes.thresholds import best_scales
 from emu.spec.about import means
@@ -72,7 +72,9 @@ class ChannelGroupsStep(Step):
             scale = target.scale
             if scale is None:
                 scale = best_scales(draft.values, target.format, target.axes, self.groups)
-            return replace(draft, scale=scale)
+            return replace(
+                draft, scale=scale if target.scale_format is None else rounded_to(scale, target.scale_format)
+            )
         least = np.float32(2.0 ** (1 - self.groups))
         if target.scale is not None:
             outer = np.maximum(target.scale.max() * least, SMALLEST)

@@ -102,11 +102,24 @@ class GptqStep(Step):
         activations = partner()
         x = np.broadcast_to(activations, (*w.shape[:K_AXIS], *activations.shape[K_AXIS:]))
         whole = self.scale.apply(draft, replace(target, group=None)) if target.group is None else None
+        if not w.size:
+            return self._empty(whole or draft, target)
         parts = []
         for index in np.ndindex(w.shape[:K_AXIS]):
             run = _Run(step=self, target=target, w=w[index], whole=_part(whole, index, w.shape))
             parts.append(run.made(factor(hessian(np.asarray(x[index])), self.damping)))
         return self._joined(draft, whole, parts, target)
+
+    def _empty(self, draft: Draft, target: Target) -> Draft:
+        """No weights: scales alone, of groups 1."""
+        draft = self.encode.apply(draft, replace(target, maker=self.encode))
+        if target.group is None:
+            return draft
+        assert target.scale_format is not None  # what has groups has scale operands
+        shape = draft.values.shape
+        ones = np.ones((*shape[:K_AXIS], -(-shape[K_AXIS] // target.group), shape[-1]), np.float32)
+        scales = target.scale_format.encode(ones, Rounding.TIES_TO_EVEN, Overflow.SATURATE)
+        return replace(draft, block_scales=scales, zero=ones.astype(np.int64) * 0 if self.asymmetric else None)
 
     def _joined(self, draft: Draft, whole: Draft | None, parts: list[_Made], target: Target) -> Draft:
         """The matrices of a batch as one tensor."""

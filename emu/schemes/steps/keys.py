@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
+
 from emu.errors import SpecError
 from emu.schemes.draft import Step
 from emu.schemes.enums import StepKind
 from emu.spec.about import Keys, means
+
+
+def in_float32(value: float) -> bool:
+    """Whether a factor or a bound is finite and not 0 as a float32."""
+    with np.errstate(all="ignore"):
+        return bool(0 < np.abs(np.float32(value)) < np.inf)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,10 +33,11 @@ from emu.schemes.scaling import (
     divisor_of,
     integer_range,
     inverse_of,
+    reciprocal_of,
     rounded_to,
     zero_point_of,
 )
-from emu.schemes.steps.keys import Place, StepKeys
+from emu.schemes.steps.keys import Place, StepKeys, in_float32
 from emu.spec.about import FormatKeys, means
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -105,6 +106,10 @@ class ScaleKeys(StepKeys, frozen=True, kw_only=True):
         for key, of_asymmetric in (("include_zero", True), ("zero_point", True), ("divisor", False)):
             if getattr(self, key) is not None and self.symmetric is of_asymmetric:
                 raise place.error(key, f"is a key of {'a' * of_asymmetric}symmetric scales")
+        for key in ("divisor", "eps", "at_least", "at_most", "value", "lowest", "highest", "alpha"):
+            value = getattr(self, key)
+            if isinstance(value, float) and value and not in_float32(value):
+                raise place.error(key, "is 0 or infinite in float32", value)
         if (self.at_least or 0.0) > (self.at_most or np.inf):
             raise place.error("at_least", "is more than `at_most`", self.at_least)
         fmt = None if self.format is None else load_format(self.format, file=place.file, key=f"{place.key}.format")
@@ -200,7 +205,8 @@ class ScaleStep(Step):
         extent = np.minimum(extent, np.finfo(np.float32).max)
         plain = divided(extent, fmt if divisor is None else divisor)
         scale = self._in_unit(self._changed(plain), target)
-        inverse = inverse_of(extent, fmt if divisor is None else divisor) if np.array_equal(scale, plain) else None
+        ratio = inverse_of(extent, fmt if divisor is None else divisor)
+        inverse = np.where(scale == plain, ratio, reciprocal_of(scale)).astype(np.float32)  # each by itself
         zero: Integers | None = None
         if not self.symmetric:
             zero = zero_point_of(low, high, scale, fmt, self.zero_point)

@@ -13,7 +13,7 @@ Source: Q-HyViT (Lee et al., arXiv:2303.12557), whose code is described as `weig
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,7 @@ class BiasCorrectionKeys(TransformKeys, frozen=True, kw_only=True):
 class BiasCorrection(Transform):
     """Take the mean error of each output channel back."""
 
+    compares: ClassVar[bool] = True
     of: ErrorOf
 
     def choose(self, pair: Pair) -> Parameters:

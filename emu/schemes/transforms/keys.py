@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from emu.formats import Format, Overflow, load_format
+from emu.formats.cast import check_cast
+from emu.formats.codec import fits_float64
 from emu.schemes.enums import Range, TransformKind
 from emu.schemes.steps.keys import Place
 from emu.schemes.transforms.pair import Transform
-from emu.spec.about import Keys, means, word
+from emu.spec.about import FormatKeys, Keys, means, word
 
 NamedKeys = str | dict[str, Any]
 
@@ -27,6 +30,21 @@ class TransformKeys(Keys, frozen=True, kw_only=True):
             SpecError: keys that contradict each other.
         """
         raise NotImplementedError
+
+
+def value_format(spec: FormatKeys, place: Place, key: str) -> Format:
+    """A format that tensors are rounded to, with values above 0.
+
+    Raises:
+        SpecError: one that cannot be cast to, or whose values float64 does not hold.
+    """
+    fmt = load_format(spec, file=place.file, key=f"{place.key}.{key}")
+    check_cast(fmt, overflow=Overflow.SATURATE, file=place.file, key=f"{place.key}.{key}")
+    if not fits_float64(fmt):
+        raise place.error(key, "has values that float64 does not hold", fmt.name)
+    if not fmt.max_finite > 0:
+        raise place.error(key, "has no value above 0", fmt.name)
+    return fmt
 
 
 class SplittingKeys(TransformKeys, frozen=True, kw_only=True):

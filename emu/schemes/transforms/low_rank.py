@@ -21,10 +21,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.formats import Format, Overflow, Rounding, load_format
-from emu.formats.cast import check_cast
+from emu.formats import Format, Overflow, Rounding
 from emu.schemes.steps.keys import Place
-from emu.schemes.transforms.keys import SplittingKeys
+from emu.schemes.transforms.keys import SplittingKeys, value_format
 from emu.schemes.transforms.pair import Pair, Parameters, Transform
 from emu.spec.about import FormatKeys, means
 
@@ -41,9 +40,7 @@ class LowRankKeys(SplittingKeys, frozen=True, kw_only=True):
 
     def build(self, place: Place) -> LowRank:
         """The transform."""
-        fmt = load_format(self.factors, file=place.file, key=f"{place.key}.factors")
-        check_cast(fmt, overflow=Overflow.SATURATE, file=place.file, key=f"{place.key}.factors")
-        return LowRank(rank=self.rank, factors=fmt)
+        return LowRank(rank=self.rank, factors=value_format(self.factors, place, "factors"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +48,7 @@ class LowRank(Transform):
     """Add the error of the weights, as far as a small rank has it."""
 
     splits: ClassVar[bool] = True
+    compares: ClassVar[bool] = True
     rank: int
     factors: Format
 

@@ -28,13 +28,13 @@ from typing import Annotated, ClassVar
 import msgspec
 import numpy as np
 
-from emu.formats import Format, Overflow, Rounding, load_format
+from emu.formats import Format, Overflow, Rounding
 from emu.schemes.cast import Float32
 from emu.schemes.draft import Fixed
 from emu.schemes.enums import NoiseDistribution
 from emu.schemes.scaling import absmax_scale, encode_scaled
 from emu.schemes.steps.keys import Place
-from emu.schemes.transforms.keys import TransformKeys
+from emu.schemes.transforms.keys import TransformKeys, value_format
 from emu.schemes.transforms.loss import Float64, product, total_square
 from emu.schemes.transforms.pair import Pair, Parameters, Transform
 from emu.spec.about import FormatKeys, means
@@ -70,9 +70,7 @@ class NoiseKeys(TransformKeys, frozen=True, kw_only=True):
             for key, value in (("reach", self.reach), ("candidates", self.candidates)):
                 if value is not None:
                     raise place.error(key, "is of a search, and the amplitude is given", value)
-        fmt = None
-        if self.format is not None:
-            fmt = load_format(self.format, file=place.file, key=f"{place.key}.format")
+        fmt = None if self.format is None else value_format(self.format, place, "format")
         return Noise(
             distribution=self.distribution, seed=self.seed, amplitude=self.amplitude,
             reach=self.reach or REACH, candidates=self.candidates or CANDIDATES, mean=self.mean, format=fmt,
@@ -84,6 +82,7 @@ class Noise(Transform):
     """Move values off the middle between two codes, each channel in its own way."""
 
     pads: ClassVar[bool] = True
+    compares: ClassVar[bool] = True
     distribution: NoiseDistribution = NoiseDistribution.UNIFORM
     seed: int
     amplitude: float | None = None
@@ -92,6 +91,11 @@ class Noise(Transform):
     candidates: int = CANDIDATES
     mean: bool = False
     format: Format | None = None
+
+    @property
+    def reads(self) -> bool:
+        """Its part of the bias is of the quantised weights."""
+        return True
 
     def choose(self, pair: Pair) -> Parameters:
         """`noise`: float32 [channels]."""

@@ -120,6 +120,13 @@ class Transform:
     """a zero does not stay zero: padding must be part of x"""
     looks: ClassVar[bool] = False
     """`choose` looks at the activations and the weights change with it: another thing for other data"""
+    compares: ClassVar[bool] = False
+    """`choose` looks at the weights as they are quantised"""
+
+    @property
+    def reads(self) -> bool:
+        """Whether it needs the weights as they are quantised whenever the layer runs, whatever was chosen."""
+        return False
 
     def choose(self, pair: Pair) -> Parameters:  # noqa: ARG002 - of transforms that decide something
         """What the transform decides from data."""

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import numpy as np
 
-from emu.formats import Format, Rounding, load_format
+from emu.formats import Format, Rounding
 from emu.schemes.cast import Float32, cast_tensor
 from emu.schemes.steps.keys import Place
-from emu.schemes.transforms.keys import TransformKeys
+from emu.schemes.transforms.keys import TransformKeys, value_format
 from emu.schemes.transforms.pair import Pair, Parameters, Transform
 from emu.spec.about import FormatKeys, means
 
@@ -30,7 +30,7 @@ class RoundKeys(TransformKeys, frozen=True, kw_only=True):
         if self.activations is None and self.weights is None:
             raise place.error("activations", "nothing is rounded: say what activations or weights are rounded to")
         of_x, of_w = (
-            None if spec is None else load_format(spec, file=place.file, key=f"{place.key}.{key}")
+            None if spec is None else value_format(spec, place, key)
             for key, spec in (("activations", self.activations), ("weights", self.weights))
         )
         return Round(activations=of_x, weights=of_w)

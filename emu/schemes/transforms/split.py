@@ -53,6 +53,11 @@ class Split(Transform):
     weights_as: SplitWeights = SplitWeights.GIVEN
     ranges_of: SplitRanges = SplitRanges.KEPT
 
+    @property
+    def reads(self) -> bool:
+        """Where outliers are multiplied by the quantised weights."""
+        return self.weights_as is SplitWeights.QUANTISED
+
     def choose(self, pair: Pair) -> Parameters:
         """`channels`: int64, those with outliers, ascending."""
         with np.errstate(invalid="ignore"):
