@@ -232,7 +232,7 @@ def test_refused_tensors_and_models(net: Any, x: Any) -> None:
     with pytest.raises(ModelError, match=r"'blocks\.0\.fc1'.* NaN"):
         et.emulate(net, "int8-int32")(x * torch.nan)
     static = {"extends": "int8-int32", "matrix": {"activations": {"scheme": "absmax", "range": "static"}}}
-    with pytest.raises(SpecError, match=r"layer 'blocks\.0\.fc1' has a static activation range"):
+    with pytest.raises(SpecError, match=r"layer 'blocks\.0\.fc1' has a static range"):
         et.emulate(net, static)(x)
     with pytest.raises(ValueError, match="some"):
         et.emulate(net, BF16, clipping="some")
