@@ -41,7 +41,7 @@ def calibrate(
         return {}
     if inputs is None:
         raise ModelError(
-            f"{graph.path}: layer {wanted[0].layer.name!r} has a static activation range: calibration inputs are needed"
+            f"{graph.path}: layer {wanted[0].layer.name!r} has a static range: calibration inputs are needed"
         )
     values = reference.run(inputs, {name for entry in wanted for name in entry.layer.activations})
     return {entry.layer.name: _scales(entry, values, graph) for entry in wanted}

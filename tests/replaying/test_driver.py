@@ -139,7 +139,7 @@ def test_static_range(path: Path, x: dict[str, Any], rng: np.random.Generator) -
         "extends": "int8-int32",
         "matrix": {"activations": {"scheme": "absmax", "per": "tensor", "range": "static"}},
     }
-    with pytest.raises(ModelError, match="layer 'conv' has a static activation range: calibration inputs are needed"):
+    with pytest.raises(ModelError, match="layer 'conv' has a static range: calibration inputs are needed"):
         run(path, x, static)
     result = run(path, x, static, calibration=x)
     assert result.calibration["conv/a"] == np.abs(x["x"]).max() / np.float32(127)
