@@ -31,6 +31,7 @@ SPECS = (
 LEVELS = list(Isa)[: lib.cemu_isa_level() + 1]
 REFUSED = {
     "binary", "bnb_fp4", "nf4", "float4_radix4", "float4_radix4_odd", "float8_e8m0fnu",  # no regular grid
+    "float4_log2", "float5_log2", "int4_odd",  # likewise
     "cfloat8_1_4_3_literal", "cfloat8_1_5_2_literal",  # nor these: a gap below the normal numbers
 }  # fmt: skip
 
