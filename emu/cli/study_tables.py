@@ -230,8 +230,8 @@ def print_study(console: Console, study: Study) -> None:
         *((f"objective {one.name}", f"{describe(one)}; {better(one)}") for one in study.objectives),
         *((f"constraint on {one.objective}", one.text) for one in study.constraints),
         ("search", method + (f" along {search.along}" if search.along else "") if study.has_points else ""),
-        *((f"example {one.name}", f"of the {one.kind} {_named(one)}") for one in study.examples),
-        *((f"effect {one.name}", asked_words(study, one)) for one in study.effects),
+        *(("example", f"{one.name}: of the {one.kind} {_named(one)}") for one in study.examples),
+        *(("effect", f"{one.name}: {asked_words(study, one)}") for one in study.effects),
         ("points", numbers.count(sum(1 for _ in study.points()))), ("scope", study.scope),
     ]  # fmt: skip
     console.print(facts([(name, value) for name, value in rows if value]))

@@ -87,7 +87,7 @@ def test_run_takes_the_quick_size_and_draws_nothing_if_told_so(study, tmp_path, 
 
 def test_a_study_says_what_it_is_to_show(study, capsys):
     assert run(["study", "show", study(WIDER)]) == 0
-    assert "effect wider is better" in capsys.readouterr().out
+    assert "wider is better: " in capsys.readouterr().out
 
 
 def test_verify_exits_0_if_everything_shows(study, capsys):

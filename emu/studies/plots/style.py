@@ -212,15 +212,28 @@ class Places:
         if self.numeric and len(places) > MOST_TICKS and self.base is None:
             return  # the usual ticks
         axis.set_minor_locator(NullLocator())
-        axis.set_ticks(places, [cut(label, LABEL) for label in self.by_label])
+        named = self._apart() if self.numeric and self.base is None else dict(self.by_label)
+        axis.set_ticks(list(named.values()), [cut(label, LABEL) for label in named])
         if side == "x" and not self.numeric and sum(min(len(label), LABEL) for label in self.by_label) > MOST_LETTERS:
             ax.tick_params(axis="x", labelrotation=30)
             for text in ax.get_xticklabels():
                 text.set_horizontalalignment("right")
 
+    def _apart(self) -> dict[str, float]:
+        """Numbers that have room for their names, from the smallest on; names of many digits are cut to four."""
+        span = max(self.by_label.values()) - min(self.by_label.values())
+        kept: dict[str, float] = {}
+        for label, place in sorted(self.by_label.items(), key=lambda one: one[1]):
+            if not kept or place - max(kept.values()) >= LEAST_APART * span:
+                kept[f"{place:.4g}" if len(label) > DIGITS else label] = place
+        return kept
+
 
 MOST_TICKS = 16
-MOST_LETTERS = 90
+LEAST_APART = 0.05
+"""Of the whole side, between two numbers with names."""
+DIGITS = 7
+MOST_LETTERS = 80
 """Letters side by side before labels are slanted."""
 
 
