@@ -5,13 +5,11 @@ The structs are what spec/README.md documents; `build` turns one into a `Format`
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
 from typing import Annotated
 
 import msgspec
 
-from emu.errors import SpecError
 from emu.formats import listing
 from emu.formats.enums import (
     FormatKind,
@@ -25,6 +23,7 @@ from emu.formats.enums import (
     ZeroBoundary,
 )
 from emu.formats.grid import MAX_POINT_BITS
+from emu.formats.logs import MAX_LISTED_EXPONENT, log_format, refused
 from emu.formats.model import MAX_STORED_BITS, Format
 from emu.formats.value import Value, compare
 from emu.spec.about import AboutKeys, Keys, means
@@ -33,8 +32,6 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=4096)]
 MAX_EXP_BITS = 20
 """Exponent fields are at most this wide: binary128 has 15, P3109's widest 16; exact sums need 2^exp_bits bits."""
 MAX_LOG_EXP_BITS = 15
-MAX_LISTED_EXPONENT = 1 << 16
-"""Exponents of values that are listed one by one: their exact sums need as many bits."""
 MAX_LISTED_BITS = 16
 """Log and codebook formats are listed value by value."""
 Bias = Annotated[int, msgspec.Meta(ge=-(1 << 20), le=1 << 20)]
@@ -189,7 +186,7 @@ def build(keys: CommonKeys, name: str, file: str) -> Format:
         case FixedKeys():
             return _fixed(keys, common, file)
         case LogKeys():
-            return _log(keys, common, file)
+            return log_format(keys, common, file)
         case IntegerKeys():
             return _integer(keys, common, file)
         case CodebookKeys():
@@ -197,30 +194,26 @@ def build(keys: CommonKeys, name: str, file: str) -> Format:
     raise AssertionError(keys)
 
 
-def _refuse(file: str, key: str, reason: str, value: object) -> SpecError:
-    return SpecError(reason, file=file, key=key, value=value)
-
-
 def _float(keys: FloatKeys, common: dict[str, object], file: str) -> Format:
     bits = int(keys.signed) + keys.exp_bits + keys.man_bits
     if keys.subnormals is Subnormals.LOWERED:
         return _lowered(keys, common, file)
     if keys.nan is NanEncoding.LISTED:
-        raise _refuse(file, "nan", "a float format does not list its NaN", keys.nan.value)
+        raise refused(file, "nan", "a float format does not list its NaN", keys.nan.value)
     if bits + keys.ignored_low_bits + keys.ignored_high_bits > MAX_STORED_BITS:
-        raise _refuse(file, "man_bits", f"a float format has at most {MAX_STORED_BITS} bits", keys.man_bits)
+        raise refused(file, "man_bits", f"a float format has at most {MAX_STORED_BITS} bits", keys.man_bits)
     if keys.nan is NanEncoding.IEEE and not keys.infinities:
         reason = 'nan = "ieee" reserves the top exponent for infinities too: use another nan rule, or infinities = true'
-        raise _refuse(file, "nan", reason, keys.nan.value)
+        raise refused(file, "nan", reason, keys.nan.value)
     if keys.nan is NanEncoding.IEEE and keys.man_bits == 0:
-        raise _refuse(file, "nan", 'nan = "ieee" needs a mantissa bit to tell NaN from infinity', keys.nan.value)
+        raise refused(file, "nan", 'nan = "ieee" needs a mantissa bit to tell NaN from infinity', keys.nan.value)
     if keys.nan is NanEncoding.TOP_CODE and keys.signed:
-        raise _refuse(file, "nan", 'nan = "top_code" is for unsigned formats: use "all_ones"', keys.nan.value)
+        raise refused(file, "nan", 'nan = "top_code" is for unsigned formats: use "all_ones"', keys.nan.value)
     if keys.nan is NanEncoding.NEGATIVE_ZERO and not keys.signed:
-        raise _refuse(file, "nan", 'nan = "negative_zero" needs a signed format', keys.nan.value)
+        raise refused(file, "nan", 'nan = "negative_zero" needs a signed format', keys.nan.value)
     has_negative_zero = keys.signed and keys.nan is not NanEncoding.NEGATIVE_ZERO
     if keys.negative_zero and not has_negative_zero:
-        raise _refuse(file, "negative_zero", "this format's code of -0 is NaN, or it has no sign", True)
+        raise refused(file, "negative_zero", "this format's code of -0 is NaN, or it has no sign", True)
     negative_zero = has_negative_zero if keys.negative_zero is None else keys.negative_zero
     out = Format(
         **common,  # type: ignore[arg-type]
@@ -232,7 +225,7 @@ def _float(keys: FloatKeys, common: dict[str, object], file: str) -> Format:
     )  # fmt: skip
     smallest_normal = 1 << keys.man_bits if keys.subnormals is not Subnormals.NORMAL else 1
     if out.max_magnitude < smallest_normal:
-        raise _refuse(file, "exp_bits", "no normal number is left after NaN and infinity", keys.exp_bits)
+        raise refused(file, "exp_bits", "no normal number is left after NaN and infinity", keys.exp_bits)
     return out
 
 
@@ -245,42 +238,42 @@ def _lowered(keys: FloatKeys, common: dict[str, object], file: str) -> Format:
     bits = int(keys.signed) + keys.exp_bits + keys.man_bits
     if bits > MAX_LISTED_BITS:
         reason = f'subnormals = "lowered" is for formats of at most {MAX_LISTED_BITS} bits'
-        raise _refuse(file, "subnormals", reason, keys.subnormals.value)
+        raise refused(file, "subnormals", reason, keys.subnormals.value)
     if abs(_bias(keys)) > MAX_LISTED_EXPONENT:
         reason = f'subnormals = "lowered" needs a bias from {-MAX_LISTED_EXPONENT} to {MAX_LISTED_EXPONENT}'
-        raise _refuse(file, "bias", reason, _bias(keys))
+        raise refused(file, "bias", reason, _bias(keys))
     if keys.infinities or keys.nan is not NanEncoding.NONE or keys.ignored_low_bits or keys.ignored_high_bits:
         reason = 'subnormals = "lowered" needs infinities = false, nan = "none" and no ignored bits'
-        raise _refuse(file, "subnormals", reason, keys.subnormals.value)
+        raise refused(file, "subnormals", reason, keys.subnormals.value)
     values = listing.lowered(keys.signed, keys.exp_bits, keys.man_bits, _bias(keys))
     return _listed(values, common | {"kind": FormatKind.CODEBOOK}, Ties.EVEN, file)
 
 
 def _codebook(keys: CodebookKeys, common: dict[str, object], file: str) -> Format:
     if (keys.posit is None) == (not keys.values):
-        raise _refuse(file, "values", "give values, or posit = { bits, es }, and not both", len(keys.values))
+        raise refused(file, "values", "give values, or posit = { bits, es }, and not both", len(keys.values))
     if keys.posit is not None:
         if keys.boundaries:
-            raise _refuse(file, "boundaries", "a posit has those of its standard", len(keys.boundaries))
+            raise refused(file, "boundaries", "a posit has those of its standard", len(keys.boundaries))
         return _listed(listing.posit(keys.posit.bits, keys.posit.es), common, keys.ties, file)
     count = len(keys.values)
     if count & (count - 1) or not 2 <= count <= 1 << MAX_LISTED_BITS:
         reason = f"a codebook lists 2^bits values, 2 to {1 << MAX_LISTED_BITS} (write nan for a code that is not used)"
-        raise _refuse(file, "values", reason, count)
+        raise refused(file, "values", reason, count)
     made = listing.Listing(values=listing.from_floats(keys.values), boundaries=listing.from_floats(keys.boundaries))
     if any(not value.finite for value in made.boundaries):
-        raise _refuse(file, "boundaries", "a boundary is a finite number", keys.boundaries)
+        raise refused(file, "boundaries", "a boundary is a finite number", keys.boundaries)
     return _listed(made, common, keys.ties, file)
 
 
 def _listed(made: listing.Listing, common: dict[str, object], ties: Ties, file: str) -> Format:
     finite = [value for value in made.values if value.finite]
     if not any(value.sig for value in finite):
-        raise _refuse(file, "values", "a codebook needs a finite value that is not zero", len(made.values))
+        raise refused(file, "values", "a codebook needs a finite value that is not zero", len(made.values))
     signed = any(value.negative for value in made.values if not value.nan)
     infinities = [made.first(inf=True, negative=negative) >= 0 for negative in (False, True)]
     if any(infinities) and (not infinities[0] or infinities[1] != signed):
-        raise _refuse(file, "values", "list an infinity of each sign that the values have, or none", "inf")
+        raise refused(file, "values", "list an infinity of each sign that the values have, or none", "inf")
     out = Format(
         **common,  # type: ignore[arg-type]
         bits=(len(made.values) - 1).bit_length(), signed=signed, listing=made, ties=ties,
@@ -304,21 +297,21 @@ def _check_points(fmt: Format, file: str) -> None:
     given = fmt.listing.boundaries
     if given and len(given) != len(points) - 1:
         reason = f"between {len(points)} distinct values there are {len(points) - 1} boundaries"
-        raise _refuse(file, "boundaries", reason, len(given))
+        raise refused(file, "boundaries", reason, len(given))
     for low, high in pairwise(points):
         assert low.boundary is not None
         span = [x for x in (low.value, low.boundary.value, high.value) if x.sig]
         ordered = compare(low.value, low.boundary.value) <= 0 <= compare(high.value, low.boundary.value)
         if not ordered:
-            raise _refuse(file, "boundaries", "a boundary lies between its two values", _text(low.boundary.value))
+            raise refused(file, "boundaries", "a boundary lies between its two values", _text(low.boundary.value))
         if max(x.top for x in span) - min(listing.normal(x).q for x in span) >= MAX_POINT_BITS:
             reason = f"two neighbours and their boundary need more than {MAX_POINT_BITS} bits together"
-            raise _refuse(file, "values", reason, _text(high.value))
+            raise refused(file, "values", reason, _text(high.value))
 
 
 def _fixed(keys: FixedKeys, common: dict[str, object], file: str) -> Format:
     if keys.symmetric and (not keys.signed or keys.bits < 2):
-        raise _refuse(file, "symmetric", "symmetric is for signed formats of at least 2 bits", keys.symmetric)
+        raise refused(file, "symmetric", "symmetric is for signed formats of at least 2 bits", keys.symmetric)
     return Format(
         **common,  # type: ignore[arg-type]
         bits=keys.bits, frac_bits=keys.frac_bits, signed=keys.signed, symmetric=keys.symmetric,
@@ -327,76 +320,10 @@ def _fixed(keys: FixedKeys, common: dict[str, object], file: str) -> Format:
 
 def _integer(keys: IntegerKeys, common: dict[str, object], file: str) -> Format:
     if not keys.signed and (keys.symmetric or keys.encoding is not IntegerEncoding.TWOS_COMPLEMENT):
-        raise _refuse(file, "signed", "symmetric and sign_magnitude are for signed integers", False)
+        raise refused(file, "signed", "symmetric and sign_magnitude are for signed integers", False)
     if keys.signed and keys.bits < 2 and (keys.symmetric or keys.encoding is IntegerEncoding.SIGN_MAGNITUDE):
-        raise _refuse(file, "bits", "leaves no value but zero", keys.bits)
+        raise refused(file, "bits", "leaves no value but zero", keys.bits)
     return Format(
         **common,  # type: ignore[arg-type]
         bits=keys.bits, signed=keys.signed, symmetric=keys.symmetric, encoding=keys.encoding,
     )  # fmt: skip
-
-
-def _log(keys: LogKeys, common: dict[str, object], file: str) -> Format:
-    if keys.radix & (keys.radix - 1):
-        raise _refuse(file, "radix", "the radix of a log format is a power of two (steps divide it)", keys.radix)
-    if keys.nan not in (NanEncoding.NONE, NanEncoding.TOP_CODE):
-        raise _refuse(file, "nan", 'a log format has nan = "none" or "top_code"', keys.nan.value)
-    if keys.nan is NanEncoding.TOP_CODE and keys.signed:
-        raise _refuse(file, "nan", 'nan = "top_code" is for unsigned formats', keys.nan.value)
-    if (1 << keys.exp_bits) - int(keys.zero) - int(keys.nan is NanEncoding.TOP_CODE) < 1:
-        raise _refuse(file, "exp_bits", "no value is left after zero and NaN", keys.exp_bits)
-    reach = (keys.radix.bit_length() - 1) * max(abs(keys.bias), (1 << keys.exp_bits) - keys.bias) // keys.steps
-    if reach > MAX_LISTED_EXPONENT:
-        reason = f"the powers of a log format are from 2^-{MAX_LISTED_EXPONENT} to 2^{MAX_LISTED_EXPONENT}"
-        raise _refuse(file, "bias", reason, keys.bias)
-    table = _log_table(keys, file)
-    if table and keys.boundary is LogBoundary.GEOMETRIC:
-        raise _refuse(file, "boundary", "geometric boundaries are for steps = 1", keys.boundary.value)
-    boundary = keys.boundary if isinstance(keys.boundary, LogBoundary) else _share(keys.boundary, keys, file)
-    return Format(
-        **common,  # type: ignore[arg-type]
-        bits=int(keys.signed) + keys.exp_bits, signed=keys.signed, exp_bits=keys.exp_bits, bias=keys.bias,
-        radix_log2=keys.radix.bit_length() - 1, has_zero=keys.zero, nan=keys.nan,
-        negative_zero=keys.signed and keys.zero, phase=keys.phase, boundary=boundary,
-        zero_boundary=keys.zero_boundary, ties=keys.ties, log_table=table,
-    )  # fmt: skip
-
-
-def _share(number: float, keys: LogKeys, file: str) -> Fraction:
-    """A boundary as a share of the upper power: no more bits than a point of the grid may have."""
-    if keys.steps > 1:
-        raise _refuse(file, "boundary", "a number is for steps = 1", number)
-    if not 1 <= number * keys.radix <= keys.radix:  # a power of two: exact
-        raise _refuse(file, "boundary", f"a boundary lies between two powers: from {1 / keys.radix} to 1", number)
-    return Fraction(number)
-
-
-def _log_table(keys: LogKeys, file: str) -> tuple[Fraction, ...]:
-    """1 and the values between 1 and the radix: given, or radix^(i/steps) rounded to `table_bits` fraction bits."""
-    if keys.steps == 1:
-        if keys.table or keys.table_bits is not None:
-            raise _refuse(file, "table", "a table is for steps above 1", keys.steps)
-        return ()
-    if (keys.table_bits is None) == (not keys.table):
-        raise _refuse(file, "table", "steps above 1 need table_bits, or table, and not both", keys.steps)
-    if keys.table_bits is not None:
-        unit = 1 << keys.table_bits
-        out = [Fraction(_root(keys.radix, i, keys.steps, keys.table_bits), unit) for i in range(keys.steps)]
-    else:
-        if len(keys.table) != keys.steps or not all(1 <= x < keys.radix for x in keys.table):
-            reason = f"the table has {keys.steps} values from 1 up to the radix"
-            raise _refuse(file, "table", reason, keys.table)
-        out = [Fraction(x) for x in keys.table]
-    if out[0] != 1 or any(a >= b for a, b in zip(out, [*out[1:], Fraction(keys.radix)], strict=True)):
-        raise _refuse(file, "table", "the values start at 1 and ascend to below the radix", [float(x) for x in out])
-    return tuple(out)
-
-
-def _root(radix: int, i: int, steps: int, bits: int) -> int:
-    """radix^(i/steps) * 2^bits, rounded to the nearest integer (there are no ties: a half would be rational)."""
-    power = radix**i << (bits * steps)
-    low, high = 0, radix << bits
-    while low < high:  # the largest n with n^steps <= power
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if middle**steps <= power else (low, middle - 1)
-    return low + int((2 * low + 1) ** steps < power << steps)

@@ -18,7 +18,7 @@ from emu.functions import keys as k
 from emu.functions.enums import PieceKind
 from emu.functions.form import Form, Piece, Step
 from emu.functions.tables import TableBuilder
-from emu.spec import convert
+from emu.spec.kinds import convert_kind
 
 MAX_INPUT_BITS = 16
 MAX_EXPONENT = 4096
@@ -124,12 +124,9 @@ def resolve(keys: k.FunctionKeys, file: str) -> Form:
 
 def _piece(context: Context, form: Form, mapping: Mapping[str, Any], at: int) -> Piece:
     key = f"piece[{at}]"
-    names = tuple(kind.value for kind in PieceKind)
-    if "kind" not in mapping:
-        raise context.error(f"{key}.kind", "required key is missing", allowed=names)
-    if mapping["kind"] not in names:
-        raise context.error(f"{key}.kind", "unknown kind of piece", mapping["kind"], names)
-    keys = convert(dict(mapping), k.KEYS_OF_KIND[PieceKind(mapping["kind"])], file=context.file, prefix=key)
+    keys = convert_kind(
+        mapping, k.KEYS_OF_KIND, PieceKind, field="kind", file=context.file, key=key, unknown="unknown kind of piece"
+    )
     start = None if keys.start is None else from_fraction(context.number(keys.start, f"{key}.from"))
     match keys:
         case k.ConstantKeys():

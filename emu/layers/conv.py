@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from emu.accelerators import KOrder
 from emu.layers.gemm import Array, Rows
+from emu.layers.images import OfImages
 
 
 class AutoPad(enum.Enum):
@@ -41,10 +42,9 @@ class AutoPad(enum.Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvGeometry:
+class ConvGeometry(OfImages):
     """The shape of one convolution; sizes of one number per spatial axis are tuples."""
 
-    images: int
     channels: int
     spatial: tuple[int, ...]
     out_channels: int
@@ -154,19 +154,9 @@ class ConvGeometry:
         return out.swapaxes(1, 2)
 
     @property
-    def token_axes(self) -> tuple[int, ...]:
-        """A token is an image."""
-        return tuple(range(1, 2 + len(self.spatial)))
-
-    @property
-    def matrix_axes(self) -> tuple[int, ...]:
-        """An image."""
-        return self.token_axes
-
-    @property
-    def channel_axis(self) -> int:
-        """Behind the images."""
-        return 1
+    def places(self) -> tuple[int, ...]:
+        """Output places of an image."""
+        return self.out_spatial
 
     @property
     def channel_of_k(self) -> NDArray[np.intp]:
@@ -177,11 +167,6 @@ class ConvGeometry:
         """Zeros around the source, and none in the geometry."""
         margins = ((0, 0), (0, 0), *self.pads)
         return replace(self, spatial=self.padded_sizes, pads=((0, 0),) * len(self.pads)), np.pad(source, margins)
-
-    def row_scales(self, scale: Array) -> Rows:
-        """Scales [images, 1, ...] for the rows of A."""
-        per_image, positions = scale.reshape(self.images), math.prod(self.out_spatial)
-        return lambda start, stop: per_image[np.arange(start, stop) // positions][None, :, None]
 
     def weights(self, w: Array) -> Array:
         """B as [groups, K, N] from the weights [out_channels, channels / groups, *kernel]."""

@@ -19,6 +19,7 @@ from emu.accelerators import LayerPlan
 from emu.layers.epilogue import scaled_bias
 from emu.layers.gemm import Lowered
 from emu.layers.narrow import narrowed
+from emu.layers.operands import requantised_columns, requantised_source, scale_of_columns, scale_of_source
 from emu.layers.static import AT_HAND, Static
 from emu.schemes import Fixed
 from emu.schemes.cast import Float32
@@ -102,24 +103,16 @@ def _lowered(lowered: Lowered, pair: Pair) -> Lowered:
 
 def _requantised_x(lowered: Lowered, plan: LayerPlan, x: Float32, fixed: Fixed | None = None, /) -> Float32:
     """Values as the unit would read them, of the source's shape."""
-    from emu.layers.operands import requantised_source
-
     return requantised_source(replace(lowered, source=x, fixed_a=fixed or lowered.fixed_a), plan)
 
 
 def _requantised_w(lowered: Lowered, plan: LayerPlan, w: Float32, fixed: Fixed | None = None, /) -> Float32:
-    from emu.layers.operands import requantised_columns
-
     return requantised_columns(replace(lowered, b=w, fixed_b=fixed or lowered.fixed_b), plan)
 
 
 def _scale_of_x(lowered: Lowered, plan: LayerPlan) -> Fixed | None:
-    from emu.layers.operands import scale_of_source
-
     return scale_of_source(lowered, plan)
 
 
 def _scale_of_w(lowered: Lowered, plan: LayerPlan) -> Fixed | None:
-    from emu.layers.operands import scale_of_columns
-
     return scale_of_columns(lowered, plan)

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from emu.accelerators import KOrder
 from emu.layers.conv import AutoPad, channels_of_k
 from emu.layers.gemm import Array, Rows
+from emu.layers.images import OfImages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +76,9 @@ class TransposedAxis:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransposedGeometry:
+class TransposedGeometry(OfImages):
     """The shape of one transposed convolution."""
 
-    images: int
     channels: int
     axes: tuple[TransposedAxis, ...]
     out_channels: int
@@ -100,14 +100,14 @@ class TransposedGeometry:
         return self.channel_groups * self.phases
 
     @property
-    def _places(self) -> tuple[int, ...]:
+    def places(self) -> tuple[int, ...]:
         """Output places of one phase."""
         return tuple(axis.out // axis.phases for axis in self.axes)
 
     @property
     def m(self) -> int:
         """Rows of A: output places of one phase, of all images."""
-        return self.images * math.prod(self._places)
+        return self.images * math.prod(self.places)
 
     @property
     def k(self) -> int:
@@ -135,7 +135,7 @@ class TransposedGeometry:
         padded = np.pad(source, ((0, 0), (0, 0), *((0, 1),) * rank), constant_values=fill)
 
         def take(start: int, stop: int) -> Array:
-            image, *places = np.unravel_index(np.arange(start, stop), (self.images, *self._places))
+            image, *places = np.unravel_index(np.arange(start, stop), (self.images, *self.places))
             at: list[Any] = [image.reshape(*(1,) * rank, -1, *(1,) * rank), slice(None)]
             for number, (axis, place) in enumerate(zip(self.axes, places, strict=True)):
                 met = axis.inputs[:, place]  # [phases, rows, taps] becomes [..., phases, ..., rows, ..., taps, ...]
@@ -156,21 +156,6 @@ class TransposedGeometry:
         return self.channels // self.channel_groups
 
     @property
-    def token_axes(self) -> tuple[int, ...]:
-        """A token is an image."""
-        return tuple(range(1, 2 + len(self.axes)))
-
-    @property
-    def matrix_axes(self) -> tuple[int, ...]:
-        """An image."""
-        return self.token_axes
-
-    @property
-    def channel_axis(self) -> int:
-        """Behind the images."""
-        return 1
-
-    @property
     def channel_of_k(self) -> NDArray[np.intp]:
         """The channels of a group, each with all its taps, in the order of K."""
         return np.repeat(
@@ -187,11 +172,6 @@ class TransposedGeometry:
             "ConvTranspose: what moves zeros (a shift, noise, zero points of its tokens or channels) is not possible, "
             "as zeros stand between the inputs"
         )
-
-    def row_scales(self, scale: Array) -> Rows:
-        """Scales [images, 1, ...] for the rows of A."""
-        per_image, places = scale.reshape(self.images), math.prod(self._places)
-        return lambda start, stop: per_image[np.arange(start, stop) // places][None, :, None]
 
     def weights(self, w: Array) -> Array:
         """B as [groups, K, N] from the weights [channels, out_channels / groups, *kernel]."""
@@ -214,7 +194,7 @@ class TransposedGeometry:
         """The layer's output from the product [groups, M, N]."""
         rank = len(self.axes)
         phases = [axis.phases for axis in self.axes]
-        split = y.reshape(self.channel_groups, *phases, self.images, *self._places, self.n)
+        split = y.reshape(self.channel_groups, *phases, self.images, *self.places, self.n)
         woven = [axis for number in range(rank) for axis in (rank + 2 + number, 1 + number)]
         return np.ascontiguousarray(split.transpose(rank + 1, 0, 2 * rank + 2, *woven)).reshape(self.output_shape)
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from emu.errors import ModelError
+from emu.layers.calibrated import static_of
 from emu.layers.gemm import Array
-from emu.layers.static import Static, static_of
+from emu.layers.static import Static
 from emu.replaying.inputs import inputs_hash
 from emu.replaying.layers import PlannedLayer
 

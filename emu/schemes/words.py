@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 from emu.schemes.draft import Step
-from emu.schemes.rules.rule import Rule
+from emu.schemes.rules.rule import Rule, given
 
 if TYPE_CHECKING:
     from emu.schemes.transforms.pair import Transform
@@ -18,8 +17,8 @@ _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 def words(item: Step | Transform) -> str:
     """One line, such as `encode: rounding ties_to_even, overflow saturate`. A class is named after its op or rule."""
-    given = _given(item)
-    return f"{_name(item)}: {given}" if given else _name(item)
+    keys = _given(item)
+    return f"{_name(item)}: {keys}" if keys else _name(item)
 
 
 def _name(item: object) -> str:
@@ -27,14 +26,7 @@ def _name(item: object) -> str:
 
 
 def _given(item: Any) -> str:
-    some = [field.name for field in fields(item) if _is_given(item, field)]
-    return ", ".join(f"{name} {_value(getattr(item, name))}" for name in some)
-
-
-def _is_given(item: Any, field: Any) -> bool:
-    value = getattr(item, field.name)
-    default = field.default_factory() if field.default_factory is not MISSING else field.default
-    return value is not None and (default is MISSING or value != default)
+    return ", ".join(f"{name} {_value(value)}" for name, value in given(item) if value is not None)
 
 
 def _value(value: object) -> str:
@@ -43,8 +35,8 @@ def _value(value: object) -> str:
     if isinstance(value, Step):
         return f"({_given(value)})"
     if isinstance(value, Rule):
-        given = _given(value)
-        return f"{_name(value)} ({given})" if given else _name(value)
+        keys = _given(value)
+        return f"{_name(value)} ({keys})" if keys else _name(value)
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_value(one) for one in value) + "]"
     return f"{value:g}" if isinstance(value, float) else str(value)

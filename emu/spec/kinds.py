@@ -14,17 +14,18 @@ V = TypeVar("V", bound=enum.Enum)
 
 
 def convert_kind(
-    mapping: Mapping[str, Any], structs: Mapping[V, type[K]], kinds: type[V], *, field: str, file: str, key: str
-) -> K:
+    mapping: Mapping[str, Any], structs: Mapping[V, type[K]], kinds: type[V], *, field: str, file: str, key: str,
+    unknown: str = "unknown value",
+) -> K:  # fmt: skip
     """Convert a table to the type that its `field` names.
 
     Raises:
         SpecError: no such field, no such kind, or keys that the kind does not have.
     """
+    allowed = [kind.value for kind in structs]
     named = mapping.get(field)
     if named is None:
-        raise SpecError("required key is missing", file=file, key=f"{key}.{field}")
-    allowed = [kind.value for kind in structs]
+        raise SpecError("required key is missing", file=file, key=f"{key}.{field}", allowed=allowed)
     if named not in allowed:
-        raise SpecError("unknown value", file=file, key=f"{key}.{field}", value=named, allowed=allowed)
+        raise SpecError(unknown, file=file, key=f"{key}.{field}", value=named, allowed=allowed)
     return convert(mapping, structs[kinds(named)], file=file, prefix=key)

@@ -10,9 +10,9 @@ import pytest
 
 from emu import load_accelerator, load_format, load_unit
 from emu.attribution import attribute
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
-from emu.layers.static import static_of
 from emu.schemes import Target, load_scheme
 
 F32, F16 = np.float32, np.float16

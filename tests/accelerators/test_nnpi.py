@@ -10,9 +10,9 @@ import pytest
 
 from emu.accelerators import load_accelerator
 from emu.functions import Function, load_function
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
-from emu.layers.static import static_of
 from emu.vector import vector_unit
 
 RNG = np.random.default_rng(12)

@@ -13,11 +13,11 @@ import pytest
 from emu.accelerators import LayerPlan, load_accelerator
 from emu.errors import SpecError
 from emu.formats import load_format
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.gemm import Lowered
 from emu.layers.lowering import lower
 from emu.layers.requantize import output_stage
-from emu.layers.static import static_of
 from emu.units.enums import RequantizeRule
 
 RULES = ["gemmlowp", "gemmlowp_single", "tosa", "tosa_double", "cmsis_nn", "cmsis_nn_single", "nnpi", "onnx"]

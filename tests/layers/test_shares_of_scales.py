@@ -13,12 +13,12 @@ import pytest
 
 from emu.accelerators import LayerPlan, load_accelerator
 from emu.errors import SpecError
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import LayerOutput, emulate
 from emu.layers.gemm import Lowered
 from emu.layers.lowering import lower
 from emu.layers.operands import operands_of
 from emu.layers.prepare import prepare
-from emu.layers.static import static_of
 
 ENCODE = {"op": "encode", "rounding": "ties_to_even", "overflow": "saturate"}
 ZEROS = "integer:once(a=uint8,b=int8,a_zero=int32)"

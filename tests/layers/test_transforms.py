@@ -9,11 +9,11 @@ import pytest
 
 from emu import SpecError, load_accelerator
 from emu.attribution import attribute
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
 from emu.layers.plain import evaluate
 from emu.layers.prepare import prepare
-from emu.layers.static import static_of
 
 RNG = np.random.default_rng(4)
 START = RNG.bit_generator.state

@@ -11,10 +11,10 @@ import pytest
 from emu import load_accelerator
 from emu.attribution import attribute
 from emu.formats import Overflow, Rounding
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
 from emu.layers.operands import requantised_columns, requantised_source
-from emu.layers.static import static_of
 from emu.schemes import Assignment, EncodeStep, Granularity, Range, Scheme
 from emu.schemes.draft import Draft, Step, Target
 

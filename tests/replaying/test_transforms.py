@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
-from emu.layers.static import static_of
 from emu.replaying.driver import run
 from emu.replaying.session import LoadedModel, ReplaySession
 

@@ -155,7 +155,7 @@ def test_a_scale_chosen_beforehand_is_factored_the_same_way():
             }
         }
     ).matrix
-    from emu.layers.static import static_of
+    from emu.layers.calibrated import static_of
 
     assert np.array_equal(emulate(lowered, how, static=static_of(lowered, how)).y, emulate(lowered, plan()).y)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
@@ -92,9 +92,12 @@ def kept(of_lines: NDArray[Any], shape: tuple[int, ...], axes: Axes) -> NDArray[
 
 def shown(one: Any) -> str:
     """A dataclass as text, without what it has by default: keys that are added later change no identity."""
-    parts = []
+    return f"{type(one).__name__}({', '.join(f'{name}={value!r}' for name, value in given(one))})"
+
+
+def given(one: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of a dataclass that are not as they are by default."""
     for field in fields(one):
         value = getattr(one, field.name)
         if field.default is MISSING or value != field.default:
-            parts.append(f"{field.name}={value!r}")
-    return f"{type(one).__name__}({', '.join(parts)})"
+            yield field.name, value

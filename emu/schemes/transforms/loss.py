@@ -30,13 +30,7 @@ def product(a: NDArray[Any], b: NDArray[Any]) -> Float64:
 
 def total_square(x: Float64) -> float:
     """The sum of the squares of all elements."""
-    flat = np.ravel(x) ** 2
-    while flat.size > 1:
-        half = -(-flat.size // 2)
-        first = flat[:half].copy()
-        first[: flat.size - half] += flat[half:]
-        flat = first
-    return float(flat[0]) if flat.size else 0.0
+    return float(total(np.ravel(x) ** 2, 0)[0])
 
 
 def total(x: Float64, axis: int) -> Float64:

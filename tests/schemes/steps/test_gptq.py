@@ -15,9 +15,9 @@ import emu
 from emu.accelerators import load_accelerator
 from emu.errors import FormatError, SpecError
 from emu.formats import load_format
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
-from emu.layers.static import static_of
 from emu.schemes import Scheme, Target, load_scheme
 from emu.schemes.gptq import factor, hessian
 

@@ -7,9 +7,9 @@ import pytest
 
 from emu import load_accelerator
 from emu.formats import load_format
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
-from emu.layers.static import static_of
 from emu.schemes import Granularity, Target, load_scheme
 
 F32 = np.float32

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
-from emu.layers.static import static_of
 from tests.schemes.transforms.layers import F32, INT4, error, layer, plan
 
 RNG = np.random.default_rng(2)

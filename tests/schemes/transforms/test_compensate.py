@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emu import SpecError
+from emu.layers.calibrated import static_of
 from emu.layers.prepare import prepare
-from emu.layers.static import static_of
 from tests.schemes.transforms.layers import F32, INT4, error, layer, plan
 
 RNG = np.random.default_rng(3)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from emu import SpecError
+from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.prepare import prepare
-from emu.layers.static import static_of
 from tests.schemes.transforms.layers import F32, INT4, error, layer, plan
 
 RNG = np.random.default_rng(8)
