@@ -14,19 +14,9 @@ from emu.layers.calibrated import static_of
 from emu.layers.emulate import emulate
 from emu.layers.lowering import lower
 from emu.vector import vector_unit
+from tests.grids import half
 
 RNG = np.random.default_rng(12)
-
-
-def half(x: Fraction) -> Fraction:
-    """FP16, ties to even; no value here overflows."""
-    if not x:
-        return x
-    size = abs(x)
-    exponent = size.numerator.bit_length() - size.denominator.bit_length()
-    exponent -= size < Fraction(2) ** exponent
-    grid = Fraction(2) ** max(exponent - 10, -24)
-    return round(x / grid) * grid
 
 
 def frac(x: Any) -> Fraction:

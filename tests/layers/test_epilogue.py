@@ -16,6 +16,7 @@ from emu.layers.emulate import emulate
 from emu.layers.epilogue import plain_floats, scale_product
 from emu.layers.gemm import Lowered
 from emu.layers.lowering import lower
+from tests.grids import nearest as nearest_of
 
 PRECISION = {"float32": (24, -149), "float16": (11, -24), "bfloat16": (8, -133), "tf32": (11, -136)}
 
@@ -30,14 +31,7 @@ def plan(**epilogue: Any) -> LayerPlan:
 
 def nearest(x: Fraction, fmt: str) -> Fraction:
     """Ties to even on the format's grid; no test value overflows."""
-    bits, least = PRECISION[fmt]
-    if not x:
-        return x
-    size = abs(x)
-    exponent = size.numerator.bit_length() - size.denominator.bit_length()
-    exponent -= size < Fraction(2) ** exponent
-    unit = Fraction(2) ** max(exponent - bits + 1, least)
-    return round(x / unit) * unit
+    return nearest_of(x, *PRECISION[fmt])
 
 
 def layer(seed: int, bias: bool = True) -> Lowered:

@@ -11,20 +11,10 @@ import pytest
 from emu.errors import FormatError, SpecError
 from emu.formats import load_format
 from emu.schemes import Target, load_scheme
+from tests.grids import half
 
 NNPI = load_scheme("nnpi-quantize")
 PLAIN = load_scheme("fbgemm")
-
-
-def half(x: Fraction) -> Fraction:
-    """FP16's grid, ties to even, without a largest value."""
-    if not x:
-        return x
-    size = abs(x)
-    exponent = size.numerator.bit_length() - size.denominator.bit_length()
-    exponent -= size < Fraction(2) ** exponent
-    grid = Fraction(2) ** max(exponent - 10, -24)
-    return round(x / grid) * grid
 
 
 def reference(x: float, scale: np.float32, zero: int, low: int, high: int) -> int:

@@ -11,6 +11,7 @@ import pytest
 from emu.accelerators import load_accelerator
 from emu.vector import embedding_bag, vector_unit
 from emu.vector.rowwise import quantise_rows
+from tests.grids import half, single
 
 CAST = {"scheme": "cast"}
 MATRIX = {"unit": "bf16-fma-f32", "activations": CAST, "weights": CAST}
@@ -38,25 +39,6 @@ def table(width: int) -> Any:
     made[3] = 0.25
     made[4] = 0
     return made.astype(np.float32)
-
-
-def nearest(x: Fraction, bits: int, least: int) -> Fraction:
-    """Ties to even at so many bits, on no finer grid than 2^least; without a largest value."""
-    if not x:
-        return x
-    size = abs(x)
-    exponent = size.numerator.bit_length() - size.denominator.bit_length()
-    exponent -= size < Fraction(2) ** exponent
-    grid = Fraction(2) ** max(exponent - bits + 1, least)
-    return round(x / grid) * grid
-
-
-def half(x: Fraction) -> Fraction:
-    return nearest(x, 11, -24)
-
-
-def single(x: Fraction) -> Fraction:
-    return nearest(x, 24, -149)
 
 
 def frac(x: Any) -> Fraction:
