@@ -124,7 +124,7 @@ typedef struct {
     int64_t align, align_bits, align_rounding, align_to, align_point; /* align = 0: exact adder */
     int64_t has_min_exp, align_min_exp, has_max_shift, align_max_shift;
     int64_t zero_sign, nan_order, toward_negative;
-    cemu_pipe input, result;
+    cemu_pipe input, accumulator, result;
 } cemu_level;
 
 /* Scales or zero points of an operand; format = -1: none; block = 0: one per row or column. */
@@ -148,7 +148,7 @@ typedef struct {
     int64_t product_exponent, integral_product, nan_rule;
     int64_t table_columns;                        /* 0: no product table */
     int64_t digit_width, parts_a, parts_b;        /* operands are split: into digits, or (width 0) into floats */
-    int64_t casts_a, casts_b;                     /* of the parts of a, then of b: rows of the cast table */
+    int64_t first_part, split_a, split_b;         /* what makes the parts of a, then of b: so many rows of the step table */
     int64_t terms;                                /* products of one k: pairs of the term table; 0: not split */
     int64_t levels;
 } cemu_unit;
@@ -164,7 +164,6 @@ typedef struct {
     const int64_t *table; /* products by code of a, then of b */
     const cemu_point *points; /* the grids of log and codebook formats */
     const int64_t *ranks;     /* by code: the row of its point among its format's, or CEMU_RANK_... */
-    const cemu_cast *casts;   /* what the parts of a, then of b, are rounded to */
     const int64_t *terms;     /* (part of a, part of b) of each product of one k */
 } cemu_tables;
 

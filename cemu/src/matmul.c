@@ -66,8 +66,8 @@ static void make_split_products(context *c, workspace *w, const element *a, cons
     run_pipe(c, &u->a.load, &w->rest, at, CEMU_STAGE_OPERAND);
     load_element(b, &c->load_b);
     run_pipe(c, &u->b.load, &c->load_b, at, CEMU_STAGE_OPERAND);
-    split_operand(c, &w->rest, c->t->casts, u->casts_a, w->parts_a);
-    split_operand(c, &c->load_b, c->t->casts + u->casts_a, u->casts_b, w->parts_b);
+    split_operand(c, &w->rest, c->t->steps + u->first_part, u->split_a, w->parts_a);
+    split_operand(c, &c->load_b, c->t->steps + u->first_part + u->split_a, u->split_b, w->parts_b);
     for (int64_t i = 0; i < u->terms && !c->status; i++) {
         copy_value(x + i, w->parts_a + c->t->terms[2 * i]);
         multiply_operands(c, x + i, w->parts_b + c->t->terms[2 * i + 1]);
@@ -139,6 +139,11 @@ static void run_level(context *c, const workspace *w, int64_t number, const leve
                 }
             }
             c->k = in_k[s->index[i]];
+            if (acc && l->accumulator.count) {
+                place at = *element_at;
+                at.position = (i - first) / l->group;
+                run_pipe(c, &l->accumulator, acc, &at, stage);
+            }
             run_step(c, l, stage, w->addends, count, acc, result, element_at);
             acc = result;
         }
@@ -266,7 +271,7 @@ CEMU_API int64_t cemu_matmul(const cemu_tables *tables, cemu_problem *problem) {
     cemu_problem *p = problem;
     context c = {.t = tables, .p = p, .limbs = p->limbs};
     workspace w = {0};
-    if (p->limbs < 3 || u->levels < 1 || u->casts_a > MOST_PARTS || u->casts_b > MOST_PARTS) return CEMU_BAD_TABLE;
+    if (p->limbs < 3 || u->levels < 1 || u->split_a > MOST_PARTS || u->split_b > MOST_PARTS) return CEMU_BAD_TABLE;
     c.terms_per_k = u->terms ? (int32_t)u->terms : 1;
     w.piece = u->k && u->k < p->k ? u->k : at_least(p->k);
     w.pieces = p->k ? (p->k + w.piece - 1) / w.piece : 1;

@@ -73,12 +73,16 @@ INLINE void subtract_part(context *c, value *rest, const value *part) {
     }
 }
 
-/* Split a loaded operand, which is used up, into parts. Without casts it is its own only part. */
-INLINE void split_operand(context *c, value *rest, const cemu_cast *casts, int64_t count, value *parts) {
+/* Split a loaded operand, which is used up, into parts. Without steps it is its own only part. */
+INLINE void split_operand(context *c, value *rest, const cemu_step *steps, int64_t count, value *parts) {
     if (!count) copy_value(parts, rest);
     for (int64_t i = 0; i < count && !c->status; i++) {
+        if (steps[i].factor != CEMU_FACTOR_NONE) {
+            load_constant(c->t->constants + steps[i].first_constant, &c->scale);
+            if (multiply_value(c, rest, &c->scale)) count_events(c, CEMU_STAGE_OPERAND, EVENT(NAN_MADE));
+        }
         copy_value(parts + i, rest);
-        count_events(c, CEMU_STAGE_OPERAND, cast_value(c, casts + i, 0, parts + i));
+        count_events(c, CEMU_STAGE_OPERAND, cast_value(c, &steps[i].cast, 0, parts + i));
         if (i + 1 < count) subtract_part(c, rest, parts + i);
     }
 }

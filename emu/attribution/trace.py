@@ -93,6 +93,8 @@ class _Watched(Element):
     sums: dict[int, list[Fraction | None]] = field(default_factory=dict)
     """exact sums of the inputs of each level"""
     covers: dict[int, list[tuple[int, ...]]] = field(default_factory=dict)
+    counted: dict[tuple[int, int], int] = field(default_factory=dict)
+    """the number of the last step, by level and run"""
     running: Fraction | None = None
 
     def _products(self, k: int) -> list[Value]:
@@ -103,7 +105,7 @@ class _Watched(Element):
         return made
 
     def _piece(self, first: int, stop: int, c_code: int | None) -> int:
-        self.sums, self.covers = {}, {}
+        self.sums, self.covers, self.counted = {}, {}, {}
         d = Element._piece(self, first, stop, c_code)
         self.piece += 1
         return d
@@ -119,6 +121,9 @@ class _Watched(Element):
         parts = [self.sums[level][i] for i in inputs]
         weights = [self._weight(level, i) for i in inputs]
         total = sums[run]
+        number = self.counted[level, run] = self.counted.get((level, run), -1) + 1
+        if number:  # `before` of the first one has been through it
+            total = None if total is None else total * self._carried(level, number)
         for part, weight in zip(parts, weights, strict=True):
             total = None if total is None or part is None or weight is None else total + part * weight
         covered = tuple(k for i in inputs for k in self.covers[level][i])
@@ -128,6 +133,14 @@ class _Watched(Element):
             exact=total,
         )  # fmt: skip
         self.steps.append(step)
+
+    def _carried(self, level: int, number: int) -> Fraction:
+        """The exact factor of the accumulator as it enters a step; what is added to it is not followed."""
+        weight = Fraction(1)
+        for step in self.form.levels[level].accumulator:
+            if step.constants:
+                weight *= step.constants[number % len(step.constants)].fraction()
+        return weight
 
     def _weight(self, level: int, position: int) -> Fraction | None:
         """The exact factor that `level.input` multiplies an input by; what it adds is not followed."""

@@ -6,6 +6,7 @@
   What a cast makes of NaN (`nan_to`) belongs to RANGE. Log and codebook casts have no grid that could be widened: they
   belong to PRECISION whole.
 * Casts of terms on their way into a level (`level.input`) and of sums (`level.result`) are one stage.
+* Where operands are not split, what the innermost level multiplies by to weigh scaled parts is left out with them.
 * Where one instruction is chained over K, its d is an accumulator: `output` and d then belong to PRECISION too.
 * d is a float64 with OUTPUT off, and wherever the accumulators are not whole: it could not take an exact sum.
 """
@@ -42,6 +43,12 @@ def variant(form: UnitForm, on: Collection[Stage], k: int) -> UnitForm:
     accumulates = Stage.PRECISION in on or Stage.RANGE in on
     chained = pieces and accumulates
     levels = tuple(_level(level, on) for level in form.levels)
+    product = _product(form, on)
+    if form.product.parts is not None and form.product.parts.scaled and product.parts is None:
+        levels = (
+            replace(levels[0], input=(), accumulator=()),
+            *levels[1:],
+        )  # it takes back what the split multiplied by
     if form.k is not None and not chained:  # one piece: the last level takes all that the instructions would
         levels = (*levels[:-1], replace(levels[-1], length=None, parts=None))
     made = replace(
@@ -51,7 +58,7 @@ def variant(form: UnitForm, on: Collection[Stage], k: int) -> UnitForm:
         a=form.a if Stage.OPERAND_A in on else _double(),
         b=form.b if Stage.OPERAND_B in on else _double(),
         scale_product=form.scale_product if Stage.SCALE in on else _without_casts(form.scale_product),
-        product=_product(form, on),
+        product=product,
         levels=levels,
     )
     accumulated = all(stage in on or not is_active(form, stage) for stage in (Stage.PRECISION, Stage.RANGE))
@@ -71,7 +78,7 @@ def is_active(form: UnitForm, stage: Stage) -> bool:
         case Stage.ALIGNMENT:
             return any(level.align_bits is not None for level in form.levels)
         case Stage.PRECISION | Stage.RANGE:
-            pipes = [pipe for level in form.levels for pipe in (level.input, level.result)]
+            pipes = [pipe for level in form.levels for pipe in (level.input, level.accumulator, level.result)]
             return form.k is not None or any(step.cast is not None for pipe in pipes for step in pipe)
         case Stage.ORDER:
             return any(level.lanes > 1 or level.order for level in form.levels)
@@ -95,7 +102,10 @@ def _product(form: UnitForm, on: Collection[Stage]) -> Product:
 
 def _level(level: Level, on: Collection[Stage]) -> Level:
     aligned = level.align_bits if Stage.ALIGNMENT in on else None
-    return replace(level, align_bits=aligned, input=_casts(level.input, on), result=_casts(level.result, on))
+    return replace(
+        level, align_bits=aligned, input=_casts(level.input, on), accumulator=_casts(level.accumulator, on),
+        result=_casts(level.result, on),
+    )  # fmt: skip
 
 
 def _in_order(form: UnitForm, k: int) -> UnitForm:

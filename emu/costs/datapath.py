@@ -194,10 +194,14 @@ class _Walk:
             back = c if back is None else back.wider(c)
         if back is None and form.levels[index].align_bits is not None:
             back = Number(sig=self.wires[f"{place} adder"], exp=term.exp, word=True)
+        entering = back or Number(sig=term.sig, word=True)
+        if level.accumulator:
+            scaled = pipe_cost(self.blocks, level.accumulator, entering, self.factor)
+            entering = self.stages(f"{place} accumulator", scaled, rate.uses)
         seen = self.edges[f"{place} sum"]
         made: LevelCost = level_cost(
             self.blocks,
-            Sum(level=level, rate=rate, term=term, accumulator=back or Number(sig=term.sig, word=True), closing=closing,
+            Sum(level=level, rate=rate, term=term, accumulator=entering, closing=closing,
                 exact_bits=max(seen.msb - seen.lsb, 1) + 1, aligned_bits=self.wires[f"{place} adder"]),
         )  # fmt: skip
         if level.align_bits is None and made.alignment and made.addends > 2:

@@ -26,13 +26,13 @@ FINITE, INFINITE, NAN_VALUE = range(3)
     STATUS, INDEX, DRAWS, ROW, COLUMN, ERROR,  # the call, and the element that it is at (or failed in)
     TERM_K, TERM_POSITION,  # where the value stands that a pipe works on
     SEED, TOTAL_K, TOTAL_N, A_BLOCKS, A_ZERO_BLOCKS,
-    FORMATS, STEPS, CONSTANTS_AT, LEVELS, TABLE, POINTS, RANKS, CASTS, TERMS,  # offsets in `t`
+    FORMATS, STEPS, CONSTANTS_AT, LEVELS, TABLE, POINTS, RANKS, TERMS,  # offsets in `t`
     CODES_A, CODES_B, CODES_C, CODES_SA, CODES_SB, CODES_ZA, CODES_ZB,  # offsets in `codes`; zero points: -1 without
     PARTS,  # the slots that operands are split in: the parts of a, the parts of b, what is left
     NOW_M, NOW_N, NOW_K,  # where events are counted now; -1: nowhere in particular
     POSITION_LIMIT, POSITIONS,  # how many positions of each stage and kind are kept, and from where in `state` on
     EVENTS,  # event counts, [stage][kind], from here on
-) = range(36)  # fmt: skip
+) = range(35)  # fmt: skip
 """Fields of `state`."""
 
 PAIR, TERMS_AT = 0, 2

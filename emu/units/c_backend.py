@@ -47,7 +47,6 @@ def c_tables(tables: UnitTables) -> Any:
             "levels": pointer("cemu_level *", tables.levels),
             "orders": pointer("int64_t *", tables.orders),
             "table": pointer("int64_t *", tables.table),
-            "casts": pointer("cemu_cast *", tables.casts),
             "terms": pointer("int64_t *", tables.terms),
         },
     )

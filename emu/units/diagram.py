@@ -74,6 +74,7 @@ def _inside(index: int, level: Level, c: str | None, bits: int | None) -> list[s
     if level.lanes > 1:
         lines.append(f"{level.lanes} lanes, inputs dealt in turn")
     lines += [f"input {words}" for words in pipe_words(level.input)]
+    lines += [f"accumulator in {words}" for words in pipe_words(level.accumulator)]
     if level.align_bits is not None:
         point = {AlignTo.ALL: "the largest exponent", AlignTo.TERMS: "the terms' largest exponent"}
         below = point.get(level.align_to, f"2^{level.align_point}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from emu.arithmetic.pipe import Pipe
+from emu.arithmetic.pipe import Factor, Pipe
 from emu.formats.cast import Cast
 from emu.formats.enums import Daz, FormatKind, Rounding
 from emu.formats.model import Format
@@ -70,11 +70,26 @@ class Parts:
     """parts of a"""
     b: int
     """parts of b"""
-    casts_a: tuple[Cast, ...] = ()
-    """what each part of a is rounded to; none: a is its own only part, or split into digits"""
-    casts_b: tuple[Cast, ...] = ()
+    split_a: Pipe = ()
+    """what is left of a is multiplied by and rounded to, part by part; none: a is its own only part, or has digits"""
+    split_b: Pipe = ()
     terms: tuple[tuple[int, int], ...]
     """(part of a, part of b) of the products that one k gives, in order"""
+
+    @property
+    def casts_a(self) -> tuple[Cast, ...]:
+        """What the parts of a are rounded to."""
+        return tuple(step.cast for step in self.split_a if step.cast is not None)
+
+    @property
+    def casts_b(self) -> tuple[Cast, ...]:
+        """What the parts of b are rounded to."""
+        return tuple(step.cast for step in self.split_b if step.cast is not None)
+
+    @property
+    def scaled(self) -> bool:
+        """Whether what is left of an operand is multiplied before its next part."""
+        return any(step.factor is not Factor.NONE for step in self.split_a + self.split_b)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +126,7 @@ class Level:
     zero_sign: ZeroSign
     nan_order: NanOrder
     result: Pipe
+    accumulator: Pipe = ()
 
     @property
     def toward_negative(self) -> bool:
@@ -170,7 +186,8 @@ class UnitForm:
             out["operands.c.load"] = self.c.load
         out |= {"scale.product": self.scale_product, "product.result": self.product.result}
         for index, level in enumerate(self.levels):
-            out |= {f"level[{index}].input": level.input, f"level[{index}].result": level.result}
+            out |= {f"level[{index}].input": level.input, f"level[{index}].accumulator": level.accumulator}
+            out[f"level[{index}].result"] = level.result
         return out | {"output": self.output}
 
     @property

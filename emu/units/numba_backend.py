@@ -80,7 +80,7 @@ def _inputs(problem: Problem) -> _Inputs:
     form, tables = problem.form, tables_of(problem.form)
     parts = [
         tables.unit, tables.formats.formats, tables.steps, tables.constants, tables.levels, tables.table,
-        tables.formats.points, tables.formats.ranks, tables.casts, tables.terms,
+        tables.formats.points, tables.formats.ranks, tables.terms,
     ]  # fmt: skip
     words = [np.ascontiguousarray(part).view(np.int64).ravel() for part in parts]
     arrays = [problem.a, problem.b, problem.c, problem.a_scale, problem.b_scale, problem.a_zero, problem.b_zero]
@@ -89,7 +89,7 @@ def _inputs(problem: Problem) -> _Inputs:
     state[at.POSITION_LIMIT] = problem.positions.shape[2]
     state[at.POSITIONS] = at.EVENTS + problem.events.size
     offsets = [
-        at.FORMATS, at.STEPS, at.CONSTANTS_AT, at.LEVELS, at.TABLE, at.POINTS, at.RANKS, at.CASTS, at.TERMS,
+        at.FORMATS, at.STEPS, at.CONSTANTS_AT, at.LEVELS, at.TABLE, at.POINTS, at.RANKS, at.TERMS,
     ]  # fmt: skip
     state[offsets] = np.cumsum([part.size for part in words])[:-1]
     ends = np.cumsum([array.size for array in codes])

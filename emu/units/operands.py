@@ -1,7 +1,8 @@
 """Operands and products as the reference backend makes them: decode, daz, zero point, load, parts, product.
 
-Zero points: x - z, exact, by the rule of a pipe's `add`. Parts: r_0 = x, p_i = cast_i(r_i), r_{i+1} = r_i - p_i, exact;
-inf - inf is a fresh NaN, finite - inf the other infinity, a NaN stays, an exact zero is +0.
+Zero points: x - z, exact, by the rule of a pipe's `add`. Parts: r_0 = x f_0, p_i = cast_i(r_i),
+r_{i+1} = (r_i - p_i) f_{i+1}, exact, with the factors of the steps; inf - inf is a fresh NaN,
+finite - inf the other infinity, a NaN stays, an exact zero is +0.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from emu.arithmetic.exact import add, multiply
-from emu.arithmetic.pipe import Surroundings, Term, run_pipe
-from emu.formats.cast import Cast, cast
+from emu.arithmetic.pipe import Pipe, Step, Surroundings, Term, run_pipe
 from emu.formats.decode import decode_code
 from emu.formats.enums import Daz, EventKind
 from emu.formats.value import FRESH_NAN, Value, zero
@@ -69,7 +69,7 @@ def products(
         if product.parts is None:
             made = [_product(form, x, y, around)]
         else:
-            xs, ys = _split(x, product.parts.casts_a, around), _split(y, product.parts.casts_b, around)
+            xs, ys = _split(x, product.parts.split_a, around), _split(y, product.parts.split_b, around)
             made = [_product(form, xs[i], ys[j], around) for i, j in product.parts.terms]
     if product.exponent is ProductExponent.LEADING_BIT:
         made = [replace(x, e=x.top) if x.finite and x.sig else x for x in made]
@@ -87,18 +87,16 @@ def _product(form: UnitForm, x: Value, y: Value, around: Surroundings) -> Value:
     return out
 
 
-def _split(x: Value, casts: tuple[Cast, ...], around: Surroundings) -> list[Value]:
-    """The parts of an operand; without casts it is its own only part."""
-    if not casts:
+def _split(x: Value, steps: Pipe, around: Surroundings) -> list[Value]:
+    """The parts of an operand; without steps it is its own only part."""
+    if not steps:
         return [x]
-    parts = []
-    rest = x
-    for index, how in enumerate(casts):
-        part, events = cast(rest, how, None)
-        around.count(OPERAND, events)
-        parts.append(part)
-        if index < len(casts) - 1:
-            rest = _rest(rest, part, around)
+    parts: list[Value] = []
+    for step in steps:
+        if parts:
+            x = _rest(x, parts[-1], around)
+        x = run_pipe((replace(step, cast=None),), x, Term(), around, OPERAND)
+        parts.append(run_pipe((Step(cast=step.cast),), x, Term(), around, OPERAND))
     return parts
 
 

@@ -25,6 +25,8 @@ class Place(Enum):
     """`level.input`: scales, digit weights, and lists indexed by the term's position"""
     OUTPUT = auto()
     """`output`: scales that have no block, and lists indexed by the column of the output element"""
+    STEPS = auto()
+    """`level.accumulator`: numbers, and lists indexed by the step's number in its run"""
     ELSEWHERE = auto()
     """plain numbers only"""
 
@@ -64,7 +66,7 @@ class PipeBuilder:
 
     def _named(self, name: str, key: str, place: Place) -> Factor:
         factor = Factor(name)
-        if place is Place.ELSEWHERE:
+        if place in (Place.ELSEWHERE, Place.STEPS):
             reason = (
                 "scales and digit weights belong to terms: only a level's input (scales: output too) multiplies by them"
             )
@@ -81,7 +83,8 @@ class PipeBuilder:
         if isinstance(numbers, tuple):
             if place is Place.ELSEWHERE:
                 reason = (
-                    "a list is indexed by the position in a level's input, or by the column in output: it belongs there"
+                    "a list is indexed by the position in a level's input, the step in its accumulator, or the column "
+                    "in output: it belongs there"
                 )
                 raise self.context.error(key, reason, list(numbers))
             if not numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product as pairs_of
 
-from emu.formats.cast import Cast
+from emu.arithmetic.pipe import Pipe
 from emu.formats.enums import Daz, FormatKind, IntegerEncoding, Rounding
 from emu.units.context import Context
 from emu.units.form import Operand, Parts, Product
@@ -63,29 +63,29 @@ def _digits(width: int, terms: Terms | None, a: Operand, b: Operand, context: Co
 
 def _split(keys: tuple[StepKeys, ...] | SplitKeys, terms: Terms | None, pipes: PipeBuilder) -> Parts:
     both = isinstance(keys, tuple)
-    casts_a = _casts(keys if both else keys.a, "product.split" if both else "product.split.a", pipes)  # type: ignore[union-attr,arg-type]
-    casts_b = _casts(keys if both else keys.b, "product.split" if both else "product.split.b", pipes)  # type: ignore[union-attr,arg-type]
-    if not casts_a and not casts_b:
+    split_a = _steps(keys if both else keys.a, "product.split" if both else "product.split.a", pipes)  # type: ignore[union-attr,arg-type]
+    split_b = _steps(keys if both else keys.b, "product.split" if both else "product.split.b", pipes)  # type: ignore[union-attr,arg-type]
+    if not split_a and not split_b:
         raise pipes.context.error("product.split", "no part is named")
-    in_a, in_b = max(len(casts_a), 1), max(len(casts_b), 1)
+    in_a, in_b = max(len(split_a), 1), max(len(split_b), 1)
     chosen = _terms(terms, in_a, in_b, pipes.context)
-    return Parts(width=0, a=in_a, b=in_b, casts_a=casts_a, casts_b=casts_b, terms=chosen)
+    return Parts(width=0, a=in_a, b=in_b, split_a=split_a, split_b=split_b, terms=chosen)
 
 
-def _casts(steps: tuple[StepKeys, ...], key: str, pipes: PipeBuilder) -> tuple[Cast, ...]:
-    """What each part is rounded to: a float format, and nothing but a deterministic cast."""
+def _steps(steps: tuple[StepKeys, ...], key: str, pipes: PipeBuilder) -> Pipe:
+    """What makes each part: perhaps a factor, and a deterministic cast to a float format."""
     if len(steps) > MAX_PARTS:
         raise pipes.context.error(key, f"an operand has at most {MAX_PARTS} parts", len(steps))
     out = []
     for index, (keys, step) in enumerate(zip(steps, pipes.pipe(steps, key), strict=True)):
         where = f"{key}[{index}]"
-        if keys.multiply is not None or keys.add is not None or step.cast is None:
-            raise pipes.context.error(where, "a part is a cast of what is left: give a format, and no multiply or add")
+        if keys.add is not None or step.cast is None:
+            raise pipes.context.error(where, "a part is a cast of what is left: give a format, and no add")
         if step.cast.format.kind is not FormatKind.FLOAT:
             raise pipes.context.error(f"{where}.format", "a part is a float", step.cast.format.name)
         if step.cast.rounding in (Rounding.STOCHASTIC, Rounding.EXACT):
             raise pipes.context.error(f"{where}.rounding", "a part is rounded, and deterministically")
-        out.append(step.cast)
+        out.append(step)
     return tuple(out)
 
 

@@ -120,17 +120,18 @@ class Analysis:
             return Range(lsb=0, msb=bits, e_low=0, e_high=0, over=bits)
         a, b = self._load(self.form.a), self._load(self.form.b)
         if product.parts is not None and not product.parts.width:
-            a, b = self._parts(product.parts.casts_a, a), self._parts(product.parts.casts_b, b)
+            a, b = self._parts(product.parts.split_a, a), self._parts(product.parts.split_b, b)
         made = a * b
         return replace(made, e_low=min(made.e_low, made.lsb), e_high=max(made.e_high, made.msb))
 
-    def _parts(self, casts: tuple[Cast, ...], edge: Range) -> Range:
+    def _parts(self, steps: Pipe, edge: Range) -> Range:
         """The parts of an operand: each is a value of its format, and what is left is no wider than both."""
-        if not casts:
+        if not steps:
             return edge
         out, rest = None, edge
-        for how in casts:
-            part = self._see(self._cast(how, rest))
+        for step in steps:
+            rest = self._pipe((replace(step, cast=None),), rest)
+            part = self._pipe((Step(cast=step.cast),), rest)
             out = part if out is None else out | part
             rest = rest | part
             rest = self._see(replace(rest, msb=rest.msb + 1))
@@ -187,10 +188,16 @@ class Analysis:
         acc = inputs if level.start is Start.NONE else inputs | first
         if not level.result:
             # the sum grows over the whole run, and each cut may add one unit in the last place
+            for _ in range(-(-length // level.group) if level.accumulator else 0):
+                more = acc | self._pipe(level.accumulator, acc)
+                if more == acc:
+                    break
+                acc = self._see(more)
             return self._step(level, acc, length + 1)
         group, out = min(level.group, length), acc
         for step in range(-(-length // group)):  # a cast in the result makes this a fixed point after a few steps
-            made = self._see(self._pipe(level.result, self._step(level, acc, group + 1)))
+            entering = acc | self._pipe(level.accumulator, acc) if level.accumulator else acc
+            made = self._see(self._pipe(level.result, self._step(level, entering, group + 1)))
             out = made if step == 0 else out | made
             if acc | made == acc:
                 break

@@ -164,6 +164,8 @@ class Element:
                     term = Term(k=given.k, position=position)
                     terms.append(run_pipe(level.input, given.value, term, self, stage))
                 self.k = inputs[run[at]].k
+                if acc is not None:
+                    acc = run_pipe(level.accumulator, acc, Term(position=at // level.group), self, stage)
                 before, acc = acc, self._step(level, stage, terms, acc)
                 self.stepped(stage - FIRST_LEVEL, number, run[at : at + level.group], terms, before, acc)
             out.append(_Input(value=zero() if acc is None else acc, k=inputs[run[0]].k if run else 0))
@@ -179,7 +181,7 @@ class Element:
             run: its number in this level and piece of K.
             inputs: which inputs of the level are added.
             terms: as they enter the adder.
-            before: the accumulator; None if there is none yet.
+            before: the accumulator, as it enters the adder; None if there is none yet.
             after: the accumulator, cast.
         """
 

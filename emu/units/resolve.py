@@ -223,6 +223,7 @@ def _level(keys: LevelKeys, key: str, outermost: bool, has_c: bool, rule: NanRul
         align_to=align_to, align_point=point, align_min_exp=keys.align_min_exp, align_max_shift=keys.align_max_shift,
         zero_sign=keys.zero_sign, nan_order=keys.nan_order,
         result=pipes.pipe(keys.result, f"{key}.result"),
+        accumulator=pipes.pipe(keys.accumulator, f"{key}.accumulator", Place.STEPS),
     )  # fmt: skip
 
 

@@ -138,7 +138,7 @@ class ProductKeys(Keys, frozen=True, kw_only=True):
         tuple[StepKeys, ...] | SplitKeys | None,
         means(
             "operands are split into floats of fewer bits, as TF32x3 and BF16x9 do; every k gives all products of a "
-            "part of a and a part of b. Not with `table` or `digits`",
+            "part of a and a part of b. A `multiply` (a number) comes before its cast. Not with `table` or `digits`",
             values="list of casts for both operands, `{ a, b }`",
         ),
     ] = None
@@ -174,6 +174,13 @@ class LevelKeys(Keys, frozen=True, kw_only=True):
         Start | None, means("accumulator before the first step", default="outermost level `c`, others `zero`")
     ] = None
     input: Annotated[PipeKeys, means("applied to each term, never to the accumulator")] = ()
+    accumulator: Annotated[
+        PipeKeys,
+        means(
+            "applied to the accumulator as it enters a step's adder, from the first step on that has one. A list is "
+            "indexed by the number of the step in its run"
+        ),
+    ] = ()
     align_bits: Annotated[
         Bits | Literal["all"], means("fraction bits kept below the alignment exponent; `all` is an exact adder")
     ] = "all"

@@ -29,7 +29,7 @@ LEVEL = np.dtype(
         "align", "align_bits", "align_rounding", "align_to", "align_point",
         "has_min_exp", "align_min_exp", "has_max_shift", "align_max_shift",
         "zero_sign", "nan_order", "toward_negative",
-    )] + [("input", PIPE), ("result", PIPE)]
+    )] + [("input", PIPE), ("accumulator", PIPE), ("result", PIPE)]
 )  # fmt: skip
 PER_BLOCK = np.dtype([("format", _I8), ("block", _I8)])
 OPERAND = np.dtype([("format", _I8), ("daz", _I8), ("zero", PER_BLOCK), ("load", PIPE)])
@@ -38,7 +38,7 @@ UNIT = np.dtype(
      ("scale_b", PER_BLOCK), ("scale_product", PIPE), ("product_result", PIPE), ("output", PIPE)]
     + [(name, _I8) for name in (
         "product_exponent", "integral_product", "nan_rule", "table_columns",
-        "digit_width", "parts_a", "parts_b", "casts_a", "casts_b", "terms", "levels",
+        "digit_width", "parts_a", "parts_b", "first_part", "split_a", "split_b", "terms", "levels",
     )]
 )  # fmt: skip
 
@@ -54,8 +54,6 @@ class UnitTables:
     levels: NDArray[Any]
     orders: NDArray[np.int64]
     table: NDArray[np.int64]
-    casts: NDArray[Any]
-    """of the parts of a, then of b"""
     terms: NDArray[np.int64]
     """(part of a, part of b) of the products of one k"""
 
@@ -105,7 +103,7 @@ class _Builder:
             level.start.code, int(level.align_bits is not None), level.align_bits or 0, level.align_rounding.code,
             level.align_to.code, level.align_point, int(min_exp is not None), min_exp or 0,
             int(max_shift is not None), max_shift or 0, level.zero_sign.code, level.nan_order.code,
-            int(level.toward_negative), self.pipe(level.input), self.pipe(level.result),
+            int(level.toward_negative), self.pipe(level.input), self.pipe(level.accumulator), self.pipe(level.result),
         )  # fmt: skip
 
 
@@ -115,15 +113,15 @@ def tables_of(form: UnitForm) -> UnitTables:
     build = _Builder()
     parts, table = form.product.parts, form.product.table
     levels = [build.level(level) for level in form.levels]
-    casts = [] if parts is None else [build.formats.cast_row(how) for how in parts.casts_a + parts.casts_b]
+    first_part, _ = build.pipe(() if parts is None else parts.split_a + parts.split_b)
     unit = (
         form.k or 0, build.operand(form.a), build.operand(form.b), build.operand(form.c),
         build.formats.cast_row(form.d), build.per_block(form.scale_a), build.per_block(form.scale_b),
         build.pipe(form.scale_product), build.pipe(form.product.result), build.pipe(form.output),
         form.product.exponent.code, int(form.integral_product), form.nan_rule.code,
         0 if table is None else len(table[0]),
-        *((0, 1, 1, 0, 0, 0) if parts is None else
-          (parts.width, parts.a, parts.b, len(parts.casts_a), len(parts.casts_b), len(parts.terms))),
+        *((0, 1, 1, 0, 0, 0, 0) if parts is None else
+          (parts.width, parts.a, parts.b, first_part, len(parts.split_a), len(parts.split_b), len(parts.terms))),
         len(levels),
     )  # fmt: skip
     return UnitTables(
@@ -134,6 +132,5 @@ def tables_of(form: UnitForm) -> UnitTables:
         levels=np.array(levels, dtype=LEVEL),
         orders=np.array(build.orders, dtype=np.int64),
         table=np.array(table or [], dtype=np.int64).reshape(-1),
-        casts=np.array(casts, dtype=CAST),
         terms=np.array([] if parts is None else parts.terms, dtype=np.int64).reshape(-1),
     )

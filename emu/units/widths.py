@@ -86,7 +86,7 @@ class _Walk:
             self.value = seen
         plain = all(step.factor is Factor.NONE and not step.addends for step in level.result)
         first = level.result[0].cast if level.result and plain and _cuts_toward_zero(level) else None
-        room = "" if first is None else _room(first, self.inputs, length)
+        room = "" if first is None or level.accumulator else _room(first, self.inputs, length)
         if level.start is not Start.C:
             room = room.removesuffix(" from zero")
         self._casts(f"level {index} result", level.result, room)
@@ -106,7 +106,7 @@ class _Walk:
         if length > level.group and level.result:  # every step rounds
             plain = len(casts) == len(level.result) == 1 and level.result[0] == Step(cast=last)
             inputs = _with_rounding(casts[0], inputs) if plain else None
-        if inputs is None or start is None or not _cuts_toward_zero(level):
+        if inputs is None or start is None or level.accumulator or not _cuts_toward_zero(level):
             return any_result
         sums = (start | intervals.ZERO) + (inputs | intervals.ZERO).times(max(length, 1))
         return intervals.through(self.form, level.result, sums)

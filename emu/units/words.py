@@ -55,6 +55,9 @@ def parts_words(parts: Parts) -> str:
         of = f"digits of {parts.width} bit{'s' if parts.width > 1 else ''}"
     else:
         of = f"parts ({', '.join(dict.fromkeys(how.format.name for how in parts.casts_a + parts.casts_b))})"
+    if parts.scaled:
+        factors = dict.fromkeys(_number(value) for step in parts.split_a + parts.split_b for value in step.constants)
+        of += f" with what is left times {', '.join(factors)}"
     if len(parts.terms) == parts.a * parts.b:
         return f"{parts.a} × {parts.b} {of}"
     pairs = " ".join(f"{i}·{j}" for i, j in parts.terms)
@@ -85,6 +88,7 @@ def _level(name: str, level: Level, *, outermost: bool) -> list[str]:
     if level.start is Start.C and not outermost:
         words.append("the first run starts at c")
     words += [f"each input {text}" for text in pipe_words(level.input)]
+    words += [f"the accumulator, on its way in, {text}" for text in pipe_words(level.accumulator)]
     if level.align_bits is not None:
         words.append(_alignment(level))
     if level.zero_sign is not ZeroSign.IEEE:

@@ -10,7 +10,7 @@
 enum { POSITIONS = 2 };
 
 typedef struct {
-    int64_t formats, steps, constants, levels, orders, table, points, ranks, casts, terms, stages;
+    int64_t formats, steps, constants, levels, orders, table, points, ranks, terms, stages;
     int64_t m, n, k, a_blocks, b_blocks, has_c, has_a_scale, has_b_scale, a_zero_blocks, b_zero_blocks, first_index, seed, limbs, status;
 } header;
 
@@ -45,7 +45,6 @@ static int replay(FILE *file, int64_t number) {
     int64_t *orders = take(file, h.orders, word), *table = take(file, h.table, word);
     cemu_point *points = take(file, h.points, sizeof *points);
     int64_t *ranks = take(file, h.ranks, word);
-    cemu_cast *casts = take(file, h.casts, sizeof *casts);
     int64_t *terms = take(file, h.terms, word);
     uint64_t *a = take(file, h.m * h.k, word), *b = take(file, h.k * h.n, word);
     uint64_t *c = take(file, h.has_c * h.m * h.n, word);
@@ -57,7 +56,7 @@ static int replay(FILE *file, int64_t number) {
     uint64_t *d = calloc((size_t)(h.m * h.n), word);
     int64_t *events = calloc((size_t)cells, word);
     int64_t *positions = malloc((size_t)(cells * POSITIONS * 3) * word);
-    cemu_tables tables = {unit, formats, steps, constants, levels, orders, table, points, ranks, casts, terms};
+    cemu_tables tables = {unit, formats, steps, constants, levels, orders, table, points, ranks, terms};
     cemu_problem problem = {
         .m = h.m, .n = h.n, .k = h.k, .a_blocks = h.a_blocks, .b_blocks = h.b_blocks, .a = a, .b = b,
         .c = h.has_c ? c : NULL, .a_scale = h.has_a_scale ? a_scale : NULL, .b_scale = h.has_b_scale ? b_scale : NULL,
@@ -82,7 +81,7 @@ static int replay(FILE *file, int64_t number) {
             bad = 1;
         }
     }
-    void *all[] = {unit, formats, steps, constants, levels, orders, table, points, ranks, casts, terms, a, b, c, a_scale, b_scale, a_zero, b_zero,
+    void *all[] = {unit, formats, steps, constants, levels, orders, table, points, ranks, terms, a, b, c, a_scale, b_scale, a_zero, b_zero,
                    wanted, wanted_events, d, events, positions};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     return bad;

@@ -54,7 +54,7 @@ def dumped(problem: Problem, file: BytesIO) -> None:
     seed = p.seed - (1 << 64) if p.seed >> 63 else p.seed
     file.write(words(
         len(t.formats.formats), len(t.steps), len(t.constants), len(t.levels), t.orders.size, t.table.size,
-        t.formats.points.size, t.formats.ranks.size, len(t.casts), t.terms.size, len(p.events),
+        t.formats.points.size, t.formats.ranks.size, t.terms.size, len(p.events),
         p.m, p.n, p.k, size(p.a_scale, 1), size(p.b_scale, 0),
         p.c is not None, p.a_scale is not None, p.b_scale is not None, size(p.a_zero, 1), size(p.b_zero, 0),
         p.first_index, seed, limbs_of(p.form, p.k), status.code,
@@ -69,7 +69,6 @@ def dumped(problem: Problem, file: BytesIO) -> None:
         t.table,
         t.formats.points,
         t.formats.ranks,
-        t.casts,
         t.terms,
         p.a,
         p.b,

@@ -38,6 +38,7 @@ LEVEL_KEYS = {
     "repeat",
     "start",
     "input",
+    "accumulator",
     "align_bits",
     "align_rounding",
     "align_to",
@@ -49,7 +50,7 @@ LEVEL_KEYS = {
     "id",
     "doc",
 }
-SPLIT_KEYS = {"format", "rounding", "overflow", "ftz", "nan_to"}
+SPLIT_KEYS = {"multiply", "format", "rounding", "overflow", "ftz", "nan_to"}
 FACTORS = ("a_scale", "b_scale", "scale", "digits")
 
 Constant = Num | tuple[Num, ...]
@@ -93,7 +94,7 @@ class Product:
     leading_bit: bool = False
     table: tuple[tuple[int, ...], ...] | None = None
     digits: int | None = None
-    split: tuple[tuple[Cast, ...], tuple[Cast, ...]] = ((), ())
+    split: tuple[Pipe, Pipe] = ((), ())
     terms: Pairs | None = None
 
 
@@ -108,6 +109,7 @@ class Level:
     order: tuple[int, ...] | None
     start: str
     input: Pipe
+    accumulator: Pipe
     align_bits: int | None
     align_rounding: str
     align_to: str | int
@@ -230,15 +232,18 @@ class Builder:
             leading_bit=spec.get("exponent") == "leading_bit",
             table=table,
             digits=spec.get("digits"),
-            split=(self._casts(split.get("a", ())), self._casts(split.get("b", ()))),
+            split=(self._parts(split.get("a", ())), self._parts(split.get("b", ()))),
             terms=None if terms is None else tuple((i, j) for i, j in terms),
         )
 
-    def _casts(self, steps: Sequence[Mapping[str, Any]]) -> tuple[Cast, ...]:
+    def _parts(self, steps: Sequence[Mapping[str, Any]]) -> Pipe:
         if any(set(step) - SPLIT_KEYS or "format" not in step for step in steps) or len(steps) > 8:
-            raise ValueError("product.split: up to 8 steps that only cast")
-        made = tuple(step.cast for step in self._pipe(list(steps)) if step.cast)
-        if any(cast.format.kind != "float" or cast.rounding in ("exact", "stochastic") for cast in made):
+            raise ValueError("product.split: up to 8 steps that multiply and cast")
+        made = self._pipe(list(steps))
+        if any(step.multiply is not None and not isinstance(step.multiply, Num) for step in made):
+            raise ValueError("product.split multiplies by a number")
+        casts = [step.cast for step in made if step.cast]
+        if any(cast.format.kind != "float" or cast.rounding in ("exact", "stochastic") for cast in casts):
             raise ValueError("product.split casts to floats, neither exactly nor at random")
         return made
 
@@ -259,6 +264,7 @@ class Builder:
             order=tuple(spec["order"]) if "order" in spec else None,
             start=spec.get("start", start),
             input=self._pipe(spec.get("input")),
+            accumulator=self._pipe(spec.get("accumulator")),
             align_bits=_or_all(spec.get("align_bits", "all")),
             align_rounding=ALIASES.get(rounding, rounding),
             align_to=spec.get("align_to", "all"),

@@ -2,20 +2,19 @@
 
 * Zero point: x = code - zero point, exact, as a pipe's `add` of the negated constant: both have exponent 0, the
   difference is dead iff both are, and a zero is +0.
-* Split: r = x; each part is a cast of r, and r becomes r - part, exactly. NaN stays; finite - inf is an infinity of the
-  other sign; inf - inf of one sign is a fresh NaN; a zero is +0.
+* Split: r = x; a step may multiply r, exactly; its part is a cast of r, and r becomes r - part, exactly. NaN stays;
+  finite - inf is an infinity of the other sign; inf - inf of one sign is a fresh NaN; a zero is +0.
 * Terms: every pair (part of a, part of b), a's outermost, or the pairs that are listed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from .codes import Format
 from .events import Note
-from .exact import add_constant
-from .model import Pairs
-from .rounding import Cast
+from .exact import add_constant, multiply
+from .model import Pairs, Pipe
 from .values import FRESH, Inf, NaN, Num, Value, zero
 
 
@@ -40,13 +39,15 @@ def rest(r: Value, part: Value, note: Note) -> Value:
     return Num(m, q, max((e for e in (r.e, part.e) if e is not None), default=None), m < 0) if m else zero(False)
 
 
-def split(x: Value, casts: Sequence[Cast], made_nan: Callable[[Format], NaN], note: Note) -> tuple[Value, ...]:
-    """The parts of a loaded operand; itself if there are no casts."""
+def split(x: Value, steps: Pipe, made_nan: Callable[[Format], NaN], note: Note) -> tuple[Value, ...]:
+    """The parts of a loaded operand; itself if there are no steps."""
     parts: list[Value] = []
-    for cast in casts:
+    for step in steps:
         x = rest(x, parts[-1], note) if parts else x  # nothing looks at what the last part leaves
-        parts.append(cast.apply(x, None, made_nan, note))
-    return tuple(parts) if casts else (x,)
+        if step.multiply is not None:
+            x = multiply(x, step.multiply, note=note)
+        parts.append(step.cast.apply(x, None, made_nan, note))
+    return tuple(parts) if steps else (x,)
 
 
 def pairs(n_a: int, n_b: int, terms: Pairs | None) -> Pairs:

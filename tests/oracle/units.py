@@ -199,8 +199,8 @@ class Executor:
         if operand.zero:
             value = subtract_zero(value, operand.zero.at(points, k) if points else PLUS_ZERO)
         value = self._pipe(operand.load, value, run, 0, 0)
-        casts = () if name == "c" else self.unit.product.split["ab".index(name)]
-        parts = split(value, casts, self._made_nan, run.log.note)
+        steps = () if name == "c" else self.unit.product.split["ab".index(name)]
+        parts = split(value, steps, self._made_nan, run.log.note)
         if not any(step.cast and step.cast.rounding == "stochastic" for step in operand.load):
             self._loaded[key] = parts, [kind for _, kind, _, _ in run.log.entries[before:]]
         return parts
@@ -279,6 +279,8 @@ class Executor:
                     run.log.at(f"level {i}", x[p][1])
                     terms.append(self._pipe(level.input, x[p][0], run, x[p][1], p))
                 run.log.at(f"level {i}", x[taken[0]][1])
+                if acc is not None:
+                    acc = self._pipe(level.accumulator, acc, run, x[taken[0]][1], at // level.group)
                 acc = self._step(run, level, terms, acc, x[positions[0]][1])
             yield (PLUS_ZERO if acc is None else acc), (x[positions[0]][1] if positions else first_k)
 

@@ -28,8 +28,8 @@ typedef struct {
     scalar s;
     const cemu_plan_lanes_t *p;
     const cemu_operand *operand;
-    const cemu_cast *casts;
-    int64_t cast_count, parts, stride, *flushed;
+    const cemu_step *steps; /* that make the parts */
+    int64_t step_count, parts, stride, *flushed;
     int64_t cells[CEMU_STAGE_FIRST_LEVEL * CEMU_EVENT_KINDS];
 } decoder;
 
@@ -62,7 +62,7 @@ static int element_parts(decoder *w, uint64_t code, const void *zeros, int64_t z
     load_element(&one, &w->s.x);
     place nowhere = {0, 0, 0, 0};
     run_pipe(c, &w->operand->load, &w->s.x, &nowhere, CEMU_STAGE_OPERAND);
-    split_operand(c, &w->s.x, w->casts, w->cast_count, w->s.parts);
+    split_operand(c, &w->s.x, w->steps, w->step_count, w->s.parts);
     if (c->status) { /* raised: the general kernel says where */
         c->status = CEMU_OK;
         to->marks[line] = 1;
@@ -131,8 +131,8 @@ CEMU_API int64_t cemu_plan_lanes_decode(cemu_plan_lanes_t *p) {
     w.s.problem.events = w.cells;
     w.operand = &u->a;
     w.flushed = p->events;
-    w.casts = p->tables->casts;
-    w.cast_count = u->casts_a;
+    w.steps = p->tables->steps + u->first_part;
+    w.step_count = u->split_a;
     w.parts = u->terms ? u->parts_a : 1;
     w.stride = 1;
     p->plane_a.low = p->plane_b.low = INT32_MAX;
@@ -140,8 +140,8 @@ CEMU_API int64_t cemu_plan_lanes_decode(cemu_plan_lanes_t *p) {
     int wide = decode_a(&w, &p->plane_a);
     w.operand = &u->b;
     w.flushed = p->events + 1;
-    w.casts += u->casts_a;
-    w.cast_count = u->casts_b;
+    w.steps += u->split_a;
+    w.step_count = u->split_b;
     w.parts = u->terms ? u->parts_b : 1;
     w.stride = CEMU_LANES_COLUMNS;
     wide = wide || decode_b(&w, &p->plane_b) || decode_scales(&w);

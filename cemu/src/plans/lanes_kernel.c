@@ -114,6 +114,8 @@ static void make_run(work *w, int64_t number, int64_t run, block *x) {
     else clear_lanes(x);
     for (int64_t i = first; i < last; i += l->group, has_acc = 1) {
         int64_t count = smaller(last - i, l->group);
+        if (has_acc && l->accumulator.count)
+            run_pipe_block(w, &l->accumulator, x, 0, (i - first) / l->group, stage);
         if (l->align) {
             block *terms[count];
             for (int64_t j = 0; j < count; j++) {

@@ -92,7 +92,8 @@ static void plan_levels(work *w) {
         const cemu_level *l = t->levels + i;
         level_plan *how = w->levels + i;
         int64_t inputs = bits_after(w, &l->input, bits), results = bits_after(w, &l->result, 62);
-        int64_t widest = larger(inputs, larger(results, l->start == CEMU_START_C ? bits_c : 0)), near = 61 - widest;
+        int64_t widest = larger(inputs, larger(results, l->start == CEMU_START_C ? bits_c : 0));
+        int64_t near = l->accumulator.count ? 0 : 61 - widest; /* what that pipe makes is not bounded here */
         const cemu_step *first = l->result.count ? t->steps + l->result.first : NULL;
         if (first && first->factor == CEMU_FACTOR_NONE && !first->addends && takes_sticky(w->casts + l->result.first)) {
             how->sticky = 1;
@@ -104,7 +105,7 @@ static void plan_levels(work *w) {
         if (l->result.count) addends = either(addends, made = range_after(w, &l->result, UNKNOWN));
         int64_t count = (l->result.count ? smaller(l->group, w->whole.terms) : w->whole.terms) + 1;
         int64_t top = addends.top + bits_of((uint64_t)count);
-        how->on_grid = addends.known && !l->align && top - addends.low <= 61;
+        how->on_grid = addends.known && !l->align && !l->accumulator.count && top - addends.low <= 61;
         how->grid = addends.low;
         if (!l->result.count) made = how->on_grid ? (range){1, addends.low, top} : UNKNOWN;
     }

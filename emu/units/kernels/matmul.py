@@ -45,6 +45,7 @@ from emu.kernels.layout import (
     C_NAN_CODE,
     F_BITS,
     F_IS_SIGNED,
+    L_ACCUMULATOR,
     L_GROUP,
     L_INPUT,
     L_START,
@@ -171,8 +172,11 @@ def run_level(
                     env.state[TERM_POSITION] = position
                     run_pipe(env, level + L_INPUT, source + position, stage)
             env.state[TERM_K] = 0
-            env.state[TERM_POSITION] = 0
             env.state[NOW_K] = ks[index[at]]
+            if acc >= 0 and env.t[level + L_ACCUMULATOR + P_COUNT]:
+                env.state[TERM_POSITION] = (at - start) // env.t[level + L_GROUP]
+                run_plain_pipe(env, level + L_ACCUMULATOR, acc, stage, SCALE_SLOT)
+            env.state[TERM_POSITION] = 0
             run_step(env, level, stage, count, acc, result)
             acc = np.int64(result)
             at += env.t[level + L_GROUP]

@@ -9,7 +9,6 @@ from emu.formats.enums import Daz, EventKind
 from emu.kernels.cast import NAN_MADE, cast_value
 from emu.kernels.codec import decode
 from emu.kernels.environment import (
-    CASTS,
     CODES_ZA,
     CODES_ZB,
     FINITE,
@@ -26,18 +25,23 @@ from emu.kernels.environment import (
 )
 from emu.kernels.jit import Env, Int, Word, kernel
 from emu.kernels.layout import (
-    CAST_SIZE,
     F_EMIN,
     O_DAZ,
     O_FORMAT,
     O_ZERO,
-    U_CASTS_A,
-    U_CASTS_B,
+    S_CAST,
+    S_CONSTANTS,
+    S_FACTOR,
+    S_FIRST_CONSTANT,
+    U_FIRST_PART,
     U_INTEGRAL_PRODUCT,
+    U_SPLIT_A,
+    U_SPLIT_B,
     U_TERMS,
     Z_BLOCK,
     Z_FORMAT,
     format_at,
+    step_at,
 )
 from emu.kernels.wide import (
     QUIET,
@@ -50,7 +54,7 @@ from emu.kernels.wide import (
     set_zero,
     top_of,
 )
-from emu.units.kernels.pipe import add_aligned
+from emu.units.kernels.pipe import NO_FACTOR, add_aligned, chosen_constant, load_constant
 from emu.units.stages import OPERAND, PRODUCT
 
 DAZ_SIGNED, FLUSHED_IN = Daz.SIGNED.code, EventKind.FLUSHED_IN.bit
@@ -111,15 +115,19 @@ def subtract_part(env: Env, rest: Int, part: Int) -> None:
 
 
 @kernel
-def split_operand(env: Env, rest: Int, first_cast: Int, count: Int, parts: Int) -> None:
+def split_operand(env: Env, rest: Int, first_step: Int, count: Int, parts: Int) -> None:
     if count == 0:
         copy_value(env, parts, rest)
     for i in range(count):
         if env.state[STATUS]:
             return
+        step = step_at(env, first_step + i)
+        if env.t[step + S_FACTOR] != NO_FACTOR:
+            load_constant(env, chosen_constant(env, step + S_FIRST_CONSTANT, step + S_CONSTANTS), SCALE_SLOT)
+            if multiply_value(env, rest, SCALE_SLOT):
+                count_events(env, OPERAND, NAN_MADE)
         copy_value(env, parts + i, rest)
-        how = env.state[CASTS] + CAST_SIZE * (first_cast + i)
-        count_events(env, OPERAND, cast_value(env, how, np.uint64(0), parts + i))
+        count_events(env, OPERAND, cast_value(env, step + S_CAST, np.uint64(0), parts + i))
         if i + 1 < count:
             subtract_part(env, rest, parts + i)
 
@@ -140,8 +148,9 @@ def multiply_parts(env: Env, s: Int, a: Int, b: Int) -> None:
     """The products of the parts of the operands in slots a and b, which are used up, from slot s on."""
     parts_a = env.state[PARTS]
     parts_b = parts_a + MOST_PARTS
-    split_operand(env, a, 0, env.t[U_CASTS_A], parts_a)
-    split_operand(env, b, env.t[U_CASTS_A], env.t[U_CASTS_B], parts_b)
+    first = env.t[U_FIRST_PART]
+    split_operand(env, a, first, env.t[U_SPLIT_A], parts_a)
+    split_operand(env, b, first + env.t[U_SPLIT_A], env.t[U_SPLIT_B], parts_b)
     for i in range(env.t[U_TERMS]):
         if env.state[STATUS]:
             return

@@ -21,7 +21,7 @@ ONE_BY_ONE: tuple[Matcher, ...] = (chain.match, groups.match, aligned.match, lan
 """In the order of speed for units whose inner level adds one product after the other."""
 MANY: tuple[Matcher, ...] = (groups.match, chain.match, aligned.match, lanes.match)
 """And for those that add several at once."""
-KNOW_NAN_TO = (lanes.match,)
+KNOW_ACCUMULATOR = KNOW_NAN_TO = (lanes.match,)
 """Those that cast with `nan_to` as the general kernel does; the others are asked about the unit without it."""
 
 
@@ -69,6 +69,9 @@ def considered(form: UnitForm, k: int, matchers: tuple[Matcher, ...] | None = No
         return
     if matchers is None:
         matchers = (*FIRST, *(MANY if form.levels[0].group > 1 else ONE_BY_ONE))
+    if any(level.accumulator for level in form.levels):
+        yield Refusal(plan="any", reason="an accumulator is scaled or cast as it enters the adder")
+        matchers = tuple(match for match in matchers if match in KNOW_ACCUMULATOR)
     try:
         without_nan_to(form)
     except UnprovedError as error:

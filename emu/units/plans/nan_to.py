@@ -88,8 +88,11 @@ def _special(fmt: Format) -> bool:
 def _without(form: UnitForm) -> UnitForm:
     parts = form.product.parts
     if parts is not None:
-        parts = replace(parts, casts_a=_casts(parts.casts_a), casts_b=_casts(parts.casts_b))
-    levels = tuple(replace(level, input=_pipe(level.input), result=_pipe(level.result)) for level in form.levels)
+        parts = replace(parts, split_a=_pipe(parts.split_a), split_b=_pipe(parts.split_b))
+    levels = tuple(
+        replace(level, input=_pipe(level.input), accumulator=_pipe(level.accumulator), result=_pipe(level.result))
+        for level in form.levels
+    )
     product = replace(form.product, result=_pipe(form.product.result), parts=parts)
     return replace(
         form, a=_operand(form.a), b=_operand(form.b), c=None if form.c is None else _operand(form.c),
@@ -116,10 +119,6 @@ def _is_for_nan(step: Step, fmt: Format) -> bool:
 
 def _pipe(pipe: Pipe) -> Pipe:
     return tuple(step if step.cast is None else replace(step, cast=_cast(step.cast)) for step in pipe)
-
-
-def _casts(casts: tuple[Cast, ...]) -> tuple[Cast, ...]:
-    return tuple(_cast(how) for how in casts)
 
 
 def _cast(how: Cast) -> Cast:

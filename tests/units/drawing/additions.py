@@ -34,7 +34,7 @@ CALLS = {
     "flexq:nibble.int8.int8": {"a": ["uint6", "int5"], "b": ["uint8", "int8"]},
 }  # fmt: skip
 
-PIPES = {"load", "input", "result", "output", "split"}
+PIPES = {"load", "input", "accumulator", "result", "output", "split"}
 
 
 def zero_point(r: Random, fmt: Format) -> Any:
@@ -137,6 +137,22 @@ def _casts(keys: Any) -> Iterator[dict[str, Any]]:
                 yield from (step for steps in inner.values() for step in steps)
             else:
                 yield from (step for step in ([inner] if isinstance(inner, dict) else inner) if "format" in step)
+
+
+def with_scaled_sums(r: Random, unit: Any) -> Any:
+    """A drawn unit, of which some levels have a pipe for the accumulator, and some splits multiply."""
+    if not isinstance(unit, dict) or r.random() > 0.2:
+        return unit
+    inner = unit.get("base", {}).get("unit", {})
+    both = [unit, inner] if isinstance(inner, dict) else [unit]
+    for level in (level for one in both for level in one.get("level", [])):
+        if r.random() < 0.6:
+            level["accumulator"] = pipes.pipe(r, (), (1, 2, 3))
+    for split in (one["product"]["split"] for one in both if "split" in one.get("product", {})):
+        for step in split if isinstance(split, list) else [step for steps in split.values() for step in steps]:
+            if r.random() < 0.6:
+                step["multiply"] = r.choice([256, 2.0**-8, 2, -3, 0.1, *pipes.CONSTANTS[:4]])
+    return unit
 
 
 def called(r: Random) -> Any:

@@ -107,6 +107,7 @@ def _proved(form: UnitForm, k: int) -> tuple[Shape, list[str]]:
     need(plain and product.exponent is ProductExponent.SUM, "products are not plain ones with exponent ea + eb")
     split = product.parts
     need(split is None or not (split.width or late or form.scale_a or form.scale_b), "operands are split into digits")
+    need(split is None or not split.scaled, "what is left of a split operand is multiplied")
     need(
         all(plain_level(level) for level in form.levels[len(form.levels) > 1 :]),
         "runs are dealt to lanes or cut into parts",
