@@ -197,6 +197,16 @@ def test_power_rounds_the_pair_before_the_accumulator(backend):
     )
 
 
+def test_power_negates_products_or_results(backend):
+    """FP32 negates what was rounded, a zero too; FP16 and BF16 negate the rounded pair, then add."""
+    for sign, c, total in (("np", 1.0, "-0.0"), ("nn", -1.0, "-0.0"), ("pn", 1.0, "0.0"), ("pp", -1.0, "0.0")):
+        assert dot(load_unit(f"ibm-power-mma:xvf32ger{sign}"), [1.0], [1.0], c, backend=backend) == total
+        assert dot(load_unit(f"ibm-power-mma:xvf16ger2{sign}"), [1.0, 0.0], [1.0, 0.0], c, backend=backend) == "0.0"
+    up = "ibm-power-mma:{}(rounding=toward_positive)"
+    assert result(up.format("xvf32gernn"), [1], [1], 2.0**-30, backend=backend) == -1 - 2.0**-23
+    assert result(up.format("xvf16ger2nn"), [1, 0], [1, 0], 2.0**-30, backend=backend) == -1
+
+
 def test_negated_forms_of_power_over_two_instructions(backend):
     """PN negates the accumulator of every instruction: 3 - (2 - c)."""
     assert result("ibm-power-mma:xvf32gerpn", [2, 3], [1, 1], 10, backend=backend) == 11
