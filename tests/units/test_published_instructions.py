@@ -51,7 +51,7 @@ def test_satfinite_clamps_once_for_each_instruction(backend):
         ("wgmma.mma_async.m64n8k32.s32.u8.u8", [255, 255], [255, 255], 130050),
         ("tcgen05.mma.m64n8k32.kind::i8.s32.s8.s8", [-128, -128], [-128, 127], 128),
         ("dp4a.s32.u32", [-1, -1, -1, -1], [255, 255, 255, 255], -1020),
-        ("dp2a.u32.s32", [65535, 2], [-128, 127], -8388226),
+        ("dp2a.hi.u32.s32", [65535, 2], [-128, 127], -8388226),
     ],
 )
 def test_integer_products_of_nvidia(backend, name, a, b, total):
