@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.formats.backend import Backend
+from emu.units.arguments import whole
 from emu.units.diagram import diagram
 from emu.units.form import UnitForm
 from emu.units.plans import GENERAL, plan_of, refusals
 from emu.units.ranges import Analysis
-from emu.units.schedule import check_runs
+from emu.units.schedule import check_k
 from emu.units.widths import table, wires
 
 if TYPE_CHECKING:
@@ -17,16 +18,18 @@ if TYPE_CHECKING:
 
 
 USUAL_K = 4096
+LONGEST_K = 1 << 24
+"""Plans are asked for a proof that follows every term."""
 
 
 def longest_k(form: UnitForm) -> int:
-    """The usual K, or the longest that the levels cover."""
+    """The usual K; else the unit's own; else the longest that the levels cover, by halves."""
     k = USUAL_K
     while k > 1:
         try:
-            check_runs(form, k)
+            check_k(form, k)
         except ValueError:
-            k //= 2
+            k = form.k if form.k is not None and form.k < k else k // 2
         else:
             break
     return k
@@ -40,12 +43,12 @@ def explain(unit: Unit, k: int | None) -> str:
         k: the length of the dot products; None: 4096, or less if the levels do not cover it.
 
     Raises:
-        ValueError: K is negative, or longer than the levels cover.
+        ValueError: K is negative, longer than the unit takes, or too long to be drawn.
     """
-    k = longest_k(unit.form) if k is None else k
-    if k < 0:
-        raise ValueError(f"K must not be negative, not {k}")
-    check_runs(unit.form, k)
+    k = longest_k(unit.form) if k is None else whole(k, "K")
+    if not 0 <= k <= LONGEST_K:
+        raise ValueError(f"K is 0 to {LONGEST_K}, not {k}")
+    check_k(unit.form, k)
     analysis = Analysis(unit.form, k)
     widest = analysis.widest
     about = [f"{name:<9}{text}" for name, text in unit.about.items() if text]
