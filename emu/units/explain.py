@@ -11,13 +11,16 @@ from emu.units.form import UnitForm
 from emu.units.plans import GENERAL, plan_of, refusals
 from emu.units.ranges import Analysis
 from emu.units.schedule import check_k
-from emu.units.widths import table, wires
+from emu.units.widths import notes_at, table, wires
+from emu.units.words import folded
 
 if TYPE_CHECKING:
     from emu.units.unit import Unit
 
 
 USUAL_K = 4096
+ABOUT = 9
+"""Columns of the names of what a file says of itself."""
 LONGEST_K = 1 << 24
 """Plans are asked for a proof that follows every term."""
 
@@ -35,12 +38,13 @@ def longest_k(form: UnitForm) -> int:
     return k
 
 
-def explain(unit: Unit, k: int | None) -> str:
+def explain(unit: Unit, k: int | None, width: int | None = None) -> str:
     """The unit's drawing, then the plan: which kernel, how wide, and the argument for its exactness.
 
     Args:
         unit: the unit.
         k: the length of the dot products; None: 4096, or less if the levels do not cover it.
+        width: columns that lines are folded to; None: they are as long as they are.
 
     Raises:
         ValueError: K is negative, longer than the unit takes, or too long to be drawn.
@@ -51,8 +55,12 @@ def explain(unit: Unit, k: int | None) -> str:
     check_k(unit.form, k)
     analysis = Analysis(unit.form, k)
     widest = analysis.widest
-    about = [f"{name:<9}{text}" for name, text in unit.about.items() if text]
+    about = [f"{name:<{ABOUT}}{text}" for name, text in unit.about.items() if text]
     rows = wires(unit.form, k)
+
+    def fold(lines: list[str], indent: int) -> list[str]:
+        return [part for line in lines for part in (folded(line, width, indent) if width else [line])]
+
     chosen = plan_of(unit.form, k, Backend.C)
     counting = plan_of(unit.form, k, Backend.C, counts=True)
     plan = [f"plan for K = {k}: {chosen.name} ({chosen.rate})", *(f"  {line}" for line in chosen.proof)]
@@ -72,13 +80,12 @@ def explain(unit: Unit, k: int | None) -> str:
         plan += [f"with positions of events: {GENERAL}"]
     return "\n".join(
         [
-            f"unit {unit.name}",
-            *about,
+            *fold([f"unit {unit.name}", *about], ABOUT),
             "",
-            *diagram(unit.form, {row.place: row.bits for row in rows}),
+            *diagram(unit.form, {row.place: row.bits for row in rows}, width),
             "",
-            *table(unit.form, k, rows),
+            *fold(table(unit.form, k, rows), notes_at(rows)),
             "",
-            *plan,
+            *fold(plan, 4),
         ]
     )
