@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,9 @@ from emu.formats.enums import FormatKind
 from emu.units.form import PerBlock, UnitForm
 from emu.units.positions import empty_table
 from emu.units.problem import Codes, Problem
-from emu.units.schedule import check_runs
+from emu.units.schedule import check_k
 from emu.units.stages import KINDS, stage_count
+from emu.units.together import Batch
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,17 +46,12 @@ class Arguments:
         count = math.prod(batch)
         return (1, m * count, n) if self.one_b else (count, m, n)
 
-    def problems(self, out: Codes, seed: int, limit: int, *, turned: bool = False) -> Iterator[Problem]:
-        """The two-dimensional products, in order; each counts its own events.
+    def batch(self, *, turned: bool = False) -> Batch:
+        """The operands of every two-dimensional product.
 
         Args:
-            out: the result, written into; with `turned` [products, columns, rows] (see `folded`).
-            seed: of the random stream.
-            limit: how many positions of events to keep.
             turned: compute every product transposed (emu/units/turned.py says which may be).
         """
-        if out.size == 0:
-            return
         count, rows, n = self.folded
         k = self.a.shape[-1]
         wide, columns = self.shape[:-1], () if self.one_b else self.shape[:-2]
@@ -72,17 +69,42 @@ class Arguments:
         )
         if c is not None:
             c = _laid_out(c, turned) if any(c.strides) else np.broadcast_to(c[:1, :1, :1], (count, rows, n))
+        return Batch(a=a, b=b, c=c, a_scale=a_scale, b_scale=b_scale, a_zero=a_zero, b_zero=b_zero)
+
+    def problems(self, out: Codes, seed: int, limit: int, *, turned: bool = False) -> Iterator[Problem]:
+        """The two-dimensional products, in order; each counts its own events.
+
+        Args:
+            out: the result, written into; with `turned` [products, columns, rows] (see `folded`).
+            seed: of the random stream.
+            limit: how many positions of events to keep.
+            turned: as of `batch`.
+        """
+        if out.size == 0:
+            return
+        batch = self.batch(turned=turned)
+        count, rows, n = batch.a.shape[0], batch.a.shape[1], batch.b.shape[2]
         d = out.reshape(count, rows, n)
         stages = stage_count(len(self.form.levels))
         for i in range(count):
-            of_rows = [None if array is None else array[i] for array in (a_scale, a_zero)]
-            of_columns = [None if array is None else array[i] for array in (b_scale, b_zero)]
+            of = {name: None if array is None else array[i] for name, array in vars(batch).items() if name not in "ab"}
             yield Problem(
-                form=self.form, a=a[i], b=b[i], c=None if c is None else c[i],
-                a_scale=of_rows[0], b_scale=of_columns[0], a_zero=of_rows[1], b_zero=of_columns[1],
-                d=d[i], events=np.zeros((stages, KINDS), np.int64), positions=empty_table(stages, limit),
+                form=self.form, a=batch.a[i], b=batch.b[i], **of, d=d[i],
+                events=np.zeros((stages, KINDS), np.int64), positions=empty_table(stages, limit),
                 first_index=i * rows * n, seed=seed, shape=self.shape,
             )  # fmt: skip
+
+
+def whole(number: Any, what: str) -> int:
+    """An argument that is an integer.
+
+    Raises:
+        ValueError: it is none; says what the argument is called.
+    """
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise ValueError(f"{what} is a whole number, not {number!r}") from None
 
 
 def check_arguments(
@@ -100,7 +122,7 @@ def check_arguments(
     m, k, n = codes_a.shape[-2], codes_a.shape[-1], codes_b.shape[-1]
     if codes_b.shape[-2] != k:
         raise ValueError(f"a {codes_a.shape} and b {codes_b.shape} do not agree in K: {k} and {codes_b.shape[-2]}")
-    _check_k(form, k)
+    check_k(form, k)
     if form.columns and form.columns != {n}:
         raise ValueError(
             f"{form.name}: lists in output have an entry for each of {min(form.columns)} output columns, but b has {n}"
@@ -131,18 +153,6 @@ def _batch(batch: tuple[int, ...], codes: Codes, what: str) -> tuple[int, ...]:
     except ValueError:
         given = f"the batch of {what}, {codes.shape[:-2]}"
         raise ValueError(f"{given}, does not broadcast with that of the operands before it, {batch}") from None
-
-
-def _check_k(form: UnitForm, k: int) -> None:
-    if form.k is not None and k > form.k:
-        if form.c is None:
-            raise ValueError(f"K = {k} needs a chain of {form.name} (k = {form.k}), which has no operand c")
-        if form.c.format != form.d.format:
-            raise ValueError(
-                f"K = {k} needs a chain of {form.name} (k = {form.k}), "
-                f"whose c is {form.c.format} but d is {form.d.format}"
-            )
-    check_runs(form, k)
 
 
 def _blocks(operand: PerBlock | None, k: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,11 +11,12 @@ from numpy.typing import ArrayLike
 
 from emu.formats.backend import Backend, backend_of
 from emu.formats.model import Format
-from emu.units.arguments import check_arguments
+from emu.units.arguments import check_arguments, whole
 from emu.units.events import Events
 from emu.units.form import PerBlock, UnitForm
 from emu.units.plans import GENERAL, Plan, general, plan_named, plan_of
 from emu.units.positions import MAX_POSITIONS
+from emu.units.together import how_many, run_together
 from emu.units.turned import worth_turning
 
 MAX_SEED = 1 << 64
@@ -119,7 +119,9 @@ class Unit:
             ValueError: shapes, dtypes or codes that do not fit; K longer than one instruction where c and d differ.
             OverflowRaised: a cast with overflow = "raise" left its range.
         """
-        limit = operator.index(positions)
+        limit = whole(positions, "positions")
+        if not isinstance(events, bool | np.bool_):
+            raise ValueError(f"events is True or False, not {events!r}")
         if not 0 <= limit <= (MAX_POSITIONS if events else 0):
             raise ValueError(f"positions is 0 to {MAX_POSITIONS}, and 0 without events=True, not {limit}")
         chosen = backend_of(backend)
@@ -128,11 +130,14 @@ class Unit:
         runs = self._plan(k, chosen, plan, events=events, limit=limit)
         quick = runs.name != GENERAL
         count, rows, columns = given.folded
-        turned = quick and worth_turning(self.form, rows, columns, k)
+        number, many = self._seed(seed), how_many(self.form, count, rows, columns, k) if quick and not events else 1
+        turned = quick and many == 1 and worth_turning(self.form, rows, columns, k)
         made = np.empty((count, columns, rows) if turned else (count, rows, columns), self.d.code_dtype)
-        problems = list(given.problems(made, self._seed(seed), limit, turned=turned))
+        problems = list(given.problems(made, number, limit, turned=turned)) if many == 1 else []
         for problem in problems:
             runs.run(problem)
+        if many > 1 and made.size:
+            run_together(self.form, given.batch(), made, many, runs.run)
         out = (np.ascontiguousarray(made.swapaxes(1, 2)) if turned else made).reshape(given.shape)
         if not events:
             return out
@@ -152,7 +157,7 @@ class Unit:
             if self.form.stochastic:
                 raise ValueError(f"{self.name} rounds stochastically: pass a seed")
             return 0
-        number = operator.index(seed)
+        number = whole(seed, "seed")
         if not 0 <= number < MAX_SEED:
             raise ValueError(f"seed {number} is outside 0 to 2^64 - 1")
         return number
