@@ -99,11 +99,11 @@ INLINE void set_largest(context *c, const cemu_format *f, int negative, value *x
 
 /* Whether a NaN stays one: the format has it, and the cast names nothing in its place. */
 INLINE int keeps_nan(const cemu_format *f, const cemu_cast *how) {
-    return f->nan != CEMU_NAN_ENCODING_NONE && how->nan_to < 0;
+    return f->nan != CEMU_NAN_ENCODING_NONE && !how->nan_to;
 }
 
 INLINE uint32_t instead_of_nan(context *c, const cemu_format *f, const cemu_cast *how, value *x) {
-    int64_t to = how->nan_to < 0 ? f->nan_to : how->nan_to;
+    int64_t to = how->nan_to ? how->nan_to - 1 : f->nan_to;
     int integral = f->kind == CEMU_FORMAT_KIND_INTEGER || f->kind == CEMU_FORMAT_KIND_FIXED;
     if (to == CEMU_NAN_TO_MAX) set_largest(c, f, 0, x);
     else if (f->points && !f->has_zero) set_smallest(c->t, f, -1, x);

@@ -126,12 +126,16 @@ def _unit(name: str, length: int | None) -> None:
     from emu.spec import load_mapping
     from emu.units import family, load_unit
     from emu.units.explain import explain
+    from emu.units.parameters import parameter_lines
 
     mapping, source = load_mapping("units", name.partition(":")[0])
     if family.is_family(mapping) and ":" not in name:
         for key in ("doc", "source", "maturity", "scope"):
             if mapping.get(key):
                 click.echo(f"{key:<9}{mapping[key]}")
+        lines = parameter_lines(mapping)
+        for line in ["", "parameters", *(f"  {line}" for line in lines)] if lines else []:
+            click.echo(line)
         click.echo()
         for instruction in family.instructions(mapping, source.label):
             click.echo(f"{source.stem}:{instruction}")

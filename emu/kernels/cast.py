@@ -120,12 +120,12 @@ def set_largest(env: Env, f: Int, negative: Int, s: Int) -> None:
 
 @kernel
 def keeps_nan(env: Env, f: Int, how: Int) -> bool:
-    return env.t[f + F_NAN] != NO_NAN and env.t[how + C_NAN_TO] < 0
+    return env.t[f + F_NAN] != NO_NAN and env.t[how + C_NAN_TO] == 0
 
 
 @kernel
 def instead_of_nan(env: Env, f: Int, how: Int, s: Int) -> Int:
-    to = env.t[f + F_NAN_TO] if env.t[how + C_NAN_TO] < 0 else env.t[how + C_NAN_TO]
+    to = env.t[how + C_NAN_TO] - 1 if env.t[how + C_NAN_TO] else env.t[f + F_NAN_TO]
     if to == TO_MAX:
         set_largest(env, f, 0, s)
     elif env.t[f + F_POINTS] and not env.t[f + F_HAS_ZERO]:

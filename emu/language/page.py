@@ -27,6 +27,7 @@ from emu.studies.examples import keys as examples
 from emu.training import keys as trained
 from emu.units import family
 from emu.units import spec as units
+from emu.units.parameters import ParameterKeys
 from emu.workloads import keys as workloads
 from emu.workloads.synthetic import keys as synthetic
 from emu.workloads.synthetic.changes import CHANGES
@@ -84,6 +85,7 @@ TABLES = {
     "unit.base": Table(of=(units.BaseKeys,)),
     "family": Table(of=(family.FamilyKeys,), about=True),
     "family.instruction": Table(of=(family.InstructionKeys,)),
+    "family.parameter": Table(of=(ParameterKeys,)),
     "scheme": Table(of=(schemes.SchemeKeys,), about=True),
     "accelerator": Table(of=(accelerators.AcceleratorKeys,), about=True),
     "accelerator.matrix": Table(of=(accelerators.MatrixKeys,)),

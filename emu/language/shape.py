@@ -38,7 +38,7 @@ from emu.language.words import default, meaning
 from emu.schemes.load import SchemeKeys
 from emu.schemes.steps import STEPS
 from emu.schemes.transforms import TRANSFORMS
-from emu.units.spec import OperandKeys, OperandsKeys, UnitKeys
+from emu.units.spec import OperandKeys, OperandsKeys, UnitKeys, ZeroPointKeys
 from emu.workloads.synthetic.changes import CHANGES
 
 Schema = dict[str, Any]
@@ -201,6 +201,8 @@ class Builder:
                 return self.body.table(UnitKeys)
             case "operands":
                 return self._operands()
+            case "zero point":
+                return either([TEXT, self.table(ZeroPointKeys), self.formats(_formats())])
             case "piece" | "step" | "transform" | "change" as word:
                 return either(
                     both(self.table(struct, kind=kind.value), self.required(struct))
@@ -265,7 +267,8 @@ def _formats() -> dict[str, type[msgspec.Struct]]:
 
 _MODULES = {
     "emu.formats.spec": "format", "emu.formats.blocks.spec": "format", "emu.functions.keys": "function",
-    "emu.units.spec": "unit", "emu.units.family": "family", "emu.schemes.load": "scheme",
+    "emu.units.spec": "unit", "emu.units.family": "family", "emu.units.parameters": "family",
+    "emu.schemes.load": "scheme",
     "emu.accelerators.keys": "accelerator", "emu.workloads.keys": "workload", "emu.studies.keys": "study",
     "emu.studies.effects.keys": "study", "emu.accelerators.training": "training", "emu.training.keys": "training",
     "emu.studies.examples.keys": "study",

@@ -3,6 +3,7 @@
 * `[[instruction]]`: `name` with `{placeholders}`, `body` (default `default`); every other key is a parameter.
   A placeholder of the name whose key is a list is expanded, all combinations; other strings may hold placeholders too.
 * `[when.<parameter>.<value>]`: parameters that hold when that parameter has that value; two that disagree are an error.
+* `[parameter.<name>]`: what a parameter is and takes (emu/units/parameters.py).
 * Precedence: call > instruction > when > `[parameters]`; a call is `INSTRUCTION(key=value, …)` (emu/units/call.py).
 * In a body, the string `"$p"` is replaced by the parameter p; `"$p?"` leaves the key out if p is not set.
 """
@@ -21,6 +22,7 @@ from emu.spec import convert
 from emu.spec.about import AboutKeys, FormatKeys, means, word
 from emu.spec.read import NOT_INHERITED
 from emu.units.call import parse_call
+from emu.units.parameters import ParameterKeys, check_parameters, used_names
 from emu.units.substitute import Substitution
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
@@ -44,6 +46,10 @@ class FamilyKeys(AboutKeys, frozen=True, kw_only=True):
     parameters: Annotated[dict[str, Any], means("parameters of every instruction")] = msgspec.field(
         default_factory=dict
     )
+    parameter: Annotated[
+        dict[str, ParameterKeys],
+        means("what a parameter is, and which values it takes: checked wherever it is set", values="`[parameter.p]`"),
+    ] = msgspec.field(default_factory=dict)
     when: Annotated[
         dict[str, dict[str, dict[str, Any]]],
         means(
@@ -76,7 +82,11 @@ def instructions(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, A
 
 def _rows(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, Any]]:
     """Every instruction's name and parameters, placeholders in them not yet filled in."""
+    described = mapping.get("parameter")
+    for name, table in described.items() if isinstance(described, Mapping) else ():
+        convert(table, ParameterKeys, file=file, prefix=f"parameter.{name}")  # whose errors name what is allowed
     convert(mapping, FamilyKeys, file=file)
+    _check_described(mapping, file)
     out: dict[str, dict[str, Any]] = {}
     for index, row in enumerate(mapping["instruction"]):
         key = f"instruction[{index}]"
@@ -90,6 +100,17 @@ def _rows(mapping: Mapping[str, Any], file: str) -> dict[str, dict[str, Any]]:
             if len(out) > MAX_INSTRUCTIONS:
                 raise SpecError(f"a family has at most {MAX_INSTRUCTIONS} instructions", file=file, key=key)
     return out
+
+
+def _check_described(mapping: Mapping[str, Any], file: str) -> None:
+    """A parameter that is described is one that something takes."""
+    rows = [name for row in mapping["instruction"] for name in _PLACEHOLDER.findall(str(row))]
+    known = {*used_names(dict(mapping)), *mapping.get("when", {}), *rows}
+    for name in mapping.get("parameter", {}):
+        if name not in known:
+            raise SpecError(
+                "no body takes this parameter", file=file, key="parameter", value=name, allowed=sorted(known)
+            )
 
 
 def _expand(row: dict[str, Any], file: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -145,6 +166,7 @@ def expand(mapping: Mapping[str, Any], instruction: str, file: str) -> dict[str,
         )
     common = mapping.get("parameters", {})
     parameters = {**common, **_when(mapping.get("when", {}), common, chosen, file), **chosen}
+    check_parameters(mapping.get("parameter", {}), parameters, mapping.get("alias", {}), file)
     substitution = Substitution(parameters, file)
     body = substitution.run(bodies[body_name], f"body.{body_name}")
     in_row = {found for value in table[call.instruction].values() for found in _PLACEHOLDER.findall(str(value))}

@@ -107,11 +107,13 @@ def _normalised(operands: Mapping[str, Any]) -> dict[str, Any]:
 
     What can be neither is taken for a format, too: the error then says what a format is.
     """
-    out: dict[str, Any] = {}
-    for name, value in operands.items():
-        table = isinstance(value, Mapping) and ("format" in value or not _FORMAT_KEYS & set(value))
-        out[name] = value if table or value is None else {"format": value}
-    return out
+    return {name: value if value is None else _with_format(value) for name, value in operands.items()}
+
+
+def _with_format(value: Any) -> Any:
+    """A table that has a format, or that value as one."""
+    table = isinstance(value, Mapping) and ("format" in value or not _FORMAT_KEYS & set(value))
+    return value if table else {"format": value}
 
 
 def _with_base(keys: UnitKeys, context: Context) -> UnitKeys:
@@ -167,7 +169,7 @@ def _operand(keys: OperandKeys, name: str, pipes: PipeBuilder) -> Operand:
     return Operand(format=fmt, daz=keys.daz, zero=zero, load=pipes.pipe(keys.load, f"{key}.load"))
 
 
-def _zero(keys: str | ZeroPointKeys | None, fmt: Format, name: str, context: Context) -> PerBlock | None:
+def _zero(keys: str | Mapping[str, Any] | None, fmt: Format, name: str, context: Context) -> PerBlock | None:
     """Zero points of an integer operand: integers whose difference a word holds."""
     if keys is None:
         return None
@@ -176,7 +178,7 @@ def _zero(keys: str | ZeroPointKeys | None, fmt: Format, name: str, context: Con
         raise context.error(
             key, "only a and b have run-time zero points", allowed=("operands.a.zero", "operands.b.zero")
         )
-    given = keys if isinstance(keys, ZeroPointKeys) else ZeroPointKeys(format=keys)
+    given = convert(_with_format(keys), ZeroPointKeys, file=context.file, prefix=key)
     zero = context.format(given.format, key)
     for what, one in (("zero points of", fmt), ("a zero point of", zero)):
         integer = one.kind is FormatKind.INTEGER and one.encoding is IntegerEncoding.TWOS_COMPLEMENT

@@ -59,13 +59,17 @@ class ZeroPointKeys(Keys, frozen=True, kw_only=True):
     block: Annotated[Positive | None, means("how many k share one zero point", default="one block")] = None
 
 
+ZeroKeys = Annotated[str | dict[str, Any], word("zero point")]
+"""A format, by name or by its keys, or `ZeroPointKeys`."""
+
+
 class OperandKeys(Keys, frozen=True, kw_only=True):
     """One operand: its format, what becomes of subnormals, its zero points, and the pipe on entry."""
 
     format: Annotated[FormatKeys, means("of the codes")]
     daz: Annotated[Daz, means("what a subnormal input is taken for; float formats only")] = Daz.OFF
     zero: Annotated[
-        str | ZeroPointKeys | None,
+        ZeroKeys | None,
         means(
             "of a and b: zero points given at run time; a code then means code − zero point. Integer formats of at "
             "most 32 bits, two's complement or unsigned",

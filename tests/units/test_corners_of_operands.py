@@ -217,7 +217,7 @@ def test_terms_of_digits_are_weighed_by_their_own_numbers(backend):
 @pytest.mark.parametrize(
     ("product", "where"),
     [
-        ({"split": [{"format": "bfloat16", "multiply": 2}]}, r"product\.split"),
+        ({"split": [{"format": "bfloat16", "multiply": [2, 1]}]}, r"product\.split"),
         ({"split": [{"format": "int8"}]}, r"product\.split"),
         ({"split": [{"rounding": "toward_zero"}]}, r"product\.split"),
         ({"split": [{"format": "bfloat16", "rounding": "exact"}]}, r"product\.split"),
@@ -237,3 +237,22 @@ def test_splits_that_are_refused(product, where):
     operands = dict.fromkeys("abd", "int8" if "digits" in product else "float32")
     with pytest.raises(SpecError, match=where):
         load_unit({"name": "small", "operands": operands, "level": [{}], "product": product})
+
+
+def test_a_zero_point_s_format_by_its_keys(backend):
+    """As wherever a format is wanted: a bare table, the same under `format`, a name."""
+    keys = {"kind": "integer", "bits": 5, "signed": False}
+    made = [
+        unit_of("int8 int8 int32", {}, operands={"a": {"zero": zero}})
+        for zero in (keys, {"format": keys}, {"format": keys, "block": 1}, "uint5")
+    ]
+    ones = np.ones((1, 1), np.uint8)
+    given = [unit.matmul(ones * 20, ones, a_zero=ones * 31, backend=backend).view(np.int32)[0, 0] for unit in made]
+    assert given == [-11] * 4
+    for zero, reason in (
+        ({"kind": "integer", "bts": 5}, "bits"),
+        ({"block": 2}, "format"),
+        ({"exp_bits": 4, "man_bits": 3}, "integers"),
+    ):
+        with pytest.raises(SpecError, match=reason):
+            unit_of("int8 int8 int32", {}, operands={"a": {"zero": zero}})
