@@ -185,6 +185,43 @@ def test_sums_to_odd() -> None:
     assert 0 < found < c.size  # 2^30 + 2^-48, in one group
 
 
+@pytest.mark.parametrize("overflow", ["infinity", "saturate", "saturate_propagate"])
+@pytest.mark.parametrize("length", ["all", 4])
+def test_sums_that_no_float64_holds_stay_marked(overflow: str, length: Any) -> None:
+    """2^-28 beside 2^28: the mark is NaN, which no clamp takes for the largest number."""
+    cast = {"format": "e6m9", "overflow": overflow}
+    chunks = [{"group": 2, "length": length, "result": cast}, {"result": cast}]
+    unit = emu.load_unit(
+        {"name": "marked", "operands": {"a": "float16", "b": "float16", "d": "float16"}, "level": chunks}
+    )
+    plan = match(unit.form, 8)
+    assert isinstance(plan, Plan)
+    x = np.array([[2.0**14, 2.0**-14] * 4, [1.0, 2.0] * 4]).repeat(4, 0)
+    operands = {"a": np.asarray(unit.a.encode(x)), "b": np.asarray(unit.b.encode(x.T.repeat(5, 1)))}
+    compare_on(unit, plan, operands)
+    assert fallback(unit, plan, operands) == 4 * 20
+
+
+def test_a_mark_that_would_be_lost_on_the_way_to_d_is_refused() -> None:
+    """Formats without NaN, from the last accumulator to d."""
+    narrow = {"format": "float6_e3m2fn"}
+    wide: Any = {"format": "e6m9"}
+    for cast, output, marked in (
+        (wide, [], True),
+        (wide, narrow, False),
+        (wide, [narrow, wide], False),
+        (narrow, [], False),
+    ):
+        unit = {
+            "name": "marked", "operands": {"a": "float16", "b": "float16", "d": "float16"}, "output": output,
+            "level": [{"group": 4, "length": 8, "result": cast}, {"result": cast}],
+        }  # fmt: skip
+        if marked:
+            assert "computed again" in _proof(unit)[2]
+        else:
+            assert "the sum of 4 products has" in _refused(unit)
+
+
 def fallback(unit: Unit, plan: Plan, operands: dict[str, np.ndarray]) -> int:
     """How many elements are computed again."""
     from emu.units.plans.chain import run
