@@ -239,6 +239,10 @@ def test_refusals() -> None:
     assert "cuts its addends" in _refused("generic:aligned")
     assert "pieces of 4" in _refused({**chain("e4m3", "float16", zero_sign="positive", length=2), "k": 4})
     assert "power of two" in _refused(chain("e4m3", "float16", input={"multiply": 3}))
+    for step in ({"multiply": 2}, {"add": 1}, {"multiply": 3, "add": 1}):
+        output = [{"format": "float32"}, {**step, "format": "float16"}]
+        for pipe in (output, output[1]):
+            assert "computes in a step that casts" in _refused(chain("e4m3", "float16") | {"output": pipe})
 
 
 @pytest.mark.parametrize("cut", [2, 13])
@@ -398,7 +402,7 @@ def _unit(r: Random) -> dict[str, Any]:
     if r.random() < 0.25:
         unit["product"] = {"result": _cast(r, _float(r, 8)) | {"rounding": how["rounding"]}}
     if r.random() < 0.2:
-        unit["output"] = r.choice([{"multiply": 2.0**-3}, _cast(r, _float(r, 13))])
+        unit["output"] = r.choice([{"multiply": 2.0**-3}, _cast(r, _float(r, 13)), {"multiply": 0.5, **_cast(r, acc)}])
     return unit
 
 
