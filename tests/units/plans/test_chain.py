@@ -239,6 +239,8 @@ def test_refusals() -> None:
     assert "cuts its addends" in _refused("generic:aligned")
     assert "pieces of 4" in _refused({**chain("e4m3", "float16", zero_sign="positive", length=2), "k": 4})
     assert "power of two" in _refused(chain("e4m3", "float16", input={"multiply": 3}))
+    wide = [{"format": {"kind": "fixed", "bits": 80, "frac_bits": 8}}]
+    assert "more than 64 bits" in _refused(chain("e4m3", "float16") | {"output": wide})
     for step in ({"multiply": 2}, {"add": 1}, {"multiply": 3, "add": 1}):
         output = [{"format": "float32"}, {**step, "format": "float16"}]
         for pipe in (output, output[1]):

@@ -87,6 +87,10 @@ REFUSED = {
     "aligned": (chain([{"align_bits": 24, **cast()}]), "aligns"),
     "zero sign": (chain([{"zero_sign": "positive", **cast()}]), "zero_sign"),
     "integers": (chain([cast()], operands={"a": "int8", "b": "int8"}), "integers"),
+    "wide output": (
+        chain([cast()], output={"format": {"kind": "fixed", "bits": 80, "frac_bits": 8}}),
+        "more than 64 bits",
+    ),
     "pieces that flush c": (chain([cast()], k=4, operands=SIGNED), "subnormal d"),
     "pieces that clean zeros": (chain([FLUSHED], k=4, operands=POSITIVE), "-0 becomes"),
 }

@@ -26,7 +26,7 @@ from emu.formats.load import load_format
 from emu.formats.model import Format
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
-from emu.units.plans.exact.grid import Grid, casts_of, grid_of, identity
+from emu.units.plans.exact.grid import Grid, casts_of, grid_of, have_codes, identity
 from emu.units.plans.fma import numba_run
 from emu.units.plans.fma.order import Shape, shape_of
 from emu.units.plans.fma.run import Job, run
@@ -188,6 +188,8 @@ def _output(form: UnitForm, carrier: Format) -> tuple[Cast, ...]:
     casts = casts_of(form.output)
     if casts is None:
         raise UnprovedError("output does more than cast")
+    if not have_codes(casts):
+        raise UnprovedError("output has casts of more than 64 bits, which are no codes")
     casts.append(form.d)
     while casts and _same(casts[0], carrier):
         del casts[0]
