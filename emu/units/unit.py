@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike
 from emu.formats.backend import Backend, backend_of
 from emu.formats.model import Format
 from emu.units.arguments import check_arguments
+from emu.units.c_backend import run_many
 from emu.units.events import Events
 from emu.units.form import PerBlock, UnitForm
+from emu.units.many import in_one_call
 from emu.units.plans import GENERAL, Plan, general, plan_named, plan_of
 from emu.units.positions import MAX_POSITIONS
 from emu.units.turned import worth_turning
@@ -130,9 +132,13 @@ class Unit:
         count, rows, columns = given.folded
         turned = quick and worth_turning(self.form, rows, columns, k)
         made = np.empty((count, columns, rows) if turned else (count, rows, columns), self.d.code_dtype)
-        problems = list(given.problems(made, self._seed(seed), limit, turned=turned))
-        for problem in problems:
-            runs.run(problem)
+        stack = given.stacked(made, self._seed(seed), turned=turned)
+        if not limit and in_one_call(stack, runs, chosen, named=plan is not None):
+            problems = [run_many(stack)]
+        else:
+            problems = list(stack.problems(limit))
+            for problem in problems:
+                runs.run(problem)
         out = (np.ascontiguousarray(made.swapaxes(1, 2)) if turned else made).reshape(given.shape)
         if not events:
             return out
