@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from emu.formats.codes import as_narrow
 from emu.formats.enums import FormatKind
 from emu.units.form import PerBlock, UnitForm
 from emu.units.problem import Codes
-from emu.units.schedule import check_runs
+from emu.units.schedule import check_k
 from emu.units.stack import Stack
 
 
@@ -74,6 +75,18 @@ class Arguments:
         )  # fmt: skip
 
 
+def whole(number: Any, what: str) -> int:
+    """An argument that is an integer.
+
+    Raises:
+        ValueError: it is none; says what the argument is called.
+    """
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise ValueError(f"{what} is a whole number, not {number!r}") from None
+
+
 def check_arguments(
     form: UnitForm, a: Any, b: Any, c: Any, a_scale: Any, b_scale: Any, a_zero: Any, b_zero: Any
 ) -> Arguments:
@@ -89,7 +102,7 @@ def check_arguments(
     m, k, n = codes_a.shape[-2], codes_a.shape[-1], codes_b.shape[-1]
     if codes_b.shape[-2] != k:
         raise ValueError(f"a {codes_a.shape} and b {codes_b.shape} do not agree in K: {k} and {codes_b.shape[-2]}")
-    _check_k(form, k)
+    check_k(form, k)
     if form.columns and form.columns != {n}:
         raise ValueError(
             f"{form.name}: lists in output have an entry for each of {min(form.columns)} output columns, but b has {n}"
@@ -120,18 +133,6 @@ def _batch(batch: tuple[int, ...], codes: Codes, what: str) -> tuple[int, ...]:
     except ValueError:
         given = f"the batch of {what}, {codes.shape[:-2]}"
         raise ValueError(f"{given}, does not broadcast with that of the operands before it, {batch}") from None
-
-
-def _check_k(form: UnitForm, k: int) -> None:
-    if form.k is not None and k > form.k:
-        if form.c is None:
-            raise ValueError(f"K = {k} needs a chain of {form.name} (k = {form.k}), which has no operand c")
-        if form.c.format != form.d.format:
-            raise ValueError(
-                f"K = {k} needs a chain of {form.name} (k = {form.k}), "
-                f"whose c is {form.c.format} but d is {form.d.format}"
-            )
-    check_runs(form, k)
 
 
 def _blocks(operand: PerBlock | None, k: int) -> int:
