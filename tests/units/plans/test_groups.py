@@ -127,8 +127,8 @@ def test_constant_zero_points_have_an_exponent(cast):
     loaded = whole | {"a": {"format": "uint8", "load": {"add": -128, **cast}}}
     assert "exponents of their own" in refused(unit_of(formats, *levels, scale=scale, operands=loaded))
     kept = whole | {"a": {"format": "uint8", "load": {"format": "int9"}}}
-    for given in (whole, kept):
-        unit = unit_of(formats, *levels, scale=scale, operands=given)
+    for taken in (whole, kept):
+        unit = unit_of(formats, *levels, scale=scale, operands=taken)
         same(unit, operands(unit, 3, 9, 33, ("any", "any", "any"), 1), isas())
 
 
