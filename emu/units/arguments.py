@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +12,9 @@ import numpy as np
 from emu.formats.codes import as_narrow
 from emu.formats.enums import FormatKind
 from emu.units.form import PerBlock, UnitForm
-from emu.units.positions import empty_table
-from emu.units.problem import Codes, Problem
+from emu.units.problem import Codes
 from emu.units.schedule import check_k
-from emu.units.stages import KINDS, stage_count
-from emu.units.together import Batch
+from emu.units.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,10 +43,12 @@ class Arguments:
         count = math.prod(batch)
         return (1, m * count, n) if self.one_b else (count, m, n)
 
-    def batch(self, *, turned: bool = False) -> Batch:
-        """The operands of every two-dimensional product.
+    def stacked(self, out: Codes, seed: int, *, turned: bool = False) -> Stack:
+        """The two-dimensional products, in order.
 
         Args:
+            out: the result, written into; with `turned` [products, columns, rows] (see `folded`).
+            seed: of the random stream.
             turned: compute every product transposed (emu/units/turned.py says which may be).
         """
         count, rows, n = self.folded
@@ -68,31 +67,12 @@ class Arguments:
             None if array is None else _laid_out(array, turned) for array in (a_scale, b_scale, a_zero, b_zero)
         )
         if c is not None:
-            c = _laid_out(c, turned) if any(c.strides) else np.broadcast_to(c[:1, :1, :1], (count, rows, n))
-        return Batch(a=a, b=b, c=c, a_scale=a_scale, b_scale=b_scale, a_zero=a_zero, b_zero=b_zero)
-
-    def problems(self, out: Codes, seed: int, limit: int, *, turned: bool = False) -> Iterator[Problem]:
-        """The two-dimensional products, in order; each counts its own events.
-
-        Args:
-            out: the result, written into; with `turned` [products, columns, rows] (see `folded`).
-            seed: of the random stream.
-            limit: how many positions of events to keep.
-            turned: as of `batch`.
-        """
-        if out.size == 0:
-            return
-        batch = self.batch(turned=turned)
-        count, rows, n = batch.a.shape[0], batch.a.shape[1], batch.b.shape[2]
-        d = out.reshape(count, rows, n)
-        stages = stage_count(len(self.form.levels))
-        for i in range(count):
-            of = {name: None if array is None else array[i] for name, array in vars(batch).items() if name not in "ab"}
-            yield Problem(
-                form=self.form, a=batch.a[i], b=batch.b[i], **of, d=d[i],
-                events=np.zeros((stages, KINDS), np.int64), positions=empty_table(stages, limit),
-                first_index=i * rows * n, seed=seed, shape=self.shape,
-            )  # fmt: skip
+            one = c.size and not any(c.strides)
+            c = np.broadcast_to(c[:1, :1, :1], (count, rows, n)) if one else _laid_out(c, turned)
+        return Stack(
+            form=self.form, a=a, b=b, c=c, a_scale=a_scale, b_scale=b_scale, a_zero=a_zero, b_zero=b_zero,
+            d=out.reshape(count, rows, n), seed=seed, shape=self.shape,
+        )  # fmt: skip
 
 
 def whole(number: Any, what: str) -> int:
@@ -208,8 +188,8 @@ def _laid_out(array: Codes, turned: bool) -> Codes:
 
 
 def _accumulators(c: Codes, shape: tuple[int, int, int]) -> Codes:
-    """c of every product; one code that stands for all is not written out (`Problem.c`)."""
-    if any(c.strides):
+    """c of every product; one code that stands for all is not written out (`Operands.c`)."""
+    if any(c.strides) or not c.size:
         return c.reshape(shape)
     return np.broadcast_to(c[(slice(0, 1),) * c.ndim].reshape(1, 1, 1), shape)
 

@@ -12,34 +12,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from emu.units.form import UnitForm
 from emu.units.plans.raising import raises
-from emu.units.positions import empty_table
 from emu.units.problem import Codes, Problem
-from emu.units.stages import KINDS, stage_count
+from emu.units.stack import Stack
 
 MACS = 100_000
 """What a plan computes in less time than several calls take."""
 MOST = 16
 """Products at a time: a NaN of one makes the general kernel compute a row of all of them."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Batch:
-    """The operands of all products of a matmul: each [products, …], or None."""
-
-    a: Codes
-    b: Codes
-    c: Codes | None
-    a_scale: Codes | None
-    b_scale: Codes | None
-    a_zero: Codes | None
-    b_zero: Codes | None
 
 
 def how_many(form: UnitForm, count: int, rows: int, columns: int, k: int) -> int:
@@ -54,46 +40,40 @@ def placeless(form: UnitForm) -> bool:
     return not (form.columns or form.stochastic or raises(form))
 
 
-def run_together(form: UnitForm, batch: Batch, d: Codes, size: int, run: Callable[[Problem], None]) -> None:
-    """Compute all products, `size` at a time.
+def run_together(stack: Stack, run: Callable[[Problem], None]) -> None:
+    """Compute all products, `how_many` at a time.
 
     Args:
-        form: the unit.
-        batch: its operands.
-        d: the results, written into: [products, rows, columns].
-        size: see `how_many`.
+        stack: the products.
         run: the plan.
     """
-    count, rows, columns = d.shape
-    stages = stage_count(len(form.levels))
+    count, rows, columns = stack.d.shape
+    size = how_many(stack.form, count, rows, columns, stack.k)
     for start in range(0, count, size):
         part = slice(start, min(start + size, count))
         n = part.stop - start
         shape = (n * rows, n * columns)
-        out = np.empty(shape, d.dtype)
-        a, b = _under(batch.a, part), _beside(batch.b, part)
+        a, b = _under(stack.a, part), _beside(stack.b, part)
         assert a is not None
         assert b is not None
-        joined = Problem(
-            form=form, a=a, b=b, c=_of_rows(batch.c, part, shape),
-            a_scale=_under(batch.a_scale, part), b_scale=_beside(batch.b_scale, part),
-            a_zero=_under(batch.a_zero, part), b_zero=_beside(batch.b_zero, part),
-            d=out, events=np.zeros((stages, KINDS), np.int64), positions=empty_table(stages, 0),
-            first_index=0, seed=0, shape=shape,
+        joined = replace(
+            stack, a=a, b=b, c=_of_rows(stack.c, part, shape), d=np.empty((1, *shape), stack.d.dtype), shape=shape,
+            a_scale=_under(stack.a_scale, part), b_scale=_beside(stack.b_scale, part),
+            a_zero=_under(stack.a_zero, part), b_zero=_beside(stack.b_zero, part),
         )  # fmt: skip
-        run(joined)
+        run(joined.problem(0))
         at = np.arange(n)
-        d[part] = out.reshape(n, rows, n, columns)[at, :, at, :]
+        stack.d[part] = joined.d.reshape(n, rows, n, columns)[at, :, at, :]
 
 
 def _under(array: Codes | None, part: slice) -> Codes | None:
-    """[products, rows, …] as [all rows, …]."""
-    return None if array is None else np.ascontiguousarray(array[part]).reshape(-1, array.shape[2])
+    """[products, rows, …] as [1, all rows, …]."""
+    return None if array is None else np.ascontiguousarray(array[part]).reshape(1, -1, array.shape[2])
 
 
 def _beside(array: Codes | None, part: slice) -> Codes | None:
-    """[products, …, columns] as […, all columns]."""
-    return None if array is None else np.ascontiguousarray(array[part].swapaxes(0, 1)).reshape(array.shape[1], -1)
+    """[products, …, columns] as [1, …, all columns]."""
+    return None if array is None else np.ascontiguousarray(array[part].swapaxes(0, 1)).reshape(1, array.shape[1], -1)
 
 
 def _of_rows(c: Codes | None, part: slice, shape: tuple[int, int]) -> Codes | None:
@@ -101,6 +81,6 @@ def _of_rows(c: Codes | None, part: slice, shape: tuple[int, int]) -> Codes | No
     if c is None:
         return None
     if not any(c.strides):
-        return np.broadcast_to(c[0, :1, :1], shape)
+        return np.broadcast_to(c[:1, :1, :1], (1, *shape))
     n, rows, columns = c[part].shape
-    return np.broadcast_to(c[part][:, :, None, :], (n, rows, n, columns)).reshape(shape)
+    return np.broadcast_to(c[part][:, :, None, :], (n, rows, n, columns)).reshape(1, *shape)

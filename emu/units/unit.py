@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike
 from emu.formats.backend import Backend, backend_of
 from emu.formats.model import Format
 from emu.units.arguments import check_arguments, whole
+from emu.units.c_backend import run_many
 from emu.units.events import Events
 from emu.units.form import PerBlock, UnitForm
+from emu.units.many import Way, way_of
 from emu.units.plans import GENERAL, Plan, general, plan_named, plan_of
 from emu.units.positions import MAX_POSITIONS
-from emu.units.together import how_many, run_together
-from emu.units.turned import worth_turning
+from emu.units.problem import Problem
+from emu.units.stack import Stack
+from emu.units.together import run_together
 
 MAX_SEED = 1 << 64
 
@@ -128,16 +131,11 @@ class Unit:
         given = check_arguments(self.form, a, b, c, a_scale, b_scale, a_zero, b_zero)
         k = given.a.shape[-1]
         runs = self._plan(k, chosen, plan, events=events, limit=limit)
-        quick = runs.name != GENERAL
+        way = way_of(given, runs, chosen, named=plan is not None, events=events, limit=limit)
         count, rows, columns = given.folded
-        number, many = self._seed(seed), how_many(self.form, count, rows, columns, k) if quick and not events else 1
-        turned = quick and many == 1 and worth_turning(self.form, rows, columns, k)
+        turned = way is Way.TURNED
         made = np.empty((count, columns, rows) if turned else (count, rows, columns), self.d.code_dtype)
-        problems = list(given.problems(made, number, limit, turned=turned)) if many == 1 else []
-        for problem in problems:
-            runs.run(problem)
-        if many > 1 and made.size:
-            run_together(self.form, given.batch(), made, many, runs.run)
+        problems = _run(given.stacked(made, self._seed(seed), turned=turned), way, runs, limit)
         out = (np.ascontiguousarray(made.swapaxes(1, 2)) if turned else made).reshape(given.shape)
         if not events:
             return out
@@ -161,3 +159,18 @@ class Unit:
         if not 0 <= number < MAX_SEED:
             raise ValueError(f"seed {number} is outside 0 to 2^64 - 1")
         return number
+
+
+def _run(stack: Stack, way: Way, plan: Plan, limit: int) -> list[Problem]:
+    """Compute the products; those that counted events."""
+    if not stack.count:
+        return []
+    if way is Way.ONE_CALL:
+        return [run_many(stack)]
+    if way is Way.TOGETHER:
+        run_together(stack, plan.run)
+        return []
+    problems = list(stack.problems(limit))
+    for problem in problems:
+        plan.run(problem)
+    return problems
