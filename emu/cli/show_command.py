@@ -145,8 +145,8 @@ def _unit(name: str, length: int | None) -> None:
         for key in ("doc", "source", "maturity", "scope"):
             for line in _fold(f"{key:<9}{mapping[key]}", 9) if mapping.get(key) else ():
                 click.echo(line)
-        lines = parameter_lines(mapping)
-        for line in ["", "parameters", *(f"  {line}" for line in lines)] if lines else []:
+        described = [part for line in parameter_lines(mapping) for part in _fold(f"  {line}", 4)]
+        for line in ["", "parameters", *described] if described else []:
             click.echo(line)
         click.echo()
         for instruction in family.instructions(mapping, source.label):
