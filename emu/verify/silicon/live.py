@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emu.errors import SpecError
 from emu.verify.golden.differences import CLASSES, classify
+from emu.verify.silicon import probes
 from emu.verify.silicon.chunks import Chunk, chunk, exhaustive, expanded, generator, outputs, run_expanded
 from emu.verify.silicon.rows import Outcome
 from emu.verify.silicon.targets import Layout, Target
@@ -89,6 +90,8 @@ def compare(target: Target, seed: int, index: int) -> Outcome:
                 _count(out, target, made, found, given, wrong, f"{probe} mode {mode} c")
                 seen |= wrong
     assert silicon is not None
+    if target.instruction.flags:
+        _compare_flags(out, target, made)
     for backend, (one_in, every) in SAMPLES.items():
         if index % every:
             continue
@@ -103,6 +106,22 @@ def compare(target: Target, seed: int, index: int) -> Outcome:
         if (wrong := codes != silicon[at]).any():
             _count(out, target, part, codes, silicon[at], wrong, f"{target.available[0]} {backend}")
     return out
+
+
+def _compare_flags(out: Outcome, target: Target, made: Chunk) -> None:
+    """Compare the flags of a chunk, all forms and modes."""
+    found = target.instruction.flags_of(*made.operands, backend="c")
+    seen = np.zeros(found.shape, bool)
+    for probe, mode in product(target.available, target.modes):
+        given = probes.run_flags(probe, mode, made.operands, found.size)
+        wrong = (given != found) & ~seen
+        out.flagged += found.size
+        out.counts[-1] += int(wrong.sum())
+        seen |= wrong
+        for at in np.argwhere(wrong)[:1].tolist():
+            what = _operands(target, made, at)
+            got, expected = int(found[tuple(at)]), int(given[tuple(at)])
+            out.example(f"{target.name} ({probe} mode {mode} c) of {what}: emu's flags {got}, silicon's {expected}")
 
 
 def _count(
