@@ -152,16 +152,16 @@ def test_testfloat_on_other_backends_and_in_part(capsys):
 @pytest.mark.parametrize(
     ("change", "row"),
     [
-        ({"out": lambda x: x ^ (np.arange(x.shape[1]) == 700)}, ["c", "7,080", "6", "0", "0", "0", "0", "0", "0"]),
-        ({"flags": lambda x: x ^ (np.arange(x.shape[-1]) == 700)}, ["c", "7,080", "0", "0", "0", "0", "0", "6", "0"]),
+        ({"out": lambda x: x ^ (np.arange(x.shape[1]) == 700)}, ["2", "0", "0", "0", "0", "0", "0"]),
+        ({"flags": lambda x: x ^ (np.arange(x.shape[-1]) == 700)}, ["0", "0", "0", "0", "0", "2", "0"]),
     ],
 )
 def test_a_mismatch_with_testfloat_is_exit_code_3(tmp_path, capsys, change, row):
     change = {name: lambda x, f=f: f(x).astype(x.dtype) for name, f in change.items()}
     code, out = golden(capsys, vectors(tmp_path / "mine", "f16_to_f32", **change))
     assert code == 3 and "of " in out
-    assert row[2:] == next(line.split() for line in out.splitlines() if line.startswith("cast to_f32"))[5:]
-    assert out.splitlines()[-1].split(", ")[1] == "6 mismatches"
+    assert row == next(line.split() for line in out.splitlines() if line.startswith("cast to_f32"))[5:]
+    assert out.splitlines()[-1].split(", ")[1] == "2 mismatches"
 
 
 def test_broken_vectors_are_errors(tmp_path, capsys):

@@ -177,7 +177,7 @@ def test_sums(tmp_path):
     tiles = next(row for row in found if row.group == "tdpbf16ps")
     assert tiles.files == {"tile.npz", "gemm.npz"}
     everything = total(found)
-    assert everything.outputs == sum(row.outputs for row in found) and len(everything.files) == 5
+    assert everything.outputs == sum(row.outputs for row in found) and len(everything.files) == 6
 
 
 def test_classes_of_a_format_that_float64_does_not_hold():

@@ -73,7 +73,7 @@ def run_flags(name: str, mode: int, operands: Sequence[NDArray[Any]], n: int) ->
     a, b, c = (pointer("void *", x) for x in (*operands, None, None)[:3])
     out = empty((n,), np.uint8)
     _check(lib.cemu_probe_flags(number(name), mode, a, b, c, pointer("uint8_t *", out), n), name)
-    return _FLAGS[out]
+    return np.asarray(_FLAGS[out])
 
 
 def run_tiles(name: str, mode: int, a: NDArray[Any], b: NDArray[Any], c: NDArray[Any], out: NDArray[Any]) -> None:
