@@ -99,6 +99,7 @@ enum { CEMU_RANK_NAN = -1, CEMU_RANK_INFINITY = -2, CEMU_RANK_NEGATIVE_INFINITY 
 /* A cast (emu/formats/cast.py); format = -1: no cast. */
 typedef struct {
     int64_t format, rounding, overflow, ftz, sr_bits, sr_variant, nan_code, tininess;
+    int64_t nan_to; /* what every NaN becomes; -1: NaN if the format has one, else the format's */
 } cemu_cast;
 
 /* A constant: (-1)^negative * sig * 2^q with alignment exponent e (live = 0: a zero, dead). */

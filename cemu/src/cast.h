@@ -97,11 +97,17 @@ INLINE void set_largest(context *c, const cemu_format *f, int negative, value *x
     set_small(x, negative, sig, (int32_t)(e - f->man_bits), (int32_t)e);
 }
 
-INLINE uint32_t instead_of_nan(context *c, const cemu_format *f, value *x) {
+/* Whether a NaN stays one: the format has it, and the cast names nothing in its place. */
+INLINE int keeps_nan(const cemu_format *f, const cemu_cast *how) {
+    return f->nan != CEMU_NAN_ENCODING_NONE && how->nan_to < 0;
+}
+
+INLINE uint32_t instead_of_nan(context *c, const cemu_format *f, const cemu_cast *how, value *x) {
+    int64_t to = how->nan_to < 0 ? f->nan_to : how->nan_to;
     int integral = f->kind == CEMU_FORMAT_KIND_INTEGER || f->kind == CEMU_FORMAT_KIND_FIXED;
-    if (f->nan_to == CEMU_NAN_TO_MAX) set_largest(c, f, 0, x);
+    if (to == CEMU_NAN_TO_MAX) set_largest(c, f, 0, x);
     else if (f->points && !f->has_zero) set_smallest(c->t, f, -1, x);
-    else set_zero(x, f->nan_to == CEMU_NAN_TO_NEGATIVE_ZERO && f->negative_zero, integral, 0);
+    else set_zero(x, to == CEMU_NAN_TO_NEGATIVE_ZERO && f->negative_zero, integral, 0);
     return EVENT(INVALID);
 }
 
@@ -112,13 +118,13 @@ INLINE void set_default_nan(const cemu_tables *t, const cemu_format *f, const ce
 }
 
 INLINE uint32_t made_nan(context *c, const cemu_format *f, const cemu_cast *how, value *x) {
-    if (f->nan == CEMU_NAN_ENCODING_NONE) return instead_of_nan(c, f, x);
+    if (!keeps_nan(f, how)) return instead_of_nan(c, f, how, x);
     set_default_nan(c->t, f, how, x);
     return EVENT(NAN_MADE);
 }
 
 INLINE uint32_t cast_nan(context *c, const cemu_format *f, const cemu_cast *how, value *x) {
-    if (f->nan == CEMU_NAN_ENCODING_NONE) return instead_of_nan(c, f, x);
+    if (!keeps_nan(f, how)) return instead_of_nan(c, f, how, x);
     if (x->fresh) {
         set_default_nan(c->t, f, how, x);
         return 0;

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.accelerators import BiasPlacement, LayerPlan
+from emu.accelerators import LayerPlan
 from emu.attribution.ladder import Runner
 from emu.attribution.sample import explained, sample_at
 from emu.attribution.stages import LADDER
 from emu.attribution.trace import Trace, trace
 from emu.layers.emulate import emulate
-from emu.layers.epilogue import bias_codes, scale_product, scaled_bias
+from emu.layers.epilogue import accumulator_bias, scale_product, scaled_bias
 from emu.layers.gemm import Lowered
 from emu.layers.operands import operands_of
 from emu.layers.plain import evaluate
@@ -85,10 +85,9 @@ def trace_element(lowered: Lowered, plan: LayerPlan, index: Index, static: Stati
     sample = sample_at(operands_of(lowered, plan, static), lowered, plan, np.array([row]), np.array([column]))
     runner, unit = Runner(sample), plan.unit
     single = scale_product(sample.a.epilogue_scale, sample.b.epilogue_scale, lowered.alpha)
-    c = None
-    if plan.bias is BiasPlacement.C and sample.bias is not None and unit.c is not None:
-        codes = bias_codes(scaled_bias(sample.bias, lowered.beta), single, unit.c)
-        c = int(np.broadcast_to(codes, (g.groups, 1, 1))[group, 0, 0])
+    bias = None if sample.bias is None else scaled_bias(sample.bias, lowered.beta)
+    codes = accumulator_bias(bias, single, plan.bias, unit.c)
+    c = None if codes is None else int(np.broadcast_to(codes, (g.groups, 1, 1))[group, 0, 0])
     last = (g.groups, 1, 1)
     found = trace(
         unit, sample.a.codes[group, 0], sample.b.codes[group, :, 0], c,

@@ -20,12 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.accelerators import BiasPlacement, LayerPlan
+from emu.accelerators import LayerPlan
 from emu.attribution.sample import MOST_ELEMENTS, Sample, Side, explained, take_sample
 from emu.attribution.shares import Shares, shapley, shares
 from emu.attribution.stages import LADDER, UNIT_STAGES, Stage
 from emu.attribution.variants import is_active, variant
-from emu.layers.epilogue import bias_codes, finish, floats, scale_product, scaled_bias
+from emu.layers.epilogue import accumulator_bias, finish, floats, scale_product, scaled_bias
 from emu.layers.gemm import Lowered
 from emu.layers.static import AT_HAND, Static
 from emu.units import Unit
@@ -176,9 +176,9 @@ class Runner:
         a = sample.a.codes if Stage.OPERAND_A in on else _as_doubles(sample.a, form.scale_a, -1)
         b = sample.b.codes if Stage.OPERAND_B in on else _as_doubles(sample.b, form.scale_b, -2)
         c = None
-        if Stage.OUTPUT in on and plan.bias is BiasPlacement.C and sample.bias is not None and unit.c is not None:
+        if Stage.OUTPUT in on and sample.bias is not None:
             narrow = None if t is None else np.asarray(t, np.float32)
-            c = bias_codes(scaled_bias(sample.bias, lowered.beta), narrow, unit.c)
+            c = accumulator_bias(scaled_bias(sample.bias, lowered.beta), narrow, plan.bias, unit.c)
         d = unit.matmul(
             a, b, c, a_scale=sample.a.unit_scale, b_scale=sample.b.unit_scale, seed=plan.seed, backend=self.backend
         )

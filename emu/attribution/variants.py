@@ -3,7 +3,8 @@
 * A cast that is off is left out; what the pipe multiplies by and adds stays.
 * PRECISION without RANGE: a float keeps its mantissa and gets an exponent field of WIDE_EXP_BITS, an integer or fixed
   format keeps its fraction bits and gets WIDE_BITS more above. RANGE without PRECISION: the fields the other way round.
-  Log and codebook casts have no grid that could be widened: they belong to PRECISION whole.
+  What a cast makes of NaN (`nan_to`) belongs to RANGE. Log and codebook casts have no grid that could be widened: they
+  belong to PRECISION whole.
 * Casts of terms on their way into a level (`level.input`) and of sums (`level.result`) are one stage.
 * Where one instruction is chained over K, its d is an accumulator: `output` and d then belong to PRECISION too.
 * d is a float64 with OUTPUT off, and wherever the accumulators are not whole: it could not take an exact sum.
@@ -17,7 +18,7 @@ from dataclasses import replace
 from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.attribution.stages import Stage
 from emu.formats.cast import Cast, check_cast
-from emu.formats.enums import FormatKind, Overflow, Rounding
+from emu.formats.enums import FormatKind, NanTo, Overflow, Rounding
 from emu.formats.load import load_format
 from emu.formats.model import MAX_STORED_BITS
 from emu.units.form import Level, Operand, Product, UnitForm
@@ -153,16 +154,16 @@ def _without_precision(how: Cast) -> Cast | None:
             "infinities": fmt.infinities, "nan": "ieee" if fmt.infinities else "none",
         }  # fmt: skip
         infinite = how.overflow in (Overflow.INFINITY, Overflow.INFINITY_ALWAYS, Overflow.NAN) and fmt.infinities
-        return _like(how, keys, how.overflow if infinite else Overflow.SATURATE)
+        return _like(how, keys, how.overflow if infinite else Overflow.SATURATE, how.nan_to)
     if fmt.is_integral:
         keys = {"kind": "fixed", "bits": fmt.bits + WIDE_BITS, "frac_bits": fmt.frac_bits + WIDE_BITS}
-        return _like(how, keys, how.overflow)
+        return _like(how, keys, how.overflow, how.nan_to)
     return None
 
 
-def _like(how: Cast, keys: dict[str, object], overflow: Overflow) -> Cast:
+def _like(how: Cast, keys: dict[str, object], overflow: Overflow, nan_to: NanTo | None = None) -> Cast:
     """A cast to another format with the same rounding."""
     return check_cast(
         load_format(keys), rounding=how.rounding, overflow=overflow, sr_bits=how.sr_bits or None,
-        sr_variant=how.sr_variant,
+        sr_variant=how.sr_variant, nan_to=nan_to,
     )  # fmt: skip

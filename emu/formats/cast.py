@@ -10,7 +10,8 @@ This is the definition (unit-spec section 2, `cast`; DESIGN section 2). For a fi
 Integer and fixed targets: lsb = 2^-frac_bits, e = 0, dead only if x was. `rounding = "exact"` only checks the range
 and leaves significand and e alone. A NaN keeps sign and payload (quieted, cut to the target's field when it is
 encoded); a fresh one takes those of the target's default NaN. Infinities and NaN that the target lacks follow
-`overflow` and `nan_to`.
+`overflow` and `nan_to`. A cast with a `nan_to` of its own lets no NaN out, as if its target had none: neither one that
+comes in nor one that its own overflow would make; invalid is raised.
 
 Log and codebook targets have no grid: step 1 is emu/formats/listed.py, and there is nothing to flush. `ties_to_even`
 is what the format's `ties` says. Zero, where a log format has none, is its smallest value (underflow) if `overflow`
@@ -59,6 +60,13 @@ class Cast:
     nan_code: int
     """the code that a fresh NaN takes in this format (ignored if it has no NaN)"""
     tininess: Tininess = Tininess.AFTER_ROUNDING
+    nan_to: NanTo | None = None
+    """what every NaN becomes; None: NaN where the format has one, else the format's `nan_to`"""
+
+    @property
+    def keeps_nan(self) -> bool:
+        """Whether a NaN stays one."""
+        return self.format.has_nan and self.nan_to is None
 
 
 def default_nan_code(fmt: Format) -> int:
@@ -86,6 +94,7 @@ def check_cast(
     sr_variant: StochasticVariant = StochasticVariant.B,
     nan_code: int | None = None,
     tininess: Tininess = Tininess.AFTER_ROUNDING,
+    nan_to: NanTo | None = None,
     file: str | None = None,
     key: str | None = None,
 ) -> Cast:
@@ -134,6 +143,7 @@ def check_cast(
     return Cast(
         format=fmt, rounding=rounding, overflow=chosen, ftz=ftz,
         sr_bits=sr_bits or 0, sr_variant=sr_variant, nan_code=code, tininess=tininess,
+        nan_to=nan_to,
     )  # fmt: skip
 
 
@@ -179,8 +189,8 @@ def overflow_at(fmt: Format, index: Iterable[SupportsInt]) -> OverflowRaised:
 
 def _nan(x: Value, how: Cast) -> tuple[Value, int]:
     fmt = how.format
-    if not fmt.has_nan:
-        return _instead_of_nan(fmt), EventKind.INVALID.bit
+    if not how.keeps_nan:
+        return _instead_of_nan(how), EventKind.INVALID.bit
     if x.fresh:
         made = decode_code(fmt, how.nan_code)
         return replace(x, fresh=False, negative=made.negative, payload=made.payload | QUIET), 0
@@ -191,14 +201,15 @@ def _nan(x: Value, how: Cast) -> tuple[Value, int]:
     return replace(x, payload=payload, negative=x.negative and signed), 0
 
 
-def _instead_of_nan(fmt: Format) -> Value:
-    """What `nan_to` says; live with e = 0 in integers and fixed."""
+def _instead_of_nan(how: Cast) -> Value:
+    """What `nan_to` says, the cast's or else the format's; live with e = 0 in integers and fixed."""
+    fmt, to = how.format, how.nan_to or how.format.nan_to
     e = 0 if fmt.is_integral else None
-    if fmt.nan_to is NanTo.MAX:
+    if to is NanTo.MAX:
         return fmt.largest(negative=False)
     if fmt.is_listed and not fmt.has_zero:
         return fmt.grid.nearest_zero
-    return zero(fmt.nan_to is NanTo.NEGATIVE_ZERO and fmt.negative_zero, e)
+    return zero(to is NanTo.NEGATIVE_ZERO and fmt.negative_zero, e)
 
 
 def _infinity(x: Value, how: Cast) -> tuple[Value, int]:
@@ -218,8 +229,8 @@ def _infinity(x: Value, how: Cast) -> tuple[Value, int]:
 
 def _made_nan(how: Cast) -> tuple[Value, int]:
     """Overflow into NaN, or into what stands for it."""
-    if not how.format.has_nan:
-        return _instead_of_nan(how.format), EventKind.INVALID.bit
+    if not how.keeps_nan:
+        return _instead_of_nan(how), EventKind.INVALID.bit
     made = decode_code(how.format, how.nan_code)
     return replace(made, payload=made.payload | QUIET), EventKind.NAN_MADE.bit
 

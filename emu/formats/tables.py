@@ -32,8 +32,8 @@ FORMAT = _row(
 POINT = _row(
     "negative", "sig", "q", "code", "odd", "boundary_negative", "boundary_sig", "boundary_q", "boundary_root",
 )  # fmt: skip
-CAST = _row("format", "rounding", "overflow", "ftz", "sr_bits", "sr_variant", "nan_code", "tininess")
-NO_CAST = (-1, 0, 0, 0, 0, 0, 0, 0)
+CAST = _row("format", "rounding", "overflow", "ftz", "sr_bits", "sr_variant", "nan_code", "tininess", "nan_to")
+NO_CAST = (-1, 0, 0, 0, 0, 0, 0, 0, -1)
 RANK_NAN, RANK_INFINITY, RANK_NEGATIVE_INFINITY, RANK_NEGATIVE_ZERO = -1, -2, -3, -4
 """In place of the row of a point: what else a code may be."""
 
@@ -94,6 +94,7 @@ class FormatTable:
         return (
             self.index(how.format), how.rounding.code, how.overflow.code, how.ftz.code, how.sr_bits,
             how.sr_variant.code, as_int64(how.nan_code), how.tininess.code,
+            -1 if how.nan_to is None else how.nan_to.code,
         )  # fmt: skip
 
     def rows(self) -> FormatRows:

@@ -26,6 +26,7 @@ from emu.kernels.layout import (
     C_FORMAT,
     C_FTZ,
     C_NAN_CODE,
+    C_NAN_TO,
     C_OVERFLOW,
     C_ROUNDING,
     C_TININESS,
@@ -118,13 +119,19 @@ def set_largest(env: Env, f: Int, negative: Int, s: Int) -> None:
 
 
 @kernel
-def instead_of_nan(env: Env, f: Int, s: Int) -> Int:
-    if env.t[f + F_NAN_TO] == TO_MAX:
+def keeps_nan(env: Env, f: Int, how: Int) -> bool:
+    return env.t[f + F_NAN] != NO_NAN and env.t[how + C_NAN_TO] < 0
+
+
+@kernel
+def instead_of_nan(env: Env, f: Int, how: Int, s: Int) -> Int:
+    to = env.t[f + F_NAN_TO] if env.t[how + C_NAN_TO] < 0 else env.t[how + C_NAN_TO]
+    if to == TO_MAX:
         set_largest(env, f, 0, s)
     elif env.t[f + F_POINTS] and not env.t[f + F_HAS_ZERO]:
         set_smallest(env, f, -1, s)
     else:
-        negative = 1 if env.t[f + F_NAN_TO] == TO_NEGATIVE_ZERO and env.t[f + F_NEGATIVE_ZERO] else 0
+        negative = 1 if to == TO_NEGATIVE_ZERO and env.t[f + F_NEGATIVE_ZERO] else 0
         set_zero(env, s, negative, 1 if is_integral(env, f) else 0, 0)
     return INVALID
 
@@ -137,16 +144,16 @@ def set_default_nan(env: Env, f: Int, how: Int, s: Int) -> None:
 
 @kernel
 def made_nan(env: Env, f: Int, how: Int, s: Int) -> Int:
-    if env.t[f + F_NAN] == NO_NAN:
-        return instead_of_nan(env, f, s)
+    if not keeps_nan(env, f, how):
+        return instead_of_nan(env, f, how, s)
     set_default_nan(env, f, how, s)
     return NAN_MADE
 
 
 @kernel
 def cast_nan(env: Env, f: Int, how: Int, s: Int) -> Int:
-    if env.t[f + F_NAN] == NO_NAN:
-        return instead_of_nan(env, f, s)
+    if not keeps_nan(env, f, how):
+        return instead_of_nan(env, f, how, s)
     if env.meta[s, FRESH]:
         set_default_nan(env, f, how, s)
         return 0

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.accelerators import BiasPlacement, LayerPlan
-from emu.layers.epilogue import bias_codes, bias_scale, floats, scaled_bias
+from emu.accelerators import LayerPlan
+from emu.layers.epilogue import accumulator_bias, bias_scale, floats, scaled_bias
 from emu.layers.flushed import flushed_in, no_events, with_flushed_in
 from emu.layers.gemm import Lowered
 from emu.layers.operands import Side, check_rows, operands_of
@@ -155,10 +155,8 @@ def _multiply(
     unit = plan.unit
     of_rows = lowered.bias_rows(*rows)
     bias = None if of_rows is None else scaled_bias(of_rows, lowered.beta)
-    c = None
-    if bias is not None and plan.bias is BiasPlacement.C and unit.c is not None:
-        t = bias_scale(a.epilogue_scale, b.epilogue_scale, lowered.alpha, plan.epilogue)
-        c, bias = bias_codes(bias, t, unit.c), None
+    t = bias_scale(a.epilogue_scale, b.epilogue_scale, lowered.alpha, plan.epilogue)
+    c = accumulator_bias(bias, t, plan.bias, unit.c)
     result = unit.matmul(
         a.codes, b.codes, c, a_scale=a.unit_scale, b_scale=b.unit_scale, a_zero=a.zero, b_zero=b.zero,
         seed=plan.seed, events=events, backend=backend,
@@ -168,5 +166,6 @@ def _multiply(
     if events and c is not None and unit.form.c is not None:
         flushed = flushed_in(unit.form.c, np.broadcast_to(c, d.shape))
     return _Tile(
-        d=d, a=a.epilogue_scale, b=b.epilogue_scale, alpha=lowered.alpha, bias=bias, events=counted, flushed=flushed
-    )
+        d=d, a=a.epilogue_scale, b=b.epilogue_scale, alpha=lowered.alpha, bias=bias if c is None else None,
+        events=counted, flushed=flushed,
+    )  # fmt: skip

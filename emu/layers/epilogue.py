@@ -10,7 +10,7 @@ Unless the accelerator says otherwise: in float32, ties to even, one rounding pe
 5. y = cast(y) to the output format, then decoded: the layer's output holds values of that format.
 
 A bias in the accumulator (`bias = "c"`) replaces step 4: c = encode(fl32(bias / t)) before the unit runs, ties to even,
-clamped to the largest finite value.
+clamped to the largest finite value. Where t has a zero (alpha = 0), step 4 stays.
 
 `[matrix.epilogue]` says otherwise:
 
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.accelerators import OutputCast
+from emu.accelerators import BiasPlacement, OutputCast
 from emu.accelerators.epilogue import ConstantPlace, Epilogue, ScaleOrder
 from emu.arithmetic.rounded import Arithmetic, Floats
 from emu.formats import Format, Overflow, Rounding
@@ -53,8 +53,23 @@ def scaled_bias(bias: NDArray[Any], beta: float) -> Float32:
         return values if beta == 1.0 else np.multiply(values, np.float32(beta), dtype=np.float32)
 
 
-def bias_codes(bias: Float32, t: Float32 | None, fmt: Format) -> NDArray[Any]:
-    """Codes of fl32(bias / t) for the unit's operand c."""
+def accumulator_bias(
+    bias: Float32 | None, t: Float32 | None, placement: BiasPlacement, fmt: Format | None
+) -> NDArray[Any] | None:
+    """Codes of fl32(bias / t) for the unit's operand c.
+
+    Args:
+        bias: times beta already.
+        t: what d is multiplied by; None is 1.
+        placement: where the accelerator adds it.
+        fmt: of the operand c; None if the unit has none.
+
+    Returns:
+        None if nothing is in c: no bias, not placed there, no operand c, or t has a zero (Gemm's alpha = 0, or scales
+        whose product underflows), which takes with it whatever is in the accumulator.
+    """
+    if bias is None or placement is not BiasPlacement.C or fmt is None or (t is not None and not np.all(t)):
+        return None
     with np.errstate(all="ignore"):
         values = bias if t is None else np.divide(bias, t, dtype=np.float32)
     codes: NDArray[Any] = fmt.encode(values, Rounding.TIES_TO_EVEN, Overflow.SATURATE)

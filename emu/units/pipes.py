@@ -13,7 +13,7 @@ from emu.formats.value import Value, from_fraction
 from emu.units.context import Context
 from emu.units.spec import Number, PipeKeys, StepKeys
 
-_CAST_KEYS = ("rounding", "overflow", "ftz", "sr_bits", "sr_variant")
+_CAST_KEYS = ("rounding", "overflow", "ftz", "nan_to", "sr_bits", "sr_variant")
 MAX_CONSTANT_BITS = 64
 MAX_CONSTANT_EXPONENT = 2048
 
@@ -118,6 +118,7 @@ class PipeBuilder:
             ftz=keys.ftz or Ftz.OFF,
             sr_bits=keys.sr_bits,
             sr_variant=keys.sr_variant or StochasticVariant.B,
+            nan_to=keys.nan_to,
             nan_code=self.nan_codes.get(fmt.name),
             file=self.context.file,
             key=key,

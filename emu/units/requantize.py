@@ -10,7 +10,8 @@ pipes only. M = m * 2^s, m in [0.5, 1); q = m * 2^31 rounded half away (2^31: q 
 * `tosa`, `tosa_double`: RESCALE with shift = 31 - s in 2 to 62; double rounding applies where shift > 31.
 * `tosa_16`: q16 = m * 2^15 rounded half away; x * q16 * 2^(s - 15), ties up.
 * `cmsis_nn_single`: (int32((x * q) >> (30 - s)) + 1) >> 1, equal to `gemmlowp_single` within 31 bits.
-* `nnpi`: N = floor(log2(255 / M)), A = floor(M * 2^N); x * A in 40 bits, wrapped; times 2^-N, ties up (fakelowp).
+* `nnpi`: M in FP32; N = floor(log2(255 / M)), A = floor(M * 2^N); x * A in 40 bits, wrapped; times 2^-N, ties up
+  (fakelowp).
 * `onnx`: FP32(x) * FP32(M) in FP32, then to nearest even (QLinearMatMul).
 * `shift`: times M, a power of two, rounded as stated (ties up).
 
@@ -151,7 +152,8 @@ def _cmsis_single(_: RequantizeKeys, m: _Multipliers) -> list[StepKeys]:
 
 def _nnpi(_: RequantizeKeys, m: _Multipliers) -> list[StepKeys]:
     factors, shifts = [], []
-    for number, exact in zip(m.numbers, m.exact, strict=True):
+    for number in m.numbers:
+        exact = Fraction(_float32(number, m))
         shift = (math.floor(255 / exact)).bit_length() - 1
         if not 1 <= shift <= 39:
             raise m.error("the shift floor(log2(255 / M)) is 1 to 39", number)

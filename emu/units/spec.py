@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from emu.formats.enums import Daz, Ftz, Overflow, Rounding, StochasticVariant
+from emu.formats.enums import Daz, Ftz, NanTo, Overflow, Rounding, StochasticVariant
 from emu.spec.about import AboutKeys, FormatKeys, Keys, means, word
 from emu.units.enums import NanOrder, NanRule, ProductExponent, RequantizeRule, Start, ZeroSign
 
@@ -33,6 +33,13 @@ class StepKeys(Keys, frozen=True, kw_only=True):
     rounding: Annotated[Rounding | None, means("of the cast", default="`ties_to_even`")] = None
     overflow: Annotated[Overflow | None, means("of the cast", default="the format's")] = None
     ftz: Annotated[Ftz | None, means("when a subnormal result becomes a zero of its sign", default="`off`")] = None
+    nan_to: Annotated[
+        NanTo | None,
+        means(
+            "what every NaN becomes, also one that the cast's own overflow makes",
+            default="NaN; the format's `nan_to` where it has none",
+        ),
+    ] = None
     sr_bits: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=64)] | None,
         means("N, of `stochastic`, which needs it: how many random bits", default=""),

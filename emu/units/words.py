@@ -148,4 +148,6 @@ def cast_words(cast: Cast) -> str:
         words[1] += f" with {cast.sr_bits} random bits"
     if cast.ftz is not Ftz.OFF:
         words.append(f"subnormals flushed ({cast.ftz.value})")
+    if cast.nan_to is not None:
+        words.append(f"NaN becomes {cast.nan_to.value}")
     return ", ".join(words)

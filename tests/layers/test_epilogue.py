@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from emu.accelerators import LayerPlan, load_accelerator
+from emu.attribution.element import trace_element
 from emu.attribution.ladder import attribute
 from emu.attribution.stages import Stage
 from emu.errors import SpecError
@@ -151,6 +152,25 @@ def test_a_bias_in_the_accumulator_is_divided_by_the_constant_too() -> None:
         "Gemm", (lowered.source, lowered.b[0], np.asarray(lowered.bias)[0, 0] * 4), {}, constant=(False, True)
     )
     assert np.array_equal(emulate(lowered, how).y * 4, emulate(quartered, bare).y)
+
+
+@pytest.mark.parametrize("epilogue", [{}, {"format": "bfloat16", "scales": "a_then_b"}])
+def test_a_factor_of_zero_leaves_the_bias(epilogue: dict[str, Any]) -> None:
+    """Nothing in the accumulator would come through alpha = 0, so the bias is added after it."""
+    lowered = layer(23)
+    operands = lowered.source, lowered.b[0], np.asarray(lowered.bias)[0, 0]
+    zero = lower("Gemm", operands, {"alpha": 0.0, "beta": 0.5}, constant=(False, True))
+    how = [
+        load_accelerator({"extends": "int8-int32", "matrix": {"bias": bias, "output": "float32", "epilogue": epilogue}})
+        for bias in ("c", "epilogue")
+    ]
+    inside, outside = (emulate(zero, one.matrix).y for one in how)
+    assert inside.any()
+    assert np.array_equal(inside.view(np.uint32), outside.view(np.uint32))
+    attribute(zero, how[0].matrix, inside, with_shapley=True)  # ends at the emulated layer, or says so
+    if not epilogue:
+        traced = trace_element(zero, how[0].matrix, (1, 2))
+        assert traced.emulated == float(inside[1, 2])
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from .requantize import requantize_steps
 from .rounding import ALIASES, Cast, number
 from .values import Num
 
-CAST_KEYS = ("rounding", "overflow", "ftz", "sr_bits", "sr_variant")
+CAST_KEYS = ("rounding", "overflow", "ftz", "sr_bits", "sr_variant", "nan_to")
 STEP_KEYS = {"multiply", "add", "format", "id", "doc", *CAST_KEYS}
 LEVEL_KEYS = {
     "group",
@@ -49,7 +49,7 @@ LEVEL_KEYS = {
     "id",
     "doc",
 }
-SPLIT_KEYS = {"format", "rounding", "overflow", "ftz"}
+SPLIT_KEYS = {"format", "rounding", "overflow", "ftz", "nan_to"}
 FACTORS = ("a_scale", "b_scale", "scale", "digits")
 
 Constant = Num | tuple[Num, ...]

@@ -140,6 +140,7 @@ def _cmsis_nn_single(reals: Columns, listed: bool) -> Steps:
 
 
 def _nnpi(reals: Columns, listed: bool) -> Steps:
+    reals = [to_float32(x) for x in reals]
     shifts = [floor_log2(255 / x) for x in reals]
     whole = [Fraction(int(x * TWO**n)) for x, n in zip(reals, shifts, strict=True)]
     return [

@@ -7,14 +7,15 @@
 * `stochastic` is P3109 v4: nu = the discarded fraction of the magnitude, R = N random bits; away from zero
   iff A: floor(nu 2^N) + R >= 2^N; B: floor(nu 2^(N+1)) + 2R + 1 >= 2^(N+1); C: nearest_even(nu 2^N) + R >=
   2^N.
-* `Cast` rounds (exponent unbounded), flushes, then checks the range. One draw for each finite value that is
+* `Cast` rounds (exponent unbounded), flushes, then checks the range. `nan_to` takes the place of every NaN that would
+  come out, as in a format without NaN. One draw for each finite value that is
   cast stochastically, used before anything else is looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import copysign
 from typing import Any
@@ -136,6 +137,7 @@ class Cast:
     ftz: str = "off"
     sr_bits: int = 0
     sr_variant: str = "B"
+    nan_to: str | None = None
 
     def __post_init__(self) -> None:
         fmt = self.format
@@ -187,9 +189,9 @@ class Cast:
 
     def _nan(self, x: NaN, made_nan: MadeNaN, note: Note) -> Value:
         fmt = self.format
-        if not fmt.has_nan:
+        if self.nan_to or not fmt.has_nan:
             note("invalid")
-            return fmt.nan_becomes
+            return replace(fmt, nan_to=self.nan_to or fmt.nan_to).nan_becomes
         if x.fresh:
             return made_nan(fmt)
         if fmt.nan != "ieee":
@@ -205,7 +207,7 @@ class Cast:
         return self._bound(negative)
 
     def _new_nan(self, made_nan: MadeNaN, note: Note) -> Value:
-        if self.format.has_nan:
+        if self.format.has_nan and not self.nan_to:
             note("nan_made")
         return self._nan(FRESH, made_nan, note)
 

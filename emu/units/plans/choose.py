@@ -9,7 +9,8 @@ from emu.formats.backend import Backend
 from emu.units.backends import runner
 from emu.units.form import UnitForm
 from emu.units.plans import aligned, chain, exact, fma, groups, integers, lanes, shifts
-from emu.units.plans.plan import GENERAL, Plan, Refusal
+from emu.units.plans.nan_to import watching, without_nan_to
+from emu.units.plans.plan import GENERAL, Plan, Refusal, UnprovedError
 from emu.units.plans.raising import raises
 from emu.units.problem import Problem
 
@@ -20,6 +21,8 @@ ONE_BY_ONE: tuple[Matcher, ...] = (chain.match, groups.match, aligned.match, lan
 """In the order of speed for units whose inner level adds one product after the other."""
 MANY: tuple[Matcher, ...] = (groups.match, chain.match, aligned.match, lanes.match)
 """And for those that add several at once."""
+KNOW_NAN_TO = (lanes.match,)
+"""Those that cast with `nan_to` as the general kernel does; the others are asked about the unit without it."""
 
 
 @lru_cache(maxsize=4096)
@@ -61,14 +64,28 @@ def refusals(form: UnitForm, k: int) -> list[Refusal]:
 def considered(form: UnitForm, k: int, matchers: tuple[Matcher, ...] | None = None) -> Iterator[Plan | Refusal]:
     """What the matchers say, in order; each is asked only when its answer is taken, because a proof may be dear."""
     bar = barred(form)
+    if bar is not None:
+        yield bar
+        return
     if matchers is None:
         matchers = (*FIRST, *(MANY if form.levels[0].group > 1 else ONE_BY_ONE))
-    yield from [bar] if bar is not None else (_asked(match, form, k) for match in matchers)
+    try:
+        without_nan_to(form)
+    except UnprovedError as error:
+        yield Refusal(plan="any", reason=str(error))
+        matchers = tuple(match for match in matchers if match in KNOW_NAN_TO)
+    yield from (asked(match, form, k) for match in matchers)
 
 
-def _asked(match: Matcher, form: UnitForm, k: int) -> Plan | Refusal:
-    """What a matcher says; a plan that does not know casts that raise is refused where there are any."""
-    found = match(form, k)
+def asked(match: Matcher, form: UnitForm, k: int) -> Plan | Refusal:
+    """What a matcher says, of the unit without `nan_to` if it does not know that (`without_nan_to` must not refuse it).
+
+    A plan that does not know casts that raise is refused where there are any.
+    """
+    plain = form if match in KNOW_NAN_TO else without_nan_to(form)
+    found = match(plain, k)
+    if plain is not form and isinstance(found, Plan):
+        found = watching(found, form)
     if isinstance(found, Plan) and not found.raises and raises(form):
         return Refusal(plan=found.name, reason='overflow = "raise" names the element that left its range')
     return found

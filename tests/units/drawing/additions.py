@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from random import Random
 from typing import Any
@@ -32,6 +33,8 @@ CALLS = {
     "intel-amx:tdpbssd": {"a": ["int4", "uint8", "int16"], "b": ["uint3", "int8"]},
     "flexq:nibble.int8.int8": {"a": ["uint6", "int5"], "b": ["uint8", "int8"]},
 }  # fmt: skip
+
+PIPES = {"load", "input", "result", "output", "split"}
 
 
 def zero_point(r: Random, fmt: Format) -> Any:
@@ -108,6 +111,32 @@ def _columns(r: Random, n: int, one: Any) -> Any:
     if r.random() < 0.5:
         return one()
     return [one() for _ in range(1 if r.random() < 0.2 else n)]
+
+
+def with_nan_to(r: Random, unit: Any) -> Any:
+    """A drawn unit, of which some casts name what every NaN becomes."""
+    if not isinstance(unit, dict) or r.random() > 0.3:
+        return unit
+    for step in _casts(unit):
+        if r.random() < 0.5:
+            step["nan_to"] = r.choice(["zero", "negative_zero", "max"])
+    return unit
+
+
+def _casts(keys: Any) -> Iterator[dict[str, Any]]:
+    """The steps with a cast, in all pipes of a unit and of its base."""
+    if isinstance(keys, list):
+        for inner in keys:
+            yield from _casts(inner)
+    elif isinstance(keys, dict):
+        for name, inner in keys.items():
+            pipe = name in PIPES or (name == "product" and (isinstance(inner, list) or "format" in inner))
+            if not pipe:
+                yield from _casts(inner)
+            elif name == "split" and isinstance(inner, dict):
+                yield from (step for steps in inner.values() for step in steps)
+            else:
+                yield from (step for step in ([inner] if isinstance(inner, dict) else inner) if "format" in step)
 
 
 def called(r: Random) -> Any:

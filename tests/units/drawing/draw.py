@@ -87,6 +87,7 @@ def draw(number: int) -> Draw:
         unit, k = _called(r, k)
     else:
         unit, k = units.unit(r, k, n)
+    unit = additions.with_nan_to(Random(f"nan_to {number}"), unit)  # a stream of its own: the rest stays what it was
     described = built(unit)
     meant = {name: operand.format for name, operand in described.operands.items()}
     style = "cancelling" if kind < 0.06 else r.choice(codes.STYLES)
@@ -139,6 +140,7 @@ def _additions(unit: dict[str, Any] | str, described: Unit) -> set[str]:
         "terms of digits": product.digits is not None and product.terms is not None,
         "scale in output": any(isinstance(step.multiply, str) for step in described.output),
         "parameters at the point of use": "(" in (unit if isinstance(unit, str) else str(unit.get("base", ""))),
+        "nan_to": "'nan_to'" in str(unit),
         "requantize": not isinstance(unit, str) and "requantize" in unit,
     }
     for where in ("input", "output"):

@@ -13,8 +13,9 @@ from emu.errors import SpecError
 from emu.formats.backend import Backend
 from emu.units.arguments import check_arguments
 from emu.units.plans.chain import half, match
-from emu.units.plans.choose import general
+from emu.units.plans.choose import asked, general
 from emu.units.plans.plan import Isa, Plan
+from emu.units.plans.raising import casts_of
 from emu.units.problem import Problem
 from emu.units.unit import Unit
 from tests.units.drawing import draw
@@ -56,7 +57,7 @@ def problem_of(unit: Unit, operands: dict[str, np.ndarray]) -> Problem:
 
 def compare(unit: Unit, k: int, m: int = 7, n: int = 37, styles: tuple[str, ...] = STYLES) -> bool:
     """Whether the plan runs the unit; its bits are checked on every instruction set that there is."""
-    plan = match(unit.form, k)
+    plan = asked(match, unit.form, k)
     if not isinstance(plan, Plan):
         return False
     r = np.random.default_rng(k)
@@ -297,7 +298,7 @@ def test_binary16_instructions_get_the_right_operands(monkeypatch: pytest.Monkey
 def _check_default(name: str, k: int) -> None:
     """The bits that a plan gives by itself."""
     unit = emu.load_unit(name)
-    plan, r = match(unit.form, k), np.random.default_rng(k)
+    plan, r = asked(match, unit.form, k), np.random.default_rng(k)
     assert isinstance(plan, Plan)
     for style in STYLES:
         shapes = {"a": (9, k), "b": (k, 101)} | ({"c": (9, 101)} if unit.c is not None else {})
@@ -388,8 +389,8 @@ def test_drawn_units() -> None:
             continue
         unit = emu.load_unit(one.unit)
         plan = match(unit.form, one.operands["a"].shape[1])
-        casts = [step.cast for pipe in unit.form.pipes().values() for step in pipe if step.cast is not None]
-        if isinstance(plan, Plan) and all(how.overflow.value != "raise" for how in [*casts, unit.form.d]):
+        plain = all(how.overflow.value != "raise" and how.nan_to is None for how in casts_of(unit.form))
+        if isinstance(plan, Plan) and plain:  # (test_nan_to.py has the others)
             wanted, got = problem_of(unit, one.operands), problem_of(unit, one.operands)
             general(Backend.C).run(wanted, None)
             plan.run(got, None)
