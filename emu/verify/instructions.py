@@ -94,12 +94,17 @@ class Instruction:
             raise ValueError(f"{self.name} takes {len(self.operands)} operands, not {len(codes)}")
         if self.function is not None:
             return _function(self.function, codes[0], backend)
-        return OPERATIONS[self.operation](self, codes, {**self.keywords, "nan": "x86", "backend": backend})
+        return np.asarray(OPERATIONS[self.operation](self, codes, {**self.keywords, "nan": "x86", "backend": backend}))
 
-    def flags_of(self, *codes: NDArray[Any], backend: str | None = None) -> NDArray[np.uint8]:
-        """The flags of each result, of an instruction with `flags`."""
+    def run_with_flags(
+        self, *codes: NDArray[Any], backend: str | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+        """Result codes as `run`, and the flags of each result; None: of an instruction without `flags`."""
+        if not self.flags:
+            return self.run(*codes, backend=backend), None
         how = {**self.keywords, "nan": "x86", "backend": backend, "flags": True}
-        return np.asarray(OPERATIONS[self.operation](self, codes, how)[1])
+        found, flags = OPERATIONS[self.operation](self, codes, how)
+        return found, flags
 
 
 def _function(name: str, codes: NDArray[Any], backend: str | None) -> NDArray[Any]:
@@ -110,22 +115,21 @@ def _function(name: str, codes: NDArray[Any], backend: str | None) -> NDArray[An
     return np.array(found, unit.output.code_dtype).reshape(codes.shape)
 
 
-Operate = Callable[[Instruction, tuple[NDArray[Any], ...], dict[str, Any]], NDArray[Any]]
+Operate = Callable[[Instruction, tuple[NDArray[Any], ...], dict[str, Any]], Any]
+"""Codes, or with flags = True codes and flags"""
 
 
 def _operation(name: str) -> Operate:
     """One operation of emu, operands and result in one format."""
 
-    def operate(instruction: Instruction, codes: tuple[NDArray[Any], ...], how: dict[str, Any]) -> NDArray[Any]:
-        found: NDArray[Any] = getattr(emu, name)(*codes, instruction.result, **how)
-        return found
+    def operate(instruction: Instruction, codes: tuple[NDArray[Any], ...], how: dict[str, Any]) -> Any:
+        return getattr(emu, name)(*codes, instruction.result, **how)
 
     return operate
 
 
-def _cast(instruction: Instruction, codes: tuple[NDArray[Any], ...], how: dict[str, Any]) -> NDArray[Any]:
-    found: NDArray[Any] = emu.cast(codes[0], instruction.operands[0], instruction.result, **how)
-    return found
+def _cast(instruction: Instruction, codes: tuple[NDArray[Any], ...], how: dict[str, Any]) -> Any:
+    return emu.cast(codes[0], instruction.operands[0], instruction.result, **how)
 
 
 def _negative(codes: NDArray[Any]) -> NDArray[Any]:

@@ -76,7 +76,7 @@ def compare(target: Target, seed: int, index: int) -> Outcome:
     """Compare one chunk: the c backend in full with all forms and modes, the others on a sample with the first."""
     made, rng = chunk(target, seed, index), generator(target, seed, index)
     out = Outcome(target=target, checked=True)
-    found = target.instruction.run(*made.operands, backend="c")
+    found, flags = target.instruction.run_with_flags(*made.operands, backend="c")
     out.patterns["c"] = found.size
     operands = expanded(target, made.operands)
     seen = np.zeros(found.shape, bool)
@@ -90,8 +90,8 @@ def compare(target: Target, seed: int, index: int) -> Outcome:
                 _count(out, target, made, found, given, wrong, f"{probe} mode {mode} c")
                 seen |= wrong
     assert silicon is not None
-    if target.instruction.flags:
-        _compare_flags(out, target, made)
+    if flags is not None:
+        _compare_flags(out, target, made, flags)
     for backend, (one_in, every) in SAMPLES.items():
         if index % every:
             continue
@@ -108,9 +108,8 @@ def compare(target: Target, seed: int, index: int) -> Outcome:
     return out
 
 
-def _compare_flags(out: Outcome, target: Target, made: Chunk) -> None:
+def _compare_flags(out: Outcome, target: Target, made: Chunk, found: NDArray[np.uint8]) -> None:
     """Compare the flags of a chunk, all forms and modes."""
-    found = target.instruction.flags_of(*made.operands, backend="c")
     seen = np.zeros(found.shape, bool)
     for probe, mode in product(target.available, target.modes):
         given = probes.run_flags(probe, mode, made.operands, found.size)
