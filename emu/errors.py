@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from enum import Enum
 from pathlib import Path
+
+LONGEST_VALUE = 160
+"""Characters of a value in a message."""
 
 
 class EmuError(Exception):
@@ -21,6 +25,15 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     by_case = {candidate.casefold(): candidate for candidate in candidates}
     found = difflib.get_close_matches(name.casefold(), by_case, n=1, cutoff=0.5)
     return by_case[found[0]] if found else None
+
+
+def _short(value: object) -> str:
+    """A value as one would write it; of a long one the beginning."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; a list that holds itself
+        return f"{type(value).__name__}, too long to print"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 class SpecError(EmuError, ValueError):
@@ -43,18 +56,24 @@ class SpecError(EmuError, ValueError):
         value: object = None,
         allowed: Iterable[str] = (),
     ) -> None:
+        value = value.value if isinstance(value, Enum) else value
         self.reason, self.file, self.key, self.value = reason, file, key, value
         self.allowed = tuple(allowed)
         where = ": ".join(str(part) for part in (file, key) if part)
         text = f"{where}: {reason}" if where else reason
         if value is not None:
-            text += f" (got {value!r})"
+            text += f" (got {_short(value)})"
         if self.allowed:
             close = nearest(value, self.allowed) if isinstance(value, str) else None
             text += "." if close is None else f"; did you mean {close!r}?"
             shown = ", ".join(self.allowed[:24]) + (", …" if len(self.allowed) > 24 else "")
             text += f" Allowed: {shown}"
         super().__init__(text)
+
+    def within(self, file: str | Path, key: str) -> SpecError:
+        """The same error where another spec names what is wrong: its file if none is known, its key in front."""
+        inner = f"{key}.{self.key}" if self.key else key
+        return SpecError(self.reason, file=self.file or file, key=inner, value=self.value, allowed=self.allowed)
 
 
 class FormatError(EmuError, ValueError):

@@ -188,6 +188,10 @@ typedef struct {
 /* Compute one tile of a product. */
 CEMU_API int64_t cemu_matmul(const cemu_tables *tables, cemu_problem *problem);
 
+/* Compute `count` whole products of one shape, whose arrays follow one another ([count][m,k], …; NULL for all or none);
+ * `problem` is the first, without positions. Events are of all together, error_index is linear in all of d. */
+CEMU_API int64_t cemu_matmul_many(const cemu_tables *tables, cemu_problem *problem, int64_t count);
+
 /* Cast n codes of one format to another, one by one. masks (or NULL) gets a mask of events (bit = event kind) for
  * each. draws are the random bits of a stochastic cast, one for each element (or NULL). error_index gets the element
  * that raised. Of the tables, formats, points and ranks are read. */

@@ -261,28 +261,63 @@ static void decode_operands(context *c, workspace *w) {
         }
 }
 
-CEMU_API int64_t cemu_matmul(const cemu_tables *tables, cemu_problem *problem) {
-    const cemu_unit *u = tables->unit;
-    cemu_problem *p = problem;
-    context c = {.t = tables, .p = p, .limbs = p->limbs};
-    workspace w = {0};
+/* The buffers and schedules of products of one shape, in tiles of one size. */
+static int64_t prepare(context *c, workspace *w) {
+    const cemu_unit *u = c->t->unit;
+    const cemu_problem *p = c->p;
     if (p->limbs < 3 || u->levels < 1 || u->casts_a > MOST_PARTS || u->casts_b > MOST_PARTS) return CEMU_BAD_TABLE;
-    c.terms_per_k = u->terms ? (int32_t)u->terms : 1;
-    w.piece = u->k && u->k < p->k ? u->k : at_least(p->k);
-    w.pieces = p->k ? (p->k + w.piece - 1) / w.piece : 1;
-    int64_t tail = p->k - (w.pieces - 1) * w.piece;
-    int64_t status = make_schedule(tables, w.piece * c.terms_per_k, &w.whole);
+    c->terms_per_k = u->terms ? (int32_t)u->terms : 1;
+    w->piece = u->k && u->k < p->k ? u->k : at_least(p->k);
+    w->pieces = p->k ? (p->k + w->piece - 1) / w->piece : 1;
+    int64_t tail = p->k - (w->pieces - 1) * w->piece;
+    int64_t status = make_schedule(c->t, w->piece * c->terms_per_k, &w->whole);
     if (p->k == 0) status = CEMU_OK; /* only the empty tail is run */
-    if (!status && tail != w.piece) status = make_schedule(tables, tail * c.terms_per_k, &w.tail);
-    if (!status) status = allocate(&c, &w);
-    if (!status) {
-        decode_operands(&c, &w);
-        for (int64_t m = p->row; m < p->row_end && !c.status; m++)
-            for (int64_t n = p->column; n < p->column_end && !c.status; n++) {
-                p->error_index = m * p->n + n;
-                p->d[m * p->n + n] = run_element(&c, &w, m, n);
-            }
-        status = c.status;
+    if (!status && tail != w->piece) status = make_schedule(c->t, tail * c->terms_per_k, &w->tail);
+    return status ? status : allocate(c, w);
+}
+
+static int64_t run_tile(context *c, workspace *w, cemu_problem *p) {
+    c->p = p;
+    decode_operands(c, w);
+    for (int64_t m = p->row; m < p->row_end && !c->status; m++)
+        for (int64_t n = p->column; n < p->column_end && !c->status; n++) {
+            p->error_index = m * p->n + n;
+            p->d[m * p->n + n] = run_element(c, w, m, n);
+        }
+    return c->status;
+}
+
+CEMU_API int64_t cemu_matmul(const cemu_tables *tables, cemu_problem *problem) {
+    context c = {.t = tables, .p = problem, .limbs = problem->limbs};
+    workspace w = {0};
+    int64_t status = prepare(&c, &w);
+    if (!status) status = run_tile(&c, &w, problem);
+    free_workspace(&w);
+    return status;
+}
+
+/* The next product of a stack. */
+static void advance(cemu_problem *p) {
+    p->a += p->m * p->k;
+    p->b += p->k * p->n;
+    p->d += p->m * p->n;
+    if (p->c) p->c += p->m * p->n;
+    if (p->a_scale) p->a_scale += p->m * p->a_blocks;
+    if (p->b_scale) p->b_scale += p->b_blocks * p->n;
+    if (p->a_zero) p->a_zero += p->m * p->a_zero_blocks;
+    if (p->b_zero) p->b_zero += p->b_zero_blocks * p->n;
+    p->first_index += p->m * p->n;
+}
+
+CEMU_API int64_t cemu_matmul_many(const cemu_tables *tables, cemu_problem *problem, int64_t count) {
+    cemu_problem one = *problem;
+    context c = {.t = tables, .p = &one, .limbs = one.limbs};
+    workspace w = {0};
+    int whole = !one.row && one.row_end == one.m && !one.column && one.column_end == one.n && !one.position_limit;
+    int64_t status = whole ? prepare(&c, &w) : CEMU_BAD_TABLE;
+    for (int64_t i = 0; i < count && !status; i++, advance(&one)) {
+        status = run_tile(&c, &w, &one);
+        problem->error_index = i * one.m * one.n + one.error_index;
     }
     free_workspace(&w);
     return status;

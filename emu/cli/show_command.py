@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +125,7 @@ def _function(name: str, _: int | None) -> None:
 def _unit(name: str, length: int | None) -> None:
     from emu.spec import load_mapping
     from emu.units import family, load_unit
+    from emu.units.explain import explain
 
     mapping, source = load_mapping("units", name.partition(":")[0])
     if family.is_family(mapping) and ":" not in name:
@@ -133,7 +136,8 @@ def _unit(name: str, length: int | None) -> None:
         for instruction in family.instructions(mapping, source.label):
             click.echo(f"{source.stem}:{instruction}")
         return
-    click.echo(load_unit(name).explain(length))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    click.echo(explain(load_unit(name), length, width))
 
 
 def _accelerator(name: str, _: int | None) -> None:

@@ -46,8 +46,18 @@ def _is_builtin(fmt: Format) -> bool:
 
 
 def as_array(values: Any) -> NDArray[Any]:
-    """An array of what a caller gave; integers that NumPy would make floats of, because they fit no one dtype, stay."""
+    """An array of what a caller gave, in this machine's byte order.
+
+    Integers that NumPy would make floats of, because they fit no one dtype, stay.
+
+    Raises:
+        ValueError: elements of the array are masked: there is no number to take.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError("an array with masked elements: fill them first (array.filled)")
     array = np.asarray(values)
+    if not array.dtype.isnative and array.dtype.kind in "iuf":
+        array = array.astype(array.dtype.type)
     if isinstance(values, np.ndarray | np.generic) or array.dtype != np.float64:
         return array
     objects = np.array(values, dtype=object)

@@ -160,7 +160,10 @@ def _from_mapping(mapping: Mapping[str, Any], *, file: str, name: str | None = N
         )
     keys = convert(dict(mapping), KEYS_OF_KIND[kind], file=file, prefix=prefix)
     given = keys.name or name
-    made = build(keys, given or "unnamed", file)
+    try:
+        made = build(keys, given or "unnamed", file)
+    except SpecError as error:
+        raise (error.within(file, prefix) if prefix else error) from None
     return made if given else replace(made, name=table_of(made))
 
 

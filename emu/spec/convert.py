@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -39,8 +39,8 @@ def convert(mapping: object, into: type[T], *, file: str, prefix: str = "") -> T
 
 def _explain(text: str, mapping: object, into: Any, file: str, prefix: str) -> SpecError:
     where = _WHERE.search(text)
-    path = where["path"] if where else ""
     reason = text[: where.start()] if where else text
+    path = _named(where["path"], reason, mapping) if where else ""
     key = (prefix + path).lstrip(".")
     types = list(_types_at(msgspec.inspect.type_info(into), path))
     if unknown := _UNKNOWN.search(reason):
@@ -50,10 +50,26 @@ def _explain(text: str, mapping: object, into: Any, file: str, prefix: str) -> S
     if missing := _MISSING.search(reason):
         return SpecError("required key is missing", file=file, key=f"{key}.{missing['name']}".lstrip("."))
     value = _value_at(mapping, path)
+    allowed = [*sorted(_names(types)), *_ranges(types)]
     if _ENUM.search(reason):
-        return SpecError("unknown value", file=file, key=key, value=value, allowed=sorted(_names(types)))
-    reason = reason.replace("`", "").replace("Expected", "expected").replace("object", "table")
-    return SpecError(reason, file=file, key=key, value=value, allowed=sorted(_names(types)))
+        return SpecError("unknown value", file=file, key=key, value=value, allowed=allowed)
+    reason = reason.replace("`", "").replace("Expected", "expected").replace("object", "table").replace(" | null", "")
+    return SpecError(reason, file=file, key=key, value=value, allowed=allowed)
+
+
+_SOME = "[...]"
+"""How msgspec writes the key of a table with free keys."""
+_TYPES = {"str": str, "int": int, "float": float, "bool": bool, "array": list, "object": dict, "null": type(None)}
+
+
+def _named(path: str, reason: str, mapping: object) -> str:
+    """The path with the key of a table with free keys in it: the first one whose value is of the type complained of."""
+    before, some, after = path.partition(_SOME)
+    table, got = _value_at(mapping, before), reason.rpartition("got `")[2].rstrip("`")
+    if not some or not isinstance(table, Mapping):
+        return path
+    found = (key for key in table if type(_value_at(table[key], after)) is _TYPES.get(got))
+    return next((f"{before}.{key}{after}" for key in found), path)
 
 
 def _steps(path: str) -> Iterator[str]:
@@ -98,7 +114,14 @@ def _names(types: list[Any]) -> set[str]:
             names |= {str(member.value) for member in cls}
         elif isinstance(kind, msgspec.inspect.LiteralType):
             names |= {str(value) for value in kind.values}
-    return names
+    return names - {""}
+
+
+def _ranges(types: list[Any]) -> Iterator[str]:
+    """The integers that may stand here, where both ends are known."""
+    for kind in types:
+        if isinstance(kind, msgspec.inspect.IntType) and kind.ge is not None and kind.le is not None:
+            yield f"{kind.ge} to {kind.le}"
 
 
 def _value_at(mapping: Any, path: str) -> object:

@@ -36,6 +36,13 @@ def is_path(name: str) -> bool:
     return name.endswith(".toml") or "/" in name or "\\" in name
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, a loop of links, a null character
+        return False
+
+
 def find(kind: str, name: str) -> Path:
     """The file of a built-in, or the path itself.
 
@@ -48,7 +55,7 @@ def find(kind: str, name: str) -> Path:
     """
     if is_path(name):
         path = Path(name)
-        if not path.is_file():
+        if not _is_file(path):
             raise SpecError("no such file", file=path)
         return path
     path = spec_root() / kind / f"{name}.toml"

@@ -121,7 +121,10 @@ def load_mapping(
     """
     if isinstance(spec, Mapping):
         source = Source(label="<mapping>", folder=folder or Path(), stem=str(spec.get("name", "unnamed")))
-        return _resolve(kind, dict(spec), source, (), localise), source
+        try:
+            return _resolve(kind, dict(spec), source, (), localise), source
+        except RecursionError:
+            raise SpecError("is nested too deeply, or in itself", file=source.label) from None
     path = find(kind, str(spec))
     source = Source(label=str(path), folder=path.parent, stem=path.stem)
     return _resolve(kind, read_toml(path), source, (path.resolve(),), localise), source
@@ -136,7 +139,10 @@ def _resolve(
         return mapping
     if not isinstance(parent, str):
         raise SpecError("must be the name or path of one spec", file=source.label, key="extends", value=parent)
-    path = find(kind, parent)
+    try:
+        path = find(kind, parent)
+    except SpecError as error:
+        raise error.within(source.label, "extends") from None
     if path.resolve() in seen:
         raise SpecError("extends itself", file=source.label, key="extends", value=parent)
     above = Source(label=str(path), folder=path.parent, stem=path.stem)

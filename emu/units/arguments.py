@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,9 @@ import numpy as np
 from emu.formats.codes import as_narrow
 from emu.formats.enums import FormatKind
 from emu.units.form import PerBlock, UnitForm
-from emu.units.positions import empty_table
-from emu.units.problem import Codes, Problem
-from emu.units.schedule import check_runs
-from emu.units.stages import KINDS, stage_count
+from emu.units.problem import Codes
+from emu.units.schedule import check_k
+from emu.units.stack import Stack
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,17 +43,14 @@ class Arguments:
         count = math.prod(batch)
         return (1, m * count, n) if self.one_b else (count, m, n)
 
-    def problems(self, out: Codes, seed: int, limit: int, *, turned: bool = False) -> Iterator[Problem]:
-        """The two-dimensional products, in order; each counts its own events.
+    def stacked(self, out: Codes, seed: int, *, turned: bool = False) -> Stack:
+        """The two-dimensional products, in order.
 
         Args:
             out: the result, written into; with `turned` [products, columns, rows] (see `folded`).
             seed: of the random stream.
-            limit: how many positions of events to keep.
             turned: compute every product transposed (emu/units/turned.py says which may be).
         """
-        if out.size == 0:
-            return
         count, rows, n = self.folded
         k = self.a.shape[-1]
         wide, columns = self.shape[:-1], () if self.one_b else self.shape[:-2]
@@ -71,18 +67,24 @@ class Arguments:
             None if array is None else _laid_out(array, turned) for array in (a_scale, b_scale, a_zero, b_zero)
         )
         if c is not None:
-            c = _laid_out(c, turned) if any(c.strides) else np.broadcast_to(c[:1, :1, :1], (count, rows, n))
-        d = out.reshape(count, rows, n)
-        stages = stage_count(len(self.form.levels))
-        for i in range(count):
-            of_rows = [None if array is None else array[i] for array in (a_scale, a_zero)]
-            of_columns = [None if array is None else array[i] for array in (b_scale, b_zero)]
-            yield Problem(
-                form=self.form, a=a[i], b=b[i], c=None if c is None else c[i],
-                a_scale=of_rows[0], b_scale=of_columns[0], a_zero=of_rows[1], b_zero=of_columns[1],
-                d=d[i], events=np.zeros((stages, KINDS), np.int64), positions=empty_table(stages, limit),
-                first_index=i * rows * n, seed=seed, shape=self.shape,
-            )  # fmt: skip
+            one = c.size and not any(c.strides)
+            c = np.broadcast_to(c[:1, :1, :1], (count, rows, n)) if one else _laid_out(c, turned)
+        return Stack(
+            form=self.form, a=a, b=b, c=c, a_scale=a_scale, b_scale=b_scale, a_zero=a_zero, b_zero=b_zero,
+            d=out.reshape(count, rows, n), seed=seed, shape=self.shape,
+        )  # fmt: skip
+
+
+def whole(number: Any, what: str) -> int:
+    """An argument that is an integer.
+
+    Raises:
+        ValueError: it is none; says what the argument is called.
+    """
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise ValueError(f"{what} is a whole number, not {number!r}") from None
 
 
 def check_arguments(
@@ -100,7 +102,7 @@ def check_arguments(
     m, k, n = codes_a.shape[-2], codes_a.shape[-1], codes_b.shape[-1]
     if codes_b.shape[-2] != k:
         raise ValueError(f"a {codes_a.shape} and b {codes_b.shape} do not agree in K: {k} and {codes_b.shape[-2]}")
-    _check_k(form, k)
+    check_k(form, k)
     if form.columns and form.columns != {n}:
         raise ValueError(
             f"{form.name}: lists in output have an entry for each of {min(form.columns)} output columns, but b has {n}"
@@ -131,18 +133,6 @@ def _batch(batch: tuple[int, ...], codes: Codes, what: str) -> tuple[int, ...]:
     except ValueError:
         given = f"the batch of {what}, {codes.shape[:-2]}"
         raise ValueError(f"{given}, does not broadcast with that of the operands before it, {batch}") from None
-
-
-def _check_k(form: UnitForm, k: int) -> None:
-    if form.k is not None and k > form.k:
-        if form.c is None:
-            raise ValueError(f"K = {k} needs a chain of {form.name} (k = {form.k}), which has no operand c")
-        if form.c.format != form.d.format:
-            raise ValueError(
-                f"K = {k} needs a chain of {form.name} (k = {form.k}), "
-                f"whose c is {form.c.format} but d is {form.d.format}"
-            )
-    check_runs(form, k)
 
 
 def _blocks(operand: PerBlock | None, k: int) -> int:
@@ -198,8 +188,8 @@ def _laid_out(array: Codes, turned: bool) -> Codes:
 
 
 def _accumulators(c: Codes, shape: tuple[int, int, int]) -> Codes:
-    """c of every product; one code that stands for all is not written out (`Problem.c`)."""
-    if any(c.strides):
+    """c of every product; one code that stands for all is not written out (`Operands.c`)."""
+    if any(c.strides) or not c.size:
         return c.reshape(shape)
     return np.broadcast_to(c[(slice(0, 1),) * c.ndim].reshape(1, 1, 1), shape)
 

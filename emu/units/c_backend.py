@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,9 @@ import numpy as np
 from emu.formats.native import pointer
 from emu.units.problem import Problem
 from emu.units.ranges import limbs_of
+from emu.units.stack import Stack
 from emu.units.tables import UnitTables, tables_of
-from emu.units.tiling import Tile, TileResult, run_tiles
+from emu.units.tiling import Tile, TileResult, run_parts, run_tiles, workers_of
 
 
 def run(problem: Problem) -> None:
@@ -31,8 +35,9 @@ def run_some(problem: Problem, tiles: list[Tile]) -> None:
     run_tiles(problem, lambda tile: _run_tile(problem, tables, limbs, tile, flushes=False), tiles)
 
 
+@lru_cache(maxsize=1024)
 def c_tables(tables: UnitTables) -> Any:
-    """The tables as C takes them; they must outlive it."""
+    """The tables as C takes them: made once, because a small product takes less time than they do."""
     from cemu import ffi
 
     return ffi.new(
@@ -53,7 +58,37 @@ def c_tables(tables: UnitTables) -> Any:
     )
 
 
-def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile, *, flushes: bool = True) -> TileResult:
+def run_many(stack: Stack) -> Problem:
+    """Compute all products of a stack, in place, with a call for each thread: a call for each product takes longer than
+    a small product does.
+
+    Returns:
+        The first product, with the events of all.
+
+    Raises:
+        OverflowRaised: a cast with overflow = "raise" left its range; names the first such element.
+    """
+    tables, limbs, wide = tables_of(stack.form), limbs_of(stack.form, stack.k), stack.wide()
+    whole = Tile(row=0, row_end=stack.m, column=0, column_end=stack.n)
+    workers = min(stack.count, workers_of(stack.count * stack.macs))
+    cuts = [stack.count * i // workers for i in range(workers + 1)]
+
+    def run_some(products: tuple[int, int]) -> TileResult:
+        first, stop = products
+        found = _run_tile(wide.problem(first), tables, limbs, whole, count=stop - first)
+        return replace(found, error_index=found.error_index + first * stack.m * stack.n)
+
+    one = wide.problem(0)
+    run_parts(one, run_some, list(pairwise(cuts)), workers)
+    if wide.d is not stack.d:
+        stack.d[...] = wide.d
+    return one
+
+
+def _run_tile(
+    problem: Problem, tables: UnitTables, limbs: int, tile: Tile, *, flushes: bool = True, count: int | None = None
+) -> TileResult:
+    """One tile; or, with `count`, so many whole products that follow one another in memory."""
     from cemu import ffi, lib
 
     events, positions = np.zeros_like(problem.events), np.empty_like(problem.positions)
@@ -78,5 +113,5 @@ def _run_tile(problem: Problem, tables: UnitTables, limbs: int, tile: Tile, *, f
             "count_a": int(flushes and tile.column == 0), "count_b": int(flushes and tile.row == 0), "error_index": 0,
         },
     )  # fmt: skip
-    status = lib.cemu_matmul(c_unit, c_problem)
+    status = lib.cemu_matmul(c_unit, c_problem) if count is None else lib.cemu_matmul_many(c_unit, c_problem, count)
     return TileResult(status=int(status), error_index=int(c_problem.error_index), events=events, positions=positions)

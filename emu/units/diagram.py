@@ -10,26 +10,32 @@ from collections.abc import Mapping
 
 from emu.units.enums import AlignTo, NanRule, Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
-from emu.units.words import parts_words, pipe_words, zero_words
+from emu.units.words import folded, parts_words, pipe_words, zero_words
 
 INDENT = 4
+BORDERS = 7
+"""Columns of a box and of the arrow back into it."""
 
 
-def diagram(form: UnitForm, bits: Mapping[str, int]) -> list[str]:
+def diagram(form: UnitForm, bits: Mapping[str, int], width: int | None = None) -> list[str]:
     """The lines of the drawing.
 
     Args:
         form: the unit.
         bits: widths of its wires by place (emu/units/widths.py).
+        width: columns; boxes are no wider. None: as wide as their longest line.
     """
     lines = _operands(form, bits)
     start = "c" if form.c is not None else None
     for index, level in enumerate(form.levels):
         adder = bits.get(f"level {index} adder")
-        lines += _box(_inside(index, level, start, adder), loop=_loops(level))
-        width = bits.get(f"level {index} result", adder)
+        inside = _inside(index, level, start, adder)
+        if width is not None:
+            inside = [part for line in inside for part in folded(line, width - BORDERS, 2)]
+        lines += _box(inside, loop=_loops(level))
+        result = bits.get(f"level {index} result", adder)
         when = _handed_up(level, outermost=index == len(form.levels) - 1)
-        lines += _arrow(when if width is None else f"{width} bits, {when}")
+        lines += _arrow(when if result is None else f"{result} bits, {when}")
     for words in pipe_words(form.output):
         lines.append(f"{' ' * INDENT}{words}")
     lines.append(f"{' ' * INDENT}d: {form.d.format.name}")
@@ -85,7 +91,8 @@ def _inside(index: int, level: Level, c: str | None, bits: int | None) -> list[s
     else:
         lines.append(f"exact adder, {bits} bits as fixed point" if bits else "exact adder")
     if level.zero_sign is not ZeroSign.IEEE:
-        lines.append("an exact zero sum is +0")
+        too = ", an underflow to zero, too" if level.zero_sign is ZeroSign.ALWAYS_POSITIVE else ""
+        lines.append(f"an exact zero sum is +0{too}")
     return lines + [f"sum {words}" for words in pipe_words(level.result)]
 
 

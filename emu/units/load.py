@@ -54,7 +54,7 @@ def _text(spec: Mapping[str, Any]) -> str | None:
     """Keys as text, if they name no file: then they always mean the same unit."""
     try:
         text = json.dumps(spec)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return None
     return None if ".toml" in text or ".npy" in text else text
 

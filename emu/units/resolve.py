@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emu.arithmetic.pipe import Factor, Pipe
+from emu.errors import SpecError
 from emu.formats.cast import check_cast
 from emu.formats.decode import decode_code
 from emu.formats.enums import Daz, FormatKind, IntegerEncoding, Rounding
@@ -46,6 +47,8 @@ def resolve(keys: UnitKeys, context: Context) -> UnitForm:
         SpecError: naming the file and the key.
     """
     flat = _with_base(keys, context)
+    for name in context.alias:
+        context.format(name, f"alias.{name}")
     nan = flat.nan or NanKeys()
     codes = _nan_codes(nan, context)
     pipes = PipeBuilder(context=context, nan_codes=codes)
@@ -80,6 +83,11 @@ def _output(flat: UnitKeys, written: FormatKeys, d: Format, pipes: PipeBuilder) 
     if d.kind is not FormatKind.INTEGER:
         raise pipes.context.error("requantize", f"makes integers, but operands.d is {d.name}")
     steps = requantize_steps(flat.requantize, written, pipes.context)
+    points = flat.requantize.zero_point
+    for point in points if isinstance(points, tuple) else (points,):
+        if not (-(1 << 31) <= point < 1 << 31 or -d.min_sig <= point <= d.max_sig):
+            reason = f"is a value neither of int32 nor of operands.d, {d.name}"
+            raise pipes.context.error("requantize.zero_point", reason, point)
     return pipe + pipes.pipe(steps, "requantize", Place.OUTPUT)
 
 
@@ -95,13 +103,14 @@ def _nan_codes(keys: NanKeys, context: Context) -> dict[str, int]:
 
 
 def _normalised(operands: Mapping[str, Any]) -> dict[str, Any]:
-    """Operands with a bare format, by name or by its keys, written as `{format = …}`, so that all spellings are one."""
+    """Operands with a bare format, by name or by its keys, written as `{format = …}`, so that all spellings are one.
+
+    What can be neither is taken for a format, too: the error then says what a format is.
+    """
     out: dict[str, Any] = {}
     for name, value in operands.items():
-        bare = isinstance(value, str) or (
-            isinstance(value, Mapping) and "format" not in value and _FORMAT_KEYS & set(value)
-        )
-        out[name] = {"format": value} if bare else value
+        table = isinstance(value, Mapping) and ("format" in value or not _FORMAT_KEYS & set(value))
+        out[name] = value if table or value is None else {"format": value}
     return out
 
 
@@ -114,7 +123,10 @@ def _with_base(keys: UnitKeys, context: Context) -> UnitKeys:
         raise context.error("base.unit", f"bases are at most {MAX_BASE_DEPTH} deep (is this one built on itself?)")
     if base.length is not None and base.parts is not None:
         raise context.error("base", "give length or parts, not both", allowed=("length", "parts"))
-    inner_keys, inner_context = context.load(base.unit, context.folder, context.depth + 1)
+    try:
+        inner_keys, inner_context = context.load(base.unit, context.folder, context.depth + 1)
+    except SpecError as error:
+        raise (error if error.file else error.within(context.file, "base.unit")) from None
     inner = _with_base(inner_keys, inner_context)
     if not inner.level:
         raise context.error("base.unit", "this unit has no level", base.unit)

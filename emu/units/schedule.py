@@ -36,7 +36,7 @@ def runs(level: Level, n: int) -> list[list[int]]:
     out: list[list[int]] = []
     for start in range(0, n, lanes * length):
         block = order[start : start + lanes * length]
-        out.extend(dealt for lane in range(lanes) if (dealt := block[lane::lanes]))
+        out.extend(block[lane::lanes] for lane in range(min(lanes, len(block))))
     return out
 
 
@@ -58,15 +58,19 @@ def level_runs(levels: tuple[Level, ...], terms: int) -> list[list[list[int]]]:
     for index, level in enumerate(levels):
         of_level = runs(level, n)
         if index == len(levels) - 1:
-            if len(of_level) > 1:
-                raise ValueError(
-                    f"the outermost level must hand up one result, but {n} inputs make {len(of_level)} runs "
-                    f"(length, parts or lanes of the last level do not cover this K)"
-                )
+            _check_last(n, len(of_level))
             of_level = of_level or [[]]
         out.append(of_level)
         n = len(of_level)
     return out
+
+
+def _check_last(inputs: int, runs: int) -> None:
+    if runs > 1:
+        raise ValueError(
+            f"the outermost level must hand up one result, but {inputs} inputs make {runs} runs "
+            f"(length, parts or lanes of the last level do not cover this K)"
+        )
 
 
 @lru_cache(maxsize=4096)
@@ -78,7 +82,27 @@ def check_runs(form: UnitForm, k: int) -> None:
     """
     piece = min(form.k or k, k)
     for size in {piece, k % piece if piece else 0}:
+        n = size * form.terms_per_k
+        for level in form.levels[:-1]:
+            n = run_count(level, n)
         try:
-            level_runs(form.levels, size * form.terms_per_k)
+            _check_last(n, run_count(form.levels[-1], n))
         except ValueError as error:
             raise ValueError(f"{form.name}: K = {k}: {error}") from None
+
+
+def check_k(form: UnitForm, k: int) -> None:
+    """Whether the unit takes dot products of this length: one after the other where K is longer than `k`.
+
+    Raises:
+        ValueError: there is no c to go on from, or c is not what d is; or as `check_runs`.
+    """
+    if form.k is not None and k > form.k:
+        if form.c is None:
+            raise ValueError(f"K = {k} needs a chain of {form.name} (k = {form.k}), which has no operand c")
+        if form.c.format != form.d.format:
+            raise ValueError(
+                f"K = {k} needs a chain of {form.name} (k = {form.k}), "
+                f"whose c is {form.c.format} but d is {form.d.format}"
+            )
+    check_runs(form, k)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from emu.kernels.status import Status
 from emu.units.positions import NOWHERE, Table, merge
 from emu.units.problem import Problem
 
+Part = TypeVar("Part")
 TILE_ROWS, TILE_COLUMNS = 64, 128
 SERIAL_MACS = 20_000
 """Products below this many multiply-accumulates are not worth a second thread."""
@@ -60,27 +62,34 @@ def tiles(problem: Problem, workers: int) -> list[Tile]:
 
 def worker_count(problem: Problem) -> int:
     """Threads for a problem in a kernel that takes some ns for a multiply-accumulate."""
-    return _workers(problem, SERIAL_MACS)
+    return workers_of(problem.macs)
 
 
 def quick_worker_count(problem: Problem) -> int:
     """Threads for a problem in a kernel that takes a fraction of a ns for a multiply-accumulate."""
-    return _workers(problem, QUICK_SERIAL_MACS)
+    return workers_of(problem.macs, QUICK_SERIAL_MACS)
 
 
-def _workers(problem: Problem, least: int) -> int:
-    return 1 if problem.m * problem.n * max(problem.k, 1) < least else len(os.sched_getaffinity(0))
+def workers_of(macs: int, least: int = SERIAL_MACS) -> int:
+    """Threads for so many multiply-accumulates: one for fewer than `least`."""
+    return 1 if macs < least else len(os.sched_getaffinity(0))
 
 
 def run_tiles(problem: Problem, run_tile: Callable[[Tile], TileResult], chosen: list[Tile] | None = None) -> None:
     """Run every tile, or the chosen ones, put their events together, and raise what the first failing element says."""
     workers = worker_count(problem)
-    cut = tiles(problem, workers) if chosen is None else chosen
-    if workers == 1 or len(cut) == 1:
-        failed = _put_together(problem, map(run_tile, cut))
+    run_parts(problem, run_tile, tiles(problem, workers) if chosen is None else chosen, workers)
+
+
+def run_parts(problem: Problem, run_part: Callable[[Part], TileResult], parts: list[Part], workers: int) -> None:
+    """Run parts of a result in so many threads, put their events together, and raise what the first failing element
+    says, whose index counts from the problem's first.
+    """
+    if workers == 1 or len(parts) == 1:
+        failed = _put_together(problem, map(run_part, parts))
     else:
         with ThreadPoolExecutor(workers) as pool:
-            failed = _put_together(problem, pool.map(run_tile, cut))
+            failed = _put_together(problem, pool.map(run_part, parts))
     if failed:
         raise _error(problem, *min(failed))
 

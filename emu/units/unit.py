@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +11,16 @@ from numpy.typing import ArrayLike
 
 from emu.formats.backend import Backend, backend_of
 from emu.formats.model import Format
-from emu.units.arguments import check_arguments
+from emu.units.arguments import check_arguments, whole
+from emu.units.c_backend import run_many
 from emu.units.events import Events
 from emu.units.form import PerBlock, UnitForm
+from emu.units.many import Way, way_of
 from emu.units.plans import GENERAL, Plan, general, plan_named, plan_of
 from emu.units.positions import MAX_POSITIONS
-from emu.units.turned import worth_turning
+from emu.units.problem import Problem
+from emu.units.stack import Stack
+from emu.units.together import run_together
 
 MAX_SEED = 1 << 64
 
@@ -119,20 +122,20 @@ class Unit:
             ValueError: shapes, dtypes or codes that do not fit; K longer than one instruction where c and d differ.
             OverflowRaised: a cast with overflow = "raise" left its range.
         """
-        limit = operator.index(positions)
+        limit = whole(positions, "positions")
+        if not isinstance(events, bool | np.bool_):
+            raise ValueError(f"events is True or False, not {events!r}")
         if not 0 <= limit <= (MAX_POSITIONS if events else 0):
             raise ValueError(f"positions is 0 to {MAX_POSITIONS}, and 0 without events=True, not {limit}")
         chosen = backend_of(backend)
         given = check_arguments(self.form, a, b, c, a_scale, b_scale, a_zero, b_zero)
         k = given.a.shape[-1]
         runs = self._plan(k, chosen, plan, events=events, limit=limit)
-        quick = runs.name != GENERAL
+        way = way_of(given, runs, chosen, named=plan is not None, events=events, limit=limit)
         count, rows, columns = given.folded
-        turned = quick and worth_turning(self.form, rows, columns, k)
+        turned = way is Way.TURNED
         made = np.empty((count, columns, rows) if turned else (count, rows, columns), self.d.code_dtype)
-        problems = list(given.problems(made, self._seed(seed), limit, turned=turned))
-        for problem in problems:
-            runs.run(problem)
+        problems = _run(given.stacked(made, self._seed(seed), turned=turned), way, runs, limit)
         out = (np.ascontiguousarray(made.swapaxes(1, 2)) if turned else made).reshape(given.shape)
         if not events:
             return out
@@ -152,7 +155,22 @@ class Unit:
             if self.form.stochastic:
                 raise ValueError(f"{self.name} rounds stochastically: pass a seed")
             return 0
-        number = operator.index(seed)
+        number = whole(seed, "seed")
         if not 0 <= number < MAX_SEED:
             raise ValueError(f"seed {number} is outside 0 to 2^64 - 1")
         return number
+
+
+def _run(stack: Stack, way: Way, plan: Plan, limit: int) -> list[Problem]:
+    """Compute the products; those that counted events."""
+    if not stack.count:
+        return []
+    if way is Way.ONE_CALL:
+        return [run_many(stack)]
+    if way is Way.TOGETHER:
+        run_together(stack, plan.run)
+        return []
+    problems = list(stack.problems(limit))
+    for problem in problems:
+        plan.run(problem)
+    return problems

@@ -144,6 +144,12 @@ def table(form: UnitForm, k: int, rows: list[Wire]) -> list[str]:
     return text + _growth(form, k)
 
 
+def notes_at(rows: list[Wire]) -> int:
+    """The column of the table where what stands on a wire begins."""
+    place, bits = max(len(row.place) for row in rows), max(len(str(row.bits)) for row in rows)
+    return len("  ") + place + len("  ") + bits + len(" bits  ")
+
+
 def _operand(name: str, operand: Operand) -> Wire:
     what = operand.format.name
     if operand.zero is not None:

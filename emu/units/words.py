@@ -6,6 +6,8 @@ Everything is read off the validated form, so the words are about what runs, not
 
 from __future__ import annotations
 
+import textwrap
+
 from emu.arithmetic.pipe import Factor, Pipe, Step
 from emu.formats.cast import Cast
 from emu.formats.enums import Daz, Ftz, Rounding
@@ -14,12 +16,28 @@ from emu.units.enums import AlignTo, NanRule, Start, ZeroSign
 from emu.units.form import Level, Operand, Parts, UnitForm
 
 SHOWN_NUMBERS = 4
+LEAST_COLUMNS = 30
 FACTOR_WORDS = {
     Factor.A_SCALE: "times the scale of a",
     Factor.B_SCALE: "times the scale of b",
     Factor.SCALE: "times both scales",
     Factor.DIGITS: "times the weight of its digits",
 }
+
+
+def folded(line: str, width: int, indent: int) -> list[str]:
+    """A line in lines of at most so many columns, cut between words; all but the first are indented.
+
+    Args:
+        line: whose own spaces stay.
+        width: columns, at least LEAST_COLUMNS.
+        indent: of what follows; less where it would take more than half of the line.
+    """
+    width = max(width, LEAST_COLUMNS)
+    if len(line) <= width:
+        return [line]
+    room = indent if indent <= width // 2 else 6
+    return textwrap.wrap(line, width, subsequent_indent=" " * room, break_on_hyphens=False)
 
 
 def unit_words(form: UnitForm) -> list[str]:

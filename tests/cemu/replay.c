@@ -1,5 +1,6 @@
 /* Runs problems that a test has dumped: tables, operands, expected codes and events. Every array is allocated to its
- * exact size, so that a sanitizer sees any access beyond it. Each problem runs whole, then tile by tile. */
+ * exact size, so that a sanitizer sees any access beyond it. Each problem runs whole, then tile by tile, then twice in
+ * one call. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,42 @@ static int64_t run(const cemu_tables *tables, cemu_problem *p, int64_t m, int64_
             if (status) return status;
         }
     return CEMU_OK;
+}
+
+/* An array twice in a row, where there is one. */
+static const uint64_t *twice(const uint64_t *array, int64_t count) {
+    if (!array) return NULL;
+    uint64_t *out = malloc(count ? 2 * (size_t)count * sizeof *out : 1);
+    if (!out) exit(2);
+    for (int64_t i = 0; i < 2 * count; i++) out[i] = array[i < count ? i : i - count];
+    return out;
+}
+
+/* The problem and itself once more in one call: the first has the codes, and the second is within its arrays. (Its
+ * random bits are others.) */
+static int stacked(const cemu_tables *tables, const cemu_problem *one, const uint64_t *wanted, int64_t expected, int64_t cells) {
+    int64_t size = one->m * one->n;
+    cemu_problem p = *one;
+    p.a = twice(one->a, p.m * p.k);
+    p.b = twice(one->b, p.k * p.n);
+    p.c = twice(one->c, size);
+    p.a_scale = twice(one->a_scale, p.m * p.a_blocks);
+    p.b_scale = twice(one->b_scale, p.b_blocks * p.n);
+    p.a_zero = twice(one->a_zero, p.m * p.a_zero_blocks);
+    p.b_zero = twice(one->b_zero, p.b_zero_blocks * p.n);
+    p.d = malloc(size ? 2 * (size_t)size * sizeof *p.d : 1);
+    p.row = p.column = 0;
+    p.row_end = p.m;
+    p.column_end = p.n;
+    p.count_a = p.count_b = 1;
+    int refused = cemu_matmul_many(tables, &p, 2) == CEMU_BAD_TABLE; /* positions are for one product */
+    p.position_limit = 0;
+    memset(p.events, 0, (size_t)cells * sizeof *p.events);
+    int64_t status = cemu_matmul_many(tables, &p, 2);
+    int bad = !refused || (expected ? status != expected : memcmp(p.d, wanted, (size_t)size * sizeof *p.d) != 0);
+    const void *all[] = {p.a, p.b, p.c, p.a_scale, p.b_scale, p.a_zero, p.b_zero, p.d};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free((void *)(uintptr_t)all[i]);
+    return bad;
 }
 
 static int replay(FILE *file, int64_t number) {
@@ -81,6 +118,10 @@ static int replay(FILE *file, int64_t number) {
             printf("problem %" PRId64 ": events differ in tiles of %" PRId64 "\n", number, side);
             bad = 1;
         }
+    }
+    if (stacked(&tables, &problem, wanted, h.status, cells)) {
+        printf("problem %" PRId64 ": twice in one call\n", number);
+        bad = 1;
     }
     void *all[] = {unit, formats, steps, constants, levels, orders, table, points, ranks, casts, terms, a, b, c, a_scale, b_scale, a_zero, b_zero,
                    wanted, wanted_events, d, events, positions};

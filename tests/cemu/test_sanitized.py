@@ -89,7 +89,7 @@ def problems(number: int) -> list[Problem]:
     unit = load_unit(one.unit)
     names = ("a", "b", "c", "a_scale", "b_scale", "a_zero", "b_zero")
     whole = check_arguments(unit.form, *(one.operands.get(name) for name in names))
-    return [p.wide() for p in whole.problems(np.zeros(whole.shape, dtype=np.uint64), one.seed or 0, 0)]
+    return [p.wide() for p in whole.stacked(np.zeros(whole.shape, dtype=np.uint64), one.seed or 0).problems()]
 
 
 def test_drawn_problems_under_sanitizers(sanitized: Sanitized, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Instructions written from documents and simulators, without recordings: numbers worked by hand, and numpy loops."""
+"""Floating-point instructions written from documents and simulators: numbers worked by hand, and numpy loops."""
 
 from __future__ import annotations
 
@@ -13,106 +13,11 @@ from tests.compare import assert_same_bits
 from .small import dot, dot_code
 
 f16, f32 = np.float16, np.float32
-TOP, BOTTOM = 2**31 - 1, -(2**31)
+TOP = 2**31 - 1
 
 
 def result(name: str, a: Any, b: Any, c: Any = None, *, backend: str) -> float:
     return float(dot(load_unit(name), a, b, c, backend=backend))
-
-
-# Integers
-
-
-def test_satfinite_clamps_once_for_each_instruction(backend):
-    name = "nvidia-integer:mma.sync.m16n8k32{}.s32.s8.s8.s32{}"
-    up_and_down, ones = [1] * 16 + [-1] * 16, [1] * 32
-    cases = [
-        (name.format("", ""), ones, BOTTOM + 31),
-        (name.format(".satfinite", ""), ones, TOP),
-        (name.format(".satfinite", ""), up_and_down, TOP),
-        (name.format(".satfinite", "(group=16)"), up_and_down, TOP - 16),
-        (name.format(".satfinite", ""), ones + [-1] * 32, TOP - 32),
-        (name.format("", ""), ones + [-1] * 32, TOP),
-    ]
-    for unit, a, total in cases:
-        assert result(unit, a, [1] * len(a), TOP, backend=backend) == total, unit
-    assert result(name.format(".satfinite", ""), [-128] * 32, [127] * 32, BOTTOM, backend=backend) == BOTTOM
-
-
-@pytest.mark.parametrize(
-    ("name", "a", "b", "total"),
-    [
-        ("mma.sync.m8n8k16.s32.u8.s8.s32", [255, 1], [-128, 3], -32637),
-        ("mma.sync.m8n8k16.s32.s8.u8.s32", [-128, 3], [255, 1], -32637),
-        ("mma.sync.m16n8k64.s32.s4.u4.s32", [-8, 7], [15, 15], -15),
-        ("mma.sync.m8n8k32.s32.u4.u4.s32", [15, 15], [15, 1], 240),
-        ("mma.sync.m8n8k128.s32.b1.b1.s32.xor.popc", [1, 0, 1, 1, 0], [0, 0, 1, 0, 1], 3),
-        ("mma.sync.m16n8k256.s32.b1.b1.s32.and.popc", [1, 0, 1, 1, 0], [0, 0, 1, 1, 1], 2),
-        ("wgmma.mma_async.m64n8k32.s32.u8.u8", [255, 255], [255, 255], 130050),
-        ("tcgen05.mma.m64n8k32.kind::i8.s32.s8.s8", [-128, -128], [-128, 127], 128),
-        ("dp4a.s32.u32", [-1, -1, -1, -1], [255, 255, 255, 255], -1020),
-        ("dp2a.u32.s32", [65535, 2], [-128, 127], -8388226),
-    ],
-)
-def test_integer_products_of_nvidia(backend, name, a, b, total):
-    unit = load_unit(f"nvidia-integer:{name}")
-    assert float(dot(unit, a, b, 100, backend=backend)) == total + 100
-
-
-def test_dp4a_of_unsigned_bytes_wraps_at_32_bits(backend):
-    a = b = [255] * 4  # 260100
-    assert result("nvidia-integer:dp4a.u32.u32", a, b, 2**32 - 1, backend=backend) == 260099
-
-
-@pytest.mark.parametrize(
-    ("name", "a", "b", "c", "total"),
-    [
-        ("v_mfma_i32_16x16x16i8", [-128] * 16, [-128] * 16, TOP, BOTTOM + 2**18 - 1),
-        ("v_mfma_i32_32x32x16_i8", [-128] * 16, [127] * 16, 0, -260096),
-        ("v_dot4_u32_u8", [255] * 4, [255] * 4, 2**32 - 1, 260099),
-        ("v_dot4_u32_u8.clamp", [255] * 4, [255] * 4, 2**32 - 1, 2**32 - 1),
-        ("v_dot4_i32_iu8.u8.i8.clamp", [255] * 4, [-128] * 4, BOTTOM + 5, BOTTOM),
-        ("v_dot8_i32_i4.clamp", [7, -8] * 4, [7, 7] * 4, TOP, TOP - 28),
-        ("v_dot8_i32_i4.clamp(group=1)", [7, -8] * 4, [7, 7] * 4, TOP, TOP - 77),
-        ("v_dot2_i32_i16", [-32768, -32768], [-32768, -32768], 0, BOTTOM),
-        ("v_wmma_i32_16x16x16_iu4.u4.i4", [15] * 16, [-8] * 16, 7, -1913),
-    ],
-)
-def test_integer_products_of_amd(backend, name, a, b, c, total):
-    assert result(f"amd-integer:{name}", a, b, c, backend=backend) == total
-
-
-@pytest.mark.parametrize(
-    ("name", "a", "b", "c", "total"),
-    [
-        ("arm:usmmla", [255] * 8, [-128] * 8, 1, -261119),
-        ("arm:sudot.s.b", [-128] * 4, [255] * 4, BOTTOM, TOP - 130559),
-        ("arm:udot.s.h", [65535] * 2, [65535] * 2, 0, 4294705154),
-        ("riscv:vqdotsu", [-128] * 4, [255] * 4, BOTTOM, TOP - 130559),
-        ("riscv:vqdotus", [255] * 4, [-128] * 4, 0, -130560),
-        ("intel-avx10:vpdpbssds", [-128] * 4, [-128] * 4, TOP, TOP),
-        ("intel-avx10:vpdpbuuds", [255] * 4, [255] * 4, 2**32 - 2, 2**32 - 1),
-        ("intel-avx10:vpdpbuud", [255] * 4, [255] * 4, 2**32 - 2, 260098),
-        ("intel-avx10:vpdpwsuds", [-32768] * 2, [65535] * 2, 0, BOTTOM),
-        ("intel-avx10:vpdpwusd", [65535] * 2, [-32768] * 2, 0, 65536),
-        ("ibm-power-mma:xvi8ger4pp", [-128] * 4, [255] * 4, BOTTOM, TOP - 130559),
-        ("ibm-power-mma:xvi8ger4spp", [-128] * 4, [255] * 4, BOTTOM, BOTTOM),
-        ("ibm-power-mma:xvi16ger2", [-32768] * 2, [-32768] * 2, None, BOTTOM),
-        ("ibm-power-mma:xvi16ger2s", [-32768] * 2, [-32768] * 2, None, TOP),
-        ("ibm-power-mma:xvi4ger8pp", [-8] * 8, [-8] * 8, 1, 513),
-    ],
-)
-def test_integer_products_of_processors(backend, name, a, b, c, total):
-    assert result(name, a, b, c, backend=backend) == total
-
-
-def test_sums_of_64_bits(backend):
-    a = b = [-32768] * 4  # 2^32
-    assert dot_code(load_unit("arm:smopa.d.h"), a, b, TOP, backend=backend) == TOP + 2**32
-    assert (
-        dot_code(load_unit("arm:smopa.d.h"), a, b, np.array([2**63 - 1], np.uint64), backend=backend)
-        == 2**63 + 2**32 - 1
-    )
 
 
 # Arm
@@ -170,6 +75,7 @@ def test_fp8_of_arm(backend):
     saturating = "arm:fmlal.h.b.e4m3.e4m3(overflow=saturate_propagate)"
     assert result(saturating, [448], [448], 0, backend=backend) == 65504
     assert result(saturating, [1], [1], np.inf, backend=backend) == np.inf
+    assert result("arm:fmmla.h.b.e4m3.e4m3", small[0] * 2, small[1] * 2, 1, backend=backend) == 1 + 2.0**-9
     assert result("arm:fdot.s.b.e5m2.e4m3", [57344] * 4, [448] * 4, 1, backend=backend) == 102760448
 
 
@@ -194,6 +100,16 @@ def test_power_rounds_the_pair_before_the_accumulator(backend):
     assert (
         result("ibm-power-mma:xvf32gerpp", [1 + 2.0**-12], [1 + 2.0**-12], -1 - 2.0**-11, backend=backend) == 2.0**-24
     )
+
+
+def test_power_negates_products_or_results(backend):
+    """FP32 negates what was rounded, a zero too; FP16 and BF16 negate the rounded pair, then add."""
+    for sign, c, total in (("np", 1.0, "-0.0"), ("nn", -1.0, "-0.0"), ("pn", 1.0, "0.0"), ("pp", -1.0, "0.0")):
+        assert dot(load_unit(f"ibm-power-mma:xvf32ger{sign}"), [1.0], [1.0], c, backend=backend) == total
+        assert dot(load_unit(f"ibm-power-mma:xvf16ger2{sign}"), [1.0, 0.0], [1.0, 0.0], c, backend=backend) == "0.0"
+    up = "ibm-power-mma:{}(rounding=toward_positive)"
+    assert result(up.format("xvf32gernn"), [1], [1], 2.0**-30, backend=backend) == -1 - 2.0**-23
+    assert result(up.format("xvf16ger2nn"), [1, 0], [1, 0], 2.0**-30, backend=backend) == -1
 
 
 def test_negated_forms_of_power_over_two_instructions(backend):
@@ -245,25 +161,54 @@ def test_fp16_subnormals_count_and_fp32_ones_do_not(backend):
         assert result(name, [0, 0], [0, 0], 2.0**-140, backend=backend) == 0
 
 
+def fp8_tile(x: Any, y: Any, c: Any) -> Any:
+    """Byte i of every dword in a chain of its own; a tree; C. Products are exact in FP32."""
+    lane = [f32(0)] * 4
+    for k in range(x.shape[1]):
+        lane[k % 4] = lane[k % 4] + x[:, k, None] * y[None, k]
+    return c + ((lane[0] + lane[1]) + (lane[2] + lane[3]))
+
+
+def fp8_tile_of_pairs(x: Any, y: Any, c: Any) -> Any:
+    """Sums of two products, even ones and odd ones in two chains."""
+    lane = [f32(0)] * 2
+    for k in range(0, x.shape[1], 2):
+        pair = x[:, k, None] * y[None, k] + x[:, k + 1, None] * y[None, k + 1]
+        lane[k // 2 % 2] = lane[k // 2 % 2] + pair
+    return c + (lane[0] + lane[1])
+
+
+@pytest.mark.parametrize(("suffix", "tile"), [("", fp8_tile), (".pairs", fp8_tile_of_pairs)])
 @pytest.mark.parametrize("name", ["tdpbf8ps", "tdpbhf8ps", "tdphbf8ps", "tdphf8ps"])
-def test_fp8_tiles(backend, name):
-    unit, rng = load_unit(f"intel-amx:{name}"), np.random.default_rng(3)
-    a, b = (fmt.encode(rng.standard_normal(shape)) for fmt, shape in ((unit.a, (3, 64)), (unit.b, (64, 4))))
+def test_fp8_tiles(backend, name, suffix, tile):
+    """All numbers of the formats; subnormals are zero but for those of E4M3 in pairs."""
+    unit, rng = load_unit(f"intel-amx:{name}{suffix}"), np.random.default_rng(3)
+    a, b = (rng.integers(0, 256, shape).astype(np.uint8) for shape in ((3, 64), (64, 4)))
     c = rng.standard_normal((3, 4)).astype(f32)
-    x, y = (f32(fmt.decode(codes)) for fmt, codes in ((unit.a, a), (unit.b, b)))
-    x, y = (np.where(np.abs(v) < 2.0**-14, f32(0), v) for v in (x, y))
-    pairs = [x[:, k, None] * y[None, k] + x[:, k + 1, None] * y[None, k + 1] for k in range(0, 64, 2)]
-    lane = [f32(0), f32(0)]
-    for i, pair in enumerate(pairs):
-        lane[i % 2] = lane[i % 2] + pair
+    factors = []
+    for fmt, codes in ((unit.a, a), (unit.b, b)):
+        codes[(codes & 0x7F) > 0x7B] ^= 0x40  # no NaN, no infinity
+        x = f32(fmt.decode(codes))
+        least = 2.0**-14 if fmt.exp_bits == 5 else 2.0**-6
+        kept = suffix and fmt.exp_bits == 4
+        factors.append(x if kept else np.where(np.abs(x) < least, f32(0), x))
     d = unit.matmul(a, b, c.view(np.uint32), backend=backend)
-    assert (d == (c + (lane[0] + lane[1])).view(np.uint32)).all()
+    assert (d == tile(*factors, c).view(np.uint32)).all()
+
+
+def test_fp8_tiles_joined_one_after_another(backend):
+    """2^16 + 2^-8 + 2^-8 + 2^-8, each half a last place: a tree adds the last two first."""
+    a, b = [256.0] + [2.0**-6] * 3, [256.0] + [2.0**-2] * 3
+    name = "intel-amx:tdphf8ps"
+    assert result(name, a, b, 0, backend=backend) == 2.0**16 + 2.0**-7
+    assert result(f"{name}(join_group=1, join_length=4, join_rows=1)", a, b, 0, backend=backend) == 2.0**16
 
 
 def test_tf32_tiles_drop_13_bits_and_keep_nan(backend):
     unit = load_unit("intel-amx:tmmultf32ps")
     assert dot(unit, [1 + 2.0**-10 + 2.0**-11], [1.0], 0, backend=backend) == repr(1 + 2.0**-10)
-    assert dot(unit, [2.0**-140], [2.0**20], 0, backend=backend) == "0.0"
+    assert dot(unit, [2.0**-130], [2.0**20], 0, backend=backend) == repr(2.0**-110)
+    assert dot(unit, [2.0**-130], [1.0], 0, backend=backend) == "0.0"
     assert dot_code(unit, np.array([0x7F800001], np.uint32), [1.0], 0, backend=backend) == 0x7FC00000
 
 
@@ -312,3 +257,16 @@ def test_passes_of_a_tpu_start_at_zero(backend):
     """2^24 takes no 1, but takes the sum of a pass."""
     for rows, total in ((2, 2.0**24 + 4), (128, 2.0**24 + 4), (1, 2.0**24)):
         assert result(f"google-tpu:bf16(rows={rows})", [1] * 4, [1] * 4, 2.0**24, backend=backend) == total
+
+
+# Apple
+
+
+def test_fused_multiply_adds_of_apple(backend):
+    assert (
+        result("apple-amx:matfp.bf16.bf16.bf16", [1 + 2.0**-7], [1 + 2.0**-7], -1 - 2.0**-6, backend=backend)
+        == 2.0**-14
+    )
+    assert result("apple-amx:fma32.f32.f16.f32", [2.0**-24], [2.0**-125], 0, backend=backend) == 2.0**-149
+    assert result("apple-amx:fma16.f32.f16.f16", [65504], [65504], 0, backend=backend) == 65504.0**2
+    assert result("apple-amx:fma16.f16.f16.f16", [65504], [65504], 0, backend=backend) == np.inf

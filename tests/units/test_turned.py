@@ -40,14 +40,14 @@ def check(unit: Unit, r: np.random.Generator, k: int) -> None:
         given = check_arguments(unit.form, *(operands_of(unit, r, k, style).get(name) for name in NAMES))
         out = np.zeros(given.shape, unit.d.code_dtype)
         events = 0
-        for problem in given.problems(out, 0, 0):
+        for problem in given.stacked(out, 0).problems():
             general(Backend.C).run(problem)
             events = events + problem.events
         for plan in (general(Backend.C), *(plan_of(unit.form, k, Backend.C, counts=one) for one in (False, True))):
             count, rows, columns = given.folded
             turned = np.zeros((count, columns, rows), unit.d.code_dtype)
             counted = 0
-            for problem in given.problems(turned, 0, 0, turned=True):
+            for problem in given.stacked(turned, 0, turned=True).problems():
                 assert (problem.m, problem.n) == (columns, rows)
                 plan.run(problem)
                 counted = counted + problem.events

@@ -45,14 +45,16 @@ def plan_named(form: UnitForm, k: int, backend: Backend, name: str) -> Plan:
     """
     if name == GENERAL:
         return general(backend)
-    reasons = []
+    reasons, others = [], [GENERAL]
     for found in considered(form, k) if backend is not Backend.REFERENCE else ():
+        others.append(found.name if isinstance(found, Plan) else found.plan)
         made = found.on(backend) if isinstance(found, Plan) and found.name == name else None
         if made is not None:
             return made
         if isinstance(found, Refusal) and found.plan in (name, "any"):
             reasons.append(found.reason)
-    reason = reasons[0] if reasons else f"there is no such plan on backend {backend.value}"
+    known = ", ".join(sorted({*others} - {"any"}))
+    reason = reasons[0] if reasons else f"there is no such plan on backend {backend.value}; there are {known}"
     raise ValueError(f"{form.name}: plan {name!r}: {reason}")
 
 

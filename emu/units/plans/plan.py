@@ -61,6 +61,9 @@ class Plan:
     """whether `execute` reads and writes codes in their smallest dtypes; else they are all made uint64 for it"""
     one_c: bool = False
     """whether, being narrow, it reads c by `Problem.given_c`: a c of one code is then not written out for it"""
+    few: int = 1024
+    """up to so many multiplications in a product, a batch of products is not worth a call of the plan for each
+    (emu/units/many.py): the general kernel does them in that time, at 10 to 50 ns each"""
     also: Mapping[Backend, Other] = field(default_factory=dict)
     """the backends other than C that have kernels for this plan"""
 

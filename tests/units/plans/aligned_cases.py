@@ -89,10 +89,10 @@ def same(
     checked = check_arguments(unit.form, *(given.get(name) for name in names), None, None)
     wanted, found = (np.full(checked.shape, 0xDEAD, np.uint64) for _ in range(2))
     plan = plan_of(unit, given["a"].shape[-1], matcher)
-    for problem in checked.problems(wanted, 0, 0):
+    for problem in checked.stacked(wanted, 0).problems():
         general(Backend.C).run(problem, None)
     for isa in levels:
-        for problem in checked.problems(found, 0, 0):
+        for problem in checked.stacked(found, 0).problems():
             plan.run(problem, isa)
         where = np.argwhere(found != wanted)[:4]
         assert not where.size, [(tuple(at), hex(found[*at]), hex(wanted[*at]), isa) for at in where]

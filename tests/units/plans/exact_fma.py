@@ -41,7 +41,7 @@ def run(unit: Any, plan: Plan, isa: Isa | None, operands: dict[str, Any]) -> np.
     names = ("a", "b", "c", "a_scale", "b_scale", "a_zero", "b_zero")
     given = check_arguments(unit.form, *(operands.get(name) for name in names))
     out = np.zeros(given.shape, np.uint64)
-    for problem in given.problems(out, 0, 0):
+    for problem in given.stacked(out, 0).problems():
         plan.run(problem, isa)
     return out.astype(unit.d.code_dtype)
 

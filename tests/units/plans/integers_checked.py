@@ -64,11 +64,11 @@ def check(unit: Unit, given: dict[str, Any], isas: list[Isa | None] | None = Non
     wanted = np.zeros(checked.shape, unit.d.code_dtype)
     around = np.empty(wanted.size + 2 * GUARD, unit.d.code_dtype)
     out = around[GUARD:-GUARD].reshape(wanted.shape)
-    for problem in checked.problems(wanted, 0, 0):
+    for problem in checked.stacked(wanted, 0).problems():
         general(Backend.C).run(problem, None)
     for isa in levels_of() if isas is None else isas:
         around[...] = 0x5A
-        for problem in checked.problems(out, 0, 0):
+        for problem in checked.stacked(out, 0).problems():
             plan.run(problem, isa)
         assert (around[:GUARD] == 0x5A).all() and (around[-GUARD:] == 0x5A).all()
         wrong = np.argwhere(out != wanted)

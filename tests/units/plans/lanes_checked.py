@@ -30,7 +30,7 @@ def run(unit: Unit, plan: Plan, isa: Isa | None = None, **operands: Any) -> tupl
     given = check_arguments(unit.form, *(operands.get(name) for name in NAMES))
     out, events = np.zeros(given.shape, unit.d.code_dtype), 0
     try:
-        for problem in given.problems(out, 0, 0):
+        for problem in given.stacked(out, 0).problems():
             plan.run(problem, isa)
             events = events + problem.events
     except OverflowRaised as error:

@@ -51,7 +51,7 @@ def codes(r: np.random.Generator, fmt: Any, shape: tuple[int, ...], style: str) 
 def problem_of(unit: Unit, operands: dict[str, np.ndarray]) -> Problem:
     """The one product of some operands."""
     given = check_arguments(unit.form, *(operands.get(name) for name in ("a", "b", "c")), None, None, None, None)
-    (problem,) = given.problems(np.empty(given.shape, np.uint64), 0, 0)
+    (problem,) = given.stacked(np.empty(given.shape, np.uint64), 0).problems()
     return problem
 
 

@@ -16,7 +16,7 @@ from emu.formats.enums import FormatKind, Rounding
 from emu.units.enums import AlignTo, Start, ZeroSign
 from emu.units.form import Level, Operand, PerBlock, UnitForm
 from emu.units.plans.aligned.casts import holds
-from emu.units.plans.aligned.operands import bounds
+from emu.units.plans.aligned.operands import bounds, table
 from emu.units.plans.aligned.proof import least_of_c, need, one_cast, quiet
 from emu.units.plans.aligned.shape import plain_level
 from emu.units.plans.plan import Plan, Refusal, UnprovedError
@@ -193,7 +193,10 @@ def _aligned(form: UnitForm, inner: Level | None, outer: Level, terms: Terms, pr
     need(outer.align_min_exp is None or abs(outer.align_min_exp) <= 400, "align_min_exp lies beyond 400")
     largest, high, low = terms.out.largest, Fraction(1), terms.exponent
     for scale in (form.scale_a, form.scale_b):
-        found = None if scale is None else bounds(Operand(format=scale.format))
+        if scale is None:
+            continue
+        found = bounds(Operand(format=scale.format))
+        need(table(Operand(format=scale.format)) is not None, f"scales of {scale.format.name} are not in a table")
         if found is not None:
             high *= Fraction(2) ** found.high
             low += found.low

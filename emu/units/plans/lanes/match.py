@@ -41,7 +41,7 @@ def match(form: UnitForm, k: int) -> Plan | Refusal:
     except UnprovedError as error:
         return Refusal(plan=NAME, reason=str(error))
     return Plan(
-        name=NAME, proof=proof, rate=RATE, execute=partial(run, form), counts=True, raises=True, narrow=True
+        name=NAME, proof=proof, rate=RATE, execute=partial(run, form), counts=True, raises=True, narrow=True, few=4096
     )  # fmt: skip
 
 
