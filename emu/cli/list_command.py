@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 import click
 
+NARROW = 110
+"""A terminal of fewer columns has no room for a table with texts."""
+TEXTS = ("what it is", "source")
+
 
 @click.command(name="list")
 @click.argument("kind", type=click.Choice(["formats", "functions", "units", "schemes", "accelerators", "studies"]))
@@ -21,13 +25,35 @@ def print_list(kind: str, *, instructions: bool = False) -> None:
 
     from emu.cli.consoles import output
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
     headings, rows = _TABLES[kind](instructions)
+    console = output()
+    if console.width < NARROW:
+        _print_narrow(headings, rows, console.width)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
         table.add_column(heading, no_wrap=heading == headings[0], overflow="fold")
     for row in rows:
         table.add_row(*row)
-    output().print(table)
+    console.print(table)
+
+
+def _print_narrow(headings: tuple[str, ...], rows: Iterator[tuple[str, ...]], width: int) -> None:
+    """One entry below the other: its name and what is short, then its texts, folded."""
+    from emu.units.words import folded
+
+    for row in rows:
+        cells = dict(zip(headings, row, strict=True))
+        if "bits" in cells:
+            cells["bits"] += " bits"
+        short = [cell for heading, cell in cells.items() if cell and heading not in (headings[0], *TEXTS)]
+        first, *more = folded(f"{row[0]}  {', '.join(short)}".rstrip(), width, 4)
+        click.echo(click.style(row[0], bold=True) + first.removeprefix(row[0]))
+        for line in more:
+            click.echo(line)
+        for cell in (cells[heading] for heading in TEXTS if cells.get(heading)):
+            for line in folded(f"    {cell}", width, 4):
+                click.echo(line)
 
 
 Rows = tuple[tuple[str, ...], Iterator[tuple[str, ...]]]

@@ -122,6 +122,18 @@ def _function(name: str, _: int | None) -> None:
     print_function(output(), load_function(name))
 
 
+def _width() -> int | None:
+    """Columns of the terminal; None: standard output is a pipe or a file."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _fold(line: str, indent: int) -> list[str]:
+    from emu.units.words import folded
+
+    width = _width()
+    return [line] if width is None else folded(line, width, indent)
+
+
 def _unit(name: str, length: int | None) -> None:
     from emu.spec import load_mapping
     from emu.units import family, load_unit
@@ -130,14 +142,13 @@ def _unit(name: str, length: int | None) -> None:
     mapping, source = load_mapping("units", name.partition(":")[0])
     if family.is_family(mapping) and ":" not in name:
         for key in ("doc", "source", "maturity", "scope"):
-            if mapping.get(key):
-                click.echo(f"{key:<9}{mapping[key]}")
+            for line in _fold(f"{key:<9}{mapping[key]}", 9) if mapping.get(key) else ():
+                click.echo(line)
         click.echo()
         for instruction in family.instructions(mapping, source.label):
             click.echo(f"{source.stem}:{instruction}")
         return
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    click.echo(explain(load_unit(name), length, width))
+    click.echo(explain(load_unit(name), length, _width()))
 
 
 def _accelerator(name: str, _: int | None) -> None:

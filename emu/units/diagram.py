@@ -36,14 +36,12 @@ def diagram(form: UnitForm, bits: Mapping[str, int], width: int | None = None) -
         result = bits.get(f"level {index} result", adder)
         when = _handed_up(level, outermost=index == len(form.levels) - 1)
         lines += _arrow(when if result is None else f"{result} bits, {when}")
-    for words in pipe_words(form.output):
-        lines.append(f"{' ' * INDENT}{words}")
-    lines.append(f"{' ' * INDENT}d: {form.d.format.name}")
+    end = [f"{' ' * INDENT}{words}" for words in (*pipe_words(form.output), f"d: {form.d.format.name}")]
     if form.nan_rule is not NanRule.DEFAULT:
-        lines.append("NaN: the first NaN operand is passed on, quieted")
+        end.append("NaN: the first NaN operand is passed on, quieted")
     if form.k is not None:
-        lines.append(f"K: {form.k} products in one instruction; longer sums chain them through c and d")
-    return lines
+        end.append(f"K: {form.k} products in one instruction; longer sums chain them through c and d")
+    return lines + [part for line in end for part in (folded(line, width, INDENT + 2) if width else [line])]
 
 
 def _operands(form: UnitForm, bits: Mapping[str, int]) -> list[str]:

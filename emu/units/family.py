@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
@@ -26,6 +27,8 @@ from emu.units.substitute import Substitution
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _META = ("doc", "source", "maturity", "scope")
 MAX_INSTRUCTIONS = 10_000
+MAX_CHARACTERS = 10_000_000
+"""of all instructions of one row, by a generous estimate: what takes seconds, not minutes"""
 
 
 class InstructionKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,9 +104,21 @@ def _expand(row: dict[str, Any], file: str, key: str) -> Iterator[tuple[str, dic
             "placeholder without a key", file=file, key=f"{key}.name", value=missing[0], allowed=sorted(row)
         )
     lists = [name for name in wanted if isinstance(row[name], list)]
+    if math.prod(len(row[name]) for name in lists) * _size(template, row) > MAX_CHARACTERS:
+        reason = f"with its placeholders filled in this has more than {MAX_CHARACTERS} characters"
+        raise SpecError(reason, file=file, key=key)
     for choice in itertools.product(*(row[name] for name in lists)):
         chosen = {**row, **dict(zip(lists, choice, strict=True))}
         yield str(_fill(template, _filled(chosen))), chosen
+
+
+def _size(template: str, row: Mapping[str, Any]) -> int:
+    """At most so many characters and values has one instruction of a row, when its placeholders are filled in."""
+    holes = {name: str(value).count("{") for name, value in row.items()}
+    lengths = {name: len(str(value)) for name, value in row.items()}
+    longest = max(lengths.values(), default=0)
+    filled = [lengths[name] + holes[name] * longest for name in row]
+    return sum(filled) + len(template) + template.count("{") * max(filled, default=0)
 
 
 def _filled(row: Mapping[str, Any]) -> dict[str, Any]:

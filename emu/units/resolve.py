@@ -36,6 +36,7 @@ from emu.units.spec import (
 
 _FORMAT_KEYS = {"kind", "bits", "exp_bits"}
 MAX_LEVELS = 64
+MAX_ALIASES = 64
 MAX_BASE_DEPTH = 8
 MAX_ZERO_BITS = 32
 
@@ -47,6 +48,8 @@ def resolve(keys: UnitKeys, context: Context) -> UnitForm:
         SpecError: naming the file and the key.
     """
     flat = _with_base(keys, context)
+    if len(context.alias) > MAX_ALIASES:
+        raise context.error("alias", f"a unit has at most {MAX_ALIASES} aliases", len(context.alias))
     for name in context.alias:
         context.format(name, f"alias.{name}")
     nan = flat.nan or NanKeys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -63,3 +64,35 @@ def test_an_instruction_of_fixed_length_shows_its_own_k(capsys):
     assert "widths for K = 2," in shown(capsys, "intel-avx512:vpmaddubsw")
     assert run(["show", "intel-avx512:vpmaddubsw", "--k", "4"]) == 1
     assert "K = 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["show", "deepseek-fp8-promoted"],
+        ["show", "ibm-int4-radix4:dgrad"],
+        ["show", "amd-cdna3:v_mfma_f32_16x16x32_fp8_fp8"],
+        ["show", "--kind", "unit", "nnpi"],
+        ["list", "formats"],
+        ["list", "units"],
+    ],
+    ids=" ".join,
+)
+def test_a_terminal_gets_lines_that_fit(command, columns, capsys, monkeypatch):
+    words = written(command, capsys)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    assert run(command) == 0
+    text = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(len(line) for line in text.splitlines()) <= columns
+    if command[0] == "show":  # nothing is lost, and nothing is broken
+        assert set(text.split()) - set("│┐┘└┌◀─┐") - words == set()
+
+
+def written(command: list[str], capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The words that a file gets, and the lines of its drawing, which may be shorter."""
+    assert run(command) == 0
+    text = capsys.readouterr().out
+    return set(text.split()) | {f"{edge}{'─' * n}{end}" for edge, end in ("┌┐", "└┘") for n in range(80)}

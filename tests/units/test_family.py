@@ -186,3 +186,23 @@ def test_a_placeholder_that_is_all_of_a_string_becomes_its_value():
     table = {"exp_bits": 5, "man_bits": 4}
     made = expand(mapping, "x.int8(a={exp_bits=5, man_bits=4})", "made")
     assert made == {"b": table, "c": {"format": table}, "k": 3}
+
+
+MANY = str(list(range(100)))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f'name = "{{a}}{{b}}{{c}}{{d}}"\na = {MANY}\nb = {MANY}\nc = {MANY}\nd = {MANY}',
+        f'name = "{{a}}{{b}}"\na = {MANY}\nb = {MANY}\nlong = [{"1, " * 100_000}]',
+        f'name = "{{a}}{{b}}"\na = {MANY}\nb = {MANY}\nlong = "{"{a}" * 100_000}"',
+        f'name = "{{a}}{{b}}{"{a}" * 100_000}"\na = {MANY}\nb = {MANY}',
+    ],
+    ids=["a hundred million", "a long list in each", "a long text in each", "long names"],
+)
+def test_a_family_does_not_expand_for_minutes(row, tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text(f"[body.default]\n[[instruction]]\n{row}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match=r"instruction\[0\]: with its placeholders filled in"):
+        load_unit(f"{path}:00")

@@ -123,6 +123,27 @@ def test_riscv_multiply_add_rounds_once_and_gives_the_canonical_nan(backend):
     assert dot_code(unit, np.array([0xFFC1], np.uint16), [1.0], 1.0, backend=backend) == 0x7FC00000
 
 
+def test_bulk_normalisation_of_riscv(backend):
+    """Products are cut to odd at 26 fraction bits below the largest reference exponent, sums to odd in FP32."""
+    name = "riscv:vfwdota.e16alt"
+    assert result(name, [1, 2.0**-20], [1, 2.0**-20], 0, backend=backend) == 1 + 2.0**-23  # twice to odd
+    assert result(name, [1, 2.0**-20, -1], [1, 2.0**-20, 1], 0, backend=backend) == 2.0**-26
+    assert result(name, [1, 2.0**-12, -1], [1, 2.0**-12, 1], 0, backend=backend) == 2.0**-24
+    assert result(f"{name}(n=4, align_bits=25)", [1, 2.0**-20, -1], [1, 2.0**-20, 1], 0, backend=backend) == 2.0**-25
+    assert result(name, [2.0**100], [2.0**100], 0, backend=backend) == np.inf
+    assert dot(load_unit(name), [-1.0, 1.0], [1.0, 1.0], -0.0, backend=backend) == "0.0"
+    assert result(name, [2.0**-100], [-(2.0**-100)], 0, backend=backend) == -(2.0**-149)
+    assert dot_code(load_unit(name), [np.inf], [0.0], 0, backend=backend) == 0x7FC00000
+
+
+def test_reference_exponents_of_subnormals(backend):
+    """The subnormal 2^-9 of E4M3 counts as 2^-6."""
+    a, b = [448.0, 2.0**-9, -448.0], [2.0**-9, 2.0**-9, 2.0**-9]  # 2^8 * 2^-6: the grid is 2^(2 - 26)
+    assert result("riscv:vfqwdota.e8", a, b, 0, backend=backend) == 2.0**-18
+    a, b = [57344.0, 2.0**-16, -57344.0], [2.0**-9, 2.0**-9, 2.0**-9]  # 2^15 * 2^-6: the grid is 2^(9 - 26)
+    assert result("riscv:vfqwdota.alt.e8", a, b, 0, backend=backend) == 2.0**-17
+
+
 # Newer x86
 
 

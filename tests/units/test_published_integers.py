@@ -85,6 +85,7 @@ def test_integer_products_of_amd(backend, name, a, b, c, total):
         ("arm:udot.s.h", [65535] * 2, [65535] * 2, 0, 4294705154),
         ("riscv:vqdotsu", [-128] * 4, [255] * 4, BOTTOM, TOP - 130559),
         ("riscv:vqdotus", [255] * 4, [-128] * 4, 0, -130560),
+        ("riscv:vqwdotas.e8", [-128] * 4, [255] * 4, BOTTOM, TOP - 130559),
         ("intel-avx10:vpdpbssds", [-128] * 4, [-128] * 4, TOP, TOP),
         ("intel-avx10:vpdpbuuds", [255] * 4, [255] * 4, 2**32 - 2, 2**32 - 1),
         ("intel-avx10:vpdpbuud", [255] * 4, [255] * 4, 2**32 - 2, 260098),

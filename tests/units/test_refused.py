@@ -41,6 +41,7 @@ IN_ITSELF["product"] = IN_ITSELF
         ({"maturity": "proven"}, r"maturity: unknown value .* Allowed: documented, reconstructed, validated$"),
         ({"level": [{"input": {"multiply": 2, "rounding": "toward_zero"}}]}, r"without a format \(got 'toward_zero'\)"),
         ({"alias": {"fp8": "e4m3", "bf8": 5}}, r"alias\.bf8: expected str \| table, got int \(got 5\)"),
+        ({"alias": {f"x{i}": "e4m3" for i in range(65)}}, r"alias: a unit has at most 64 aliases \(got 65\)"),
         ({"alias": {"fp8": "e4m4fn"}}, r"alias\.fp8: unknown format"),
         ({"nan": {"code": {"float32": "x"}}}, r"nan\.code\.float32: expected int, got str \(got 'x'\)"),
         ({"operands": {"a": 5, "b": "int8", "d": "int8"}}, r"operands\.a\.format: expected str \| table, got int"),
