@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.formats.model import Format
-from emu.verify.golden.differences import CLASSES, classify
+from emu.verify.differences import CLASSES, classify
 
 MOST_EXAMPLES = 5
 FLAGS = "flags"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import emu
+from emu.verify.differences import CLASSES, classify
 from emu.verify.golden import Folder, folders, replay
-from emu.verify.golden.differences import CLASSES, classify
 from emu.verify.golden.table import rows, total
 
 from . import golden_sets as sets

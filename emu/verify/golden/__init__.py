@@ -5,7 +5,7 @@
 * `layouts`, `silicon`: from a manifest to its entries, one for each recorded result array.
 * `recording`: operands and results of an entry, checked, and what computes them.
 * `vectors`: folders of TestFloat vectors, which have no manifest.
-* `replay`: replaying entries; `differences`: the classes of what differs; `table`: the counts.
+* `replay`: replaying entries; `table`: the counts.
 """
 
 from emu.verify.golden.folder import Folder, Skipped, folders

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from emu.errors import EmuError, SpecError
-from emu.verify.golden.differences import CLASSES, NAN, classify
+from emu.verify.differences import CLASSES, NAN, classify
 from emu.verify.golden.entry import Entry
 from emu.verify.golden.recording import Recording
 

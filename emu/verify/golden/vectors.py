@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from emu.errors import EmuError
-from emu.verify.golden.differences import CLASSES
+from emu.verify.differences import CLASSES
 from emu.verify.others import testfloat
 from emu.verify.tally import FLAGS
 

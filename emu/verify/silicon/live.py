@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.errors import SpecError
-from emu.verify.golden.differences import CLASSES, classify
+from emu.verify.differences import CLASSES, classify
 from emu.verify.silicon import probes
 from emu.verify.silicon.chunks import Chunk, chunk, exhaustive, expanded, generator, outputs, run_expanded
 from emu.verify.silicon.rows import Outcome
