@@ -55,6 +55,20 @@ def test_02_the_exponent_of_a_cancelled_sum_lasts_until_a_cast(backend):
     assert dot(unit, [0, 0, 0.125], [1, 1, 1], backend=backend) == "0.125"
 
 
+def test_02_a_sum_keeps_the_exponent_that_it_was_aligned_to(backend):
+    """Unnormalised: 1.5 + 1.5 counts as 2^0, and so does 1 - 0.75."""
+    pairs = {"group": 2, "length": 2, "start": "none"}
+    unit = unit_of("float16 float16 float32", pairs, {"group": 2, "start": "none", "align_bits": 1})
+    assert dot(unit, [1.5, 1.5, 0.5, 0], [1] * 4, backend=backend) == "3.5"
+    assert dot(unit, [1, -0.75, 0.25, 0], [1] * 4, backend=backend) == "0.0"
+
+
+def test_03_a_cast_to_an_integer_gives_the_exponent_zero(backend):
+    cast = {"length": 1, "start": "none", "result": {"format": "int8"}}
+    unit = unit_of("int8 int8 float32", cast, {"group": 2, "align_bits": 1, "input": {"multiply": [1, 0.125]}})
+    assert dot(unit, [101, 4], [1, 1], backend=backend) == "101.5"
+
+
 def test_03_integers_have_exponent_zero_whatever_their_size(backend):
     unit = unit_of("int8 int8 float32", {"group": 2, "align_bits": 1, "input": {"multiply": [1, 0.125]}})
     assert dot(unit, [101, 1], [1, 1], backend=backend) == "101.0"
@@ -144,6 +158,12 @@ def test_10_length_restarts_at_every_piece_and_the_scale_index_does_not(backend)
     )  # fmt: skip
     scales = np.array([[127, 128]], dtype=np.uint8)  # 1 and 2
     assert dot(scaled, [1] * 6, [1] * 6, backend=backend, a_scale=scales) == "8.0"
+
+
+def test_10_c_enters_the_first_run_of_every_piece(backend):
+    for k, wanted in ((8, "18.0"), (4, "18.0"), (2, "18.0")):
+        unit = unit_of("float16 float16 float32 float32", {"length": 2, "start": "c"}, {"start": "none"}, k=k)
+        assert dot(unit, [1] * 8, [1] * 8, 10.0, backend=backend) == wanted
 
 
 def test_10_positions_restart_at_every_piece_and_digits_are_weighed_by_them(backend):
@@ -273,6 +293,32 @@ def test_18_draws_are_taken_in_the_order_of_execution(backend):
         for product in products:
             acc = cast(acc + product)
         assert float(unit.d.decode(code)) == cast(acc)
+
+
+def test_18_a_is_loaded_before_b(backend):
+    """Both take a draw, and only that of a shows; or only that of b."""
+    half = {"format": "float16", "rounding": "stochastic", "sr_bits": 1, "sr_variant": "A"}
+    unit = unit_of("float32 float32 float32", {}, operands={name: {"load": half} for name in "ab"})
+    tie, seed = 1 + 2.0**-11, 5
+    for x, y, before in ((tie, 1, 0), (1, tie, 1)):
+        got = unit.matmul(
+            codes(np.full((2, 1), x), unit.a), codes(np.full((1, 9), y), unit.b), seed=seed, backend=backend
+        )
+        for index, code in enumerate(got.ravel()):
+            draw = Draws(seed, index)
+            up = [draw() & 1 for _ in range(2)][before]
+            assert float(unit.d.decode(code)) == 1 + up * 2.0**-10
+
+
+@pytest.mark.parametrize("special", [np.inf, -np.inf, np.nan])
+def test_18_a_special_value_leaves_the_draw_to_the_next(backend, special):
+    """It is made finite without a draw, and multiplied by 0: the tie after it has the first draw."""
+    finite = {"exp_bits": 5, "man_bits": 10, "infinities": False, "nan": "none"}
+    cast = {"format": finite, "rounding": "stochastic", "sr_bits": 1, "sr_variant": "A"}
+    unit = unit_of("float32 float32 float32", {"input": {"multiply": [0, 1]}}, product={"result": cast})
+    for seed in range(6):
+        wanted = 1 + (Draws(seed, 0)() & 1) * 2.0**-10
+        assert dot(unit, [special, 1 + 2.0**-11], [1, 1], backend=backend, seed=seed) == repr(wanted)
 
 
 def test_18_special_values_take_no_draw(backend):

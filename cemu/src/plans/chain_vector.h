@@ -53,7 +53,11 @@ INLINE V v_fnma(V a, V b, V c) { return OF(fnmadd)(a, b, c); }
 INLINE V v_max(V a, V b) { return OF(max)(a, b); }
 INLINE V v_min(V a, V b) { return OF(min)(a, b); }
 INLINE V v_addi(V a, V b) { return FLT(OFI(add)(INT(a), INT(b))); }
-INLINE V v_clamp(V x, V limit) { return OF(range)(x, limit, 2); } /* the smaller magnitude, x's sign */
+#if CHAIN_FLOAT
+INLINE V v_clamp(V x, V limit) { return OF(range)(x, limit, 2); } /* the smaller magnitude, x's sign; NaN is lost */
+#else
+INLINE V v_clamp(V x, V limit) { return v_max(OF(xor)(limit, v_bits(SIGN)), v_min(limit, x)); } /* NaN stays */
+#endif
 INLINE V v_and_or(V a, V b, V c) { return TERNARY(a, b, c, 0xea); }      /* a & b | c */
 INLINE V v_or_and(V a, V b, V c) { return TERNARY(a, b, c, 0xf8); }      /* a | b & c */
 INLINE V v_if_greater(V x, V y, V then, V other) { return OF(mask_blend)(CMP(x, y, _CMP_GT_OQ), other, then); }
@@ -86,7 +90,7 @@ INLINE V v_fma(V a, V b, V c) { return OF(fmadd)(a, b, c); }
 INLINE V v_fnma(V a, V b, V c) { return OF(fnmadd)(a, b, c); }
 INLINE V v_max(V a, V b) { return OF(max)(a, b); }
 INLINE V v_min(V a, V b) { return OF(min)(a, b); }
-INLINE V v_clamp(V x, V limit) { return v_max(v_min(x, limit), OF(xor)(limit, v_bits(SIGN))); }
+INLINE V v_clamp(V x, V limit) { return v_max(OF(xor)(limit, v_bits(SIGN)), v_min(limit, x)); } /* NaN stays */
 INLINE V v_and_or(V a, V b, V c) { return v_or(v_and(a, b), c); }
 INLINE V v_or_and(V a, V b, V c) { return v_or(a, v_and(b, c)); }
 INLINE V v_if_greater(V x, V y, V then, V other) { return OF(blendv)(other, then, OF(cmp)(x, y, _CMP_GT_OQ)); }
@@ -108,7 +112,7 @@ INLINE V v_choose(VI mask, V then, V other) { return (V)((mask & (VI)then) | (~m
 INLINE V v_max(V a, V b) { return v_choose(a > b, a, b); }
 INLINE V v_min(V a, V b) { return v_choose(a < b, a, b); }
 INLINE V v_addi(V a, V b) { return (V)((VI)a + (VI)b); }
-INLINE V v_clamp(V x, V limit) { return v_max(v_min(x, limit), -limit); }
+INLINE V v_clamp(V x, V limit) { return v_max(-limit, v_min(limit, x)); } /* NaN stays */
 INLINE V v_and_or(V a, V b, V c) { return v_or(v_and(a, b), c); }
 INLINE V v_or_and(V a, V b, V c) { return v_or(a, v_and(b, c)); }
 INLINE V v_if_greater(V x, V y, V then, V other) { return v_choose(x > y, then, other); }

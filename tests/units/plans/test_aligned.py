@@ -176,6 +176,24 @@ def test_refused_formats_and_shapes():
     assert "K is 0" in refused(load_unit(BUILT_IN[5]), 0)
 
 
+PLUS = {"exp_bits": 8, "man_bits": 12, "negative_zero": False}
+
+
+def test_ends_that_are_no_identity_are_refused():
+    """Casts that hold every number of the accumulator, but clamp its infinities, or set last bits, or know no -0."""
+    formats, f32 = "float16 float16 float32 float32", {"format": "float32"}
+    inner = {"group": 4, "align_bits": 9, "result": f32}
+    for how, runs_it in (({"overflow": "saturate"}, False), ({"rounding": "jamming"}, False), ({}, True)):
+        unit = unit_of(formats, inner, output={**f32, **how})
+        assert isinstance(match(unit.form, 64), Plan) is runs_it
+    clamped = {"format": "float32", "overflow": "saturate"}
+    assert isinstance(match(unit_of(formats, {**inner, "result": clamped}, output=clamped).form, 64), Plan)
+    plus = {"result": {"format": PLUS}}
+    assert "no -0" in refused(unit_of(formats, {**inner, "length": 8}, plus))
+    assert "no -0" in refused(unit_of(formats, {**inner, "length": 8}, {"start": "zero", "result": f32}, plus))
+    assert "no -0" in refused(late_unit(formats, 4, [{"format": PLUS}, f32]))
+
+
 def test_a_plan_says_what_it_proved():
     proof = "\n".join(plan_of(load_unit("nvidia-hopper:wgmma.mma_async.m64n8k32.f32.e4m3.e4m3"), 512).proof)
     assert "32 products of at most 3.51562" in proof

@@ -186,6 +186,43 @@ def test_sums_to_odd() -> None:
     assert 0 < found < c.size  # 2^30 + 2^-48, in one group
 
 
+@pytest.mark.parametrize("overflow", ["infinity", "saturate", "saturate_propagate"])
+@pytest.mark.parametrize("length", ["all", 4])
+def test_sums_that_no_float64_holds_stay_marked(overflow: str, length: Any) -> None:
+    """2^-28 beside 2^28: the mark is NaN, which no clamp takes for the largest number."""
+    cast = {"format": "e6m9", "overflow": overflow}
+    chunks = [{"group": 2, "length": length, "result": cast}, {"result": cast}]
+    unit = emu.load_unit(
+        {"name": "marked", "operands": {"a": "float16", "b": "float16", "d": "float16"}, "level": chunks}
+    )
+    plan = match(unit.form, 8)
+    assert isinstance(plan, Plan)
+    x = np.array([[2.0**14, 2.0**-14] * 4, [1.0, 2.0] * 4]).repeat(4, 0)
+    operands = {"a": np.asarray(unit.a.encode(x)), "b": np.asarray(unit.b.encode(x.T.repeat(5, 1)))}
+    compare_on(unit, plan, operands)
+    assert fallback(unit, plan, operands) == 4 * 20
+
+
+def test_a_mark_that_would_be_lost_on_the_way_to_d_is_refused() -> None:
+    """Formats without NaN, from the last accumulator to d."""
+    narrow = {"format": "float6_e3m2fn"}
+    wide: Any = {"format": "e6m9"}
+    for cast, output, marked in (
+        (wide, [], True),
+        (wide, narrow, False),
+        (wide, [narrow, wide], False),
+        (narrow, [], False),
+    ):
+        unit = {
+            "name": "marked", "operands": {"a": "float16", "b": "float16", "d": "float16"}, "output": output,
+            "level": [{"group": 4, "length": 8, "result": cast}, {"result": cast}],
+        }  # fmt: skip
+        if marked:
+            assert "computed again" in _proof(unit)[2]
+        else:
+            assert "the sum of 4 products has" in _refused(unit)
+
+
 def fallback(unit: Unit, plan: Plan, operands: dict[str, np.ndarray]) -> int:
     """How many elements are computed again."""
     from emu.units.plans.chain import run
@@ -203,6 +240,12 @@ def test_refusals() -> None:
     assert "cuts its addends" in _refused("generic:aligned")
     assert "pieces of 4" in _refused({**chain("e4m3", "float16", zero_sign="positive", length=2), "k": 4})
     assert "power of two" in _refused(chain("e4m3", "float16", input={"multiply": 3}))
+    wide = [{"format": {"kind": "fixed", "bits": 80, "frac_bits": 8}}]
+    assert "more than 64 bits" in _refused(chain("e4m3", "float16") | {"output": wide})
+    for step in ({"multiply": 2}, {"add": 1}, {"multiply": 3, "add": 1}):
+        output = [{"format": "float32"}, {**step, "format": "float16"}]
+        for pipe in (output, output[1]):
+            assert "computes in a step that casts" in _refused(chain("e4m3", "float16") | {"output": pipe})
 
 
 @pytest.mark.parametrize("cut", [2, 13])
@@ -362,7 +405,7 @@ def _unit(r: Random) -> dict[str, Any]:
     if r.random() < 0.25:
         unit["product"] = {"result": _cast(r, _float(r, 8)) | {"rounding": how["rounding"]}}
     if r.random() < 0.2:
-        unit["output"] = r.choice([{"multiply": 2.0**-3}, _cast(r, _float(r, 13))])
+        unit["output"] = r.choice([{"multiply": 2.0**-3}, _cast(r, _float(r, 13)), {"multiply": 0.5, **_cast(r, acc)}])
     return unit
 
 

@@ -76,6 +76,7 @@ def test_same_bits_as_the_general_kernel(a, d):
             forced.check_random(exact, kulisch(a, a, d, c), k)
 
 
+WIDE = {"kind": "fixed", "bits": 80, "frac_bits": 14}
 ACCEPTED = {
     "mixed": kulisch("e5m2", "int8", "float32"),
     "to int32": kulisch("e4m3", "e4m3", "int32", None),
@@ -106,6 +107,7 @@ ACCEPTED = {
         "float16",
         {"format": "float16", "daz": "signed"},
     ),
+    "a register of 80 bits": kulisch("int8", "e4m3", c=None, level=[{"group": 64, "result": {"format": WIDE}}]),
     "first NaN": kulisch("e4m3", "e4m3", "e4m3", nan={"rule": "first"}),
 }
 
@@ -117,6 +119,11 @@ def test_other_units(name):
 
 
 REFUSED = {
+    "wide register": (kulisch("e4m3", "e4m3", output=[{"format": WIDE}]), "more than 64 bits"),
+    "wide last step": (
+        kulisch("e4m3", "e4m3", c=None, level=[{"group": 8, "result": [F32_CAST["result"], {"format": WIDE}]}]),
+        "may change a sum",
+    ),
     "rounded in between": (
         kulisch("e4m3", "e4m3", level=[{"length": 4, "result": {"format": "float16"}}, {}]),
         "may change a sum",

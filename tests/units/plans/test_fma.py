@@ -73,6 +73,8 @@ def test_same_bits_as_the_general_kernel(name):
 
 C_F32 = {"c": "float32", "d": "float32"}
 SIGNED, POSITIVE = ({"c": {"format": "float32", "daz": daz}} for daz in ("signed", "positive"))
+PLUS = {"exp_bits": 8, "man_bits": 23, "negative_zero": False}
+FINITE = {"exp_bits": 8, "man_bits": 23, "infinities": False, "nan": "none"}
 REFUSED = {
     "flushed before rounding": (chain([cast(ftz="before_rounding")]), "flushed before_rounding"),
     "too narrow": (chain([{"result": {"format": "float16"}}], operands={"d": "float16"}), "rounded to float16"),
@@ -87,6 +89,22 @@ REFUSED = {
     "aligned": (chain([{"align_bits": 24, **cast()}]), "aligns"),
     "zero sign": (chain([{"zero_sign": "positive", **cast()}]), "zero_sign"),
     "integers": (chain([cast()], operands={"a": "int8", "b": "int8"}), "integers"),
+    "products that clamp infinities": (
+        chain([cast()], product=cast(overflow="saturate"), operands={"a": "e5m2", "b": "e5m2"}),
+        "overflow is saturate",
+    ),
+    "products without NaN": (
+        chain([cast()], product={"result": {"format": FINITE}}, operands={"a": "e5m2", "b": "e5m2"}),
+        "the casts differ",
+    ),
+    "products without -0": (
+        chain([cast()], product={"result": {"format": PLUS}}, operands={"a": "e2m1", "b": "e2m1"}),
+        "the casts differ",
+    ),
+    "wide output": (
+        chain([cast()], output={"format": {"kind": "fixed", "bits": 80, "frac_bits": 8}}),
+        "more than 64 bits",
+    ),
     "pieces that flush c": (chain([cast()], k=4, operands=SIGNED), "subnormal d"),
     "pieces that clean zeros": (chain([FLUSHED], k=4, operands=POSITIVE), "-0 becomes"),
 }

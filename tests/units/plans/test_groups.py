@@ -116,6 +116,22 @@ def test_a_sum_that_may_leave_its_fixed_point_is_refused(bits, runs_it):
         assert "beyond" in refused(unit)
 
 
+@pytest.mark.parametrize("cast", [{}, {"format": "int10"}])
+def test_constant_zero_points_have_an_exponent(cast):
+    """-128 counts as 2^7, and what it leaves of 128 is a zero that counts: not groups of plain integers."""
+    formats = "uint8 int8 float16 float16"
+    levels = [{"group": 2, "length": 2}, {"input": {"multiply": "scale"}, "group": 2, "align_bits": 13}]
+    levels[1]["result"] = {"format": "float16"}
+    scale = {side: {"format": "e8m0", "block": 2} for side in "ab"}
+    whole = dict(zip("abcd", formats.split(), strict=True))
+    loaded = whole | {"a": {"format": "uint8", "load": {"add": -128, **cast}}}
+    assert "exponents of their own" in refused(unit_of(formats, *levels, scale=scale, operands=loaded))
+    kept = whole | {"a": {"format": "uint8", "load": {"format": "int9"}}}
+    for taken in (whole, kept):
+        unit = unit_of(formats, *levels, scale=scale, operands=taken)
+        same(unit, operands(unit, 3, 9, 33, ("any", "any", "any"), 1), isas())
+
+
 def test_what_raises_names_its_element():
     outer = {"result": {"format": "float16", "overflow": "raise"}}
     unit = chained("float8_e4m3fn float8_e4m3fn float16 float16", 8, outer)
@@ -224,6 +240,23 @@ def test_refused_shapes():
     unit = unit_of(formats, {"group": 4, "length": 4}, scaled, scale=scale)
     assert "depend on their values" in refused(unit)
     assert "no level is" in other.match(chained(formats, 16).form, 64).reason
+
+
+def test_casts_that_are_no_identity():
+    """Infinities that `output` clamps are computed; casts that set last bits, or to formats without -0, are refused."""
+    formats = "float16 float16 float32 float32"
+    step = {"group": 4, "result": {"format": "float32"}}
+    unit = unit_of(formats, step, output={"format": "float32", "overflow": "saturate"})
+    for seed, styles in enumerate(STYLES_OF_ALL):
+        same(unit, operands(unit, 3, 9, 33, styles, seed), isas())
+    a, b = (np.full(shape, 0x7BFF, np.uint16) for shape in ((2, 8), (8, 3)))
+    c = np.array([[0x7F7FFFFF, 0x7F800000, 0xFF800000]] * 2, np.uint32)
+    same(unit, {"a": a, "b": b, "c": c}, isas())
+    plus = {"exp_bits": 6, "man_bits": 9, "negative_zero": False}
+    assert "without -0" in refused(unit_of(formats, step, output={"format": plus}))
+    jammed = {"format": "float32", "rounding": "jamming"}
+    assert "jamming" in refused(unit_of(formats, step, output=jammed))
+    assert "jamming" in refused(chained("float8_e4m3fn float8_e4m3fn float32 float32", 16, result=jammed))
 
 
 def test_a_plan_says_what_it_proved():

@@ -146,6 +146,15 @@ def table(operand: Operand) -> tuple[Numbers, Exponents] | None:
     return numbers, e
 
 
+def dead_zeros(operand: Operand, *, whole: bool) -> bool:
+    """Whether every zero of an operand is dead, and, if `whole`, all else has the exponent 0; False: not known."""
+    made = table(operand)
+    if made is None:
+        return False
+    numbers, e = made
+    return bool((e[numbers == 0] == DEAD).all() and (not whole or (e[numbers != 0] == 0).all()))
+
+
 def _flushed(operand: Operand, numbers: Numbers, e: Exponents) -> tuple[Numbers, Exponents]:
     if operand.daz is Daz.OFF:
         return numbers, e

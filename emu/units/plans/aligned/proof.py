@@ -232,6 +232,7 @@ def _results(pipe: Pipe) -> tuple[KernelCast, Cast]:
     need(len(pipe) in (1, 2), "the result is not one cast, or two")
     first, exact = one_cast(pipe[:1], "the first cast of the result")
     need(exact.format.man_bits + 3 <= DOUBLE - 1, "the result is too wide for a sum rounded to odd in float64")
+    need(len(pipe) == 1 or exact.format.negative_zero, f"the result is cast to {exact.format.name}, which has no -0")
     return first, one_cast(pipe[-1:], "the result")[1]
 
 
@@ -253,12 +254,19 @@ def _ends(form: UnitForm, how: Cast, steps: Steps) -> None:
     for step in form.output:
         same = step.factor is Factor.NONE and not step.addends
         same = same and step.cast is not None and step.cast.ftz is Ftz.OFF and holds(step.cast.format, made)
-        need(same, "`output` is not the identity")
+        need(same and keeps(step.cast, how), "`output` is not the identity")
     quiet(form)
     d = form.d.format
     need(holds(d, made) and d.bits <= 64, f"d ({d.name}) does not hold every {made.name}")
     if steps.pieces > 1:
         need(form.c is not None and form.c.format == d, "c and d of the pieces of K differ")
+
+
+def keeps(later: Cast | None, how: Cast) -> bool:
+    """Whether a cast to a format that holds what an earlier one gives leaves it alone, infinities as well."""
+    if later is None or later.rounding is Rounding.JAMMING:
+        return later is None
+    return not _clamps(later) or _clamps(how) or not how.format.infinities
 
 
 def quiet(form: UnitForm) -> None:
@@ -283,6 +291,7 @@ def _outer(form: UnitForm, inner: Cast) -> tuple[tuple[KernelCast, Cast] | None,
     start = form.levels[0].start
     need(start is Start.ZERO, "runs of the inner level do not start at +0")
     outer, how = one_cast(level.result, "the outer level's result")
+    need(how.format.negative_zero, f"the outer level casts to {how.format.name}, which has no -0")
     need(how.format.man_bits + 3 <= DOUBLE - 1, "the outer result is too wide for a sum rounded to odd in float64")
     scales = bool(level.input)
     if scales:
@@ -305,6 +314,7 @@ def _join(form: UnitForm, steps: Steps) -> tuple[KernelCast, Cast]:
     plain = not last.input and last.align_bits is None and last.start is Start.C
     need(plain and last.zero_sign is ZeroSign.IEEE and not last.toward_negative, "the third level is no plain addition")
     made, how = one_cast(last.result, "the third level's result")
+    need(how.format.negative_zero, f"the third level casts to {how.format.name}, which has no -0")
     need(how.format.man_bits + 3 <= DOUBLE - 1, "the third level's result is too wide")
     return made, how
 

@@ -17,6 +17,7 @@ from emu.units.form import UnitForm
 from emu.units.plans.chain.casts import least_kept, least_looked_at, limits
 from emu.units.plans.chain.proof import Proof, prove_last
 from emu.units.plans.chain.structure import Structure
+from emu.units.plans.exact.grid import have_codes
 from emu.units.plans.plan import UnprovedError
 
 
@@ -64,6 +65,8 @@ def codes_of(form: UnitForm, parts: Structure, proof: Proof) -> Writing:
             return found
     if parts.factor or (form.output and len(output) < len(form.output)):
         raise UnprovedError("output multiplies, and rounds")
+    if not have_codes(output):
+        raise UnprovedError("output has casts of more than 64 bits, which are no codes")
     own = Cast(format=last.format, overflow=last.overflow, nan_code=last.nan_code)
     return Writing(fields=_fields(parts, proof, last.format, (), own), source=last.format, casts=(*output, form.d))
 

@@ -113,7 +113,7 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
         msb = term.msb + (parts.group - 1).bit_length()
         bits = msb - term.lsb
         scanned = bits > carrier.bits and carrier.bits == DOUBLE.bits and parts.product is None
-        scanned = scanned and form.d.format.has_nan
+        scanned = scanned and _keep_nan(form, parts)
         _ask(bits <= carrier.bits or scanned, f"the sum of {parts.group} products has {bits} bits")
         seen = f"{bits} bits" + (f"; if there are more than {carrier.bits}, computed again" if scanned else "")
         lines.append(f"{parts.group} products are summed exactly: {seen}")
@@ -162,6 +162,12 @@ def prove(form: UnitForm, parts: Structure, carrier: Carrier) -> Proof:
         carrier=carrier, mode=mode, product=product, inner=inner, outer=outer, signs=signs, half=half,
         quick=quick, odd=odd, scanned=scanned, lines=tuple(lines),
     )  # fmt: skip
+
+
+def _keep_nan(form: UnitForm, parts: Structure) -> bool:
+    """Whether a NaN, which marks a sum that is to be computed again, is one in d: every format on the way has it."""
+    output = [step.cast for step in form.output if step.cast is not None]
+    return all(how.format.has_nan for how in (parts.outer or parts.inner, *output, form.d))
 
 
 def _quick_product(parts: Structure, way: int, quick: int) -> bool:

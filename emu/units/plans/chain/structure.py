@@ -143,6 +143,8 @@ def _power(pipe: Pipe, key: str) -> int:
         if step.cast is not None:
             if key != "output":
                 raise UnprovedError(f"{key} casts")
+            if step.factor is not Factor.NONE or step.addends:
+                raise UnprovedError(f"{key} computes in a step that casts")
             continue
         total += _exponent(step, key)
     return total

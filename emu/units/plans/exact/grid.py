@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from emu.arithmetic.pipe import Factor, Pipe
 from emu.formats.cast import Cast
 from emu.formats.enums import FormatKind, Ftz, Rounding, Subnormals
+from emu.formats.model import MAX_STORED_BITS
 from emu.units.form import Operand
 from emu.units.plans.planes import TABLE_BITS, table_of
 
@@ -116,6 +117,11 @@ def through(pipe: Pipe, grid: Grid) -> Grid | None:
         if not keeps_minus_zero(step.cast):
             grid = replace(grid, minus_zero=False)
     return grid
+
+
+def have_codes(casts: list[Cast]) -> bool:
+    """Whether every format of some casts has codes, by which plans go from cast to cast: at most 64 bits."""
+    return all(how.format.bits <= MAX_STORED_BITS for how in casts)
 
 
 def casts_of(pipe: Pipe) -> list[Cast] | None:

@@ -22,7 +22,7 @@ from emu.formats.enums import Daz, FormatKind, Overflow, Rounding
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
 from emu.units.plans.exact import numba_run
-from emu.units.plans.exact.grid import Grid, casts_of, grid_of, through
+from emu.units.plans.exact.grid import Grid, casts_of, grid_of, have_codes, through
 from emu.units.plans.exact.run import Job, run
 from emu.units.plans.exact.slices import Slices, slices_of, total_bits
 from emu.units.plans.plan import Other, Plan, Refusal, UnprovedError
@@ -132,7 +132,7 @@ def _levels(form: UnitForm, grid: Grid, k: int) -> _Sum:
         grid = found.times(length)
         if level.start is Start.ZERO or level.zero_sign is not ZeroSign.IEEE:
             grid = replace(grid, minus_zero=False)
-        if last and level.result and length <= level.group:
+        if last and level.result and length <= level.group and have_codes(casts_of(level.result) or []):
             after = _moved(level)
         elif level.result and has_c:
             raise UnprovedError("the accumulator, which starts at c, is rounded in every step")
@@ -145,6 +145,8 @@ def _levels(form: UnitForm, grid: Grid, k: int) -> _Sum:
     end = casts_of(form.output)
     if end is None:
         raise UnprovedError("output does more than cast")
+    if not have_codes(end):
+        raise UnprovedError("output has casts of more than 64 bits, which are no codes")
     return _Sum(grid=grid, casts=_without_repeats([*after, *end, form.d]), has_c=has_c, minus_zero=grid.minus_zero)
 
 

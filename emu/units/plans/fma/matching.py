@@ -26,7 +26,7 @@ from emu.formats.load import load_format
 from emu.formats.model import Format
 from emu.units.enums import Start, ZeroSign
 from emu.units.form import Level, Operand, UnitForm
-from emu.units.plans.exact.grid import Grid, casts_of, grid_of, identity
+from emu.units.plans.exact.grid import Grid, casts_of, grid_of, have_codes, identity, keeps_minus_zero
 from emu.units.plans.fma import numba_run
 from emu.units.plans.fma.order import Shape, shape_of
 from emu.units.plans.fma.run import Job, run
@@ -137,12 +137,20 @@ def _step(form: UnitForm, shape: Shape) -> _Step:
     if how.format.name not in CARRIERS or how.format != load_format(how.format.name):
         raise UnprovedError(f"sums are rounded to {how.format.name}")
     exact = _exact_products(form, how)
-    if of_products and exact and identity(of_products[0], exact):
+    if of_products and exact and identity(of_products[0], exact) and _keeps_the_rest(form, of_products[0]):
         of_products = []
     trees = not shape.inner and shape.depth > 0  # of products that are rounded by themselves
     if trees and not of_products and exact is None:
         raise UnprovedError("the first adder takes two unrounded products")
     return _Step(cast=how, fused=not of_products and not trees, flush=_flush(form, [*casts, *of_products], of_products))
+
+
+def _keeps_the_rest(form: UnitForm, how: Cast) -> bool:
+    """Whether a cast of products keeps -0, and the infinities and NaN that the processor's instructions are given."""
+    finite = not any(x.load or x.format.infinities or x.format.has_nan for x in (form.a, form.b))
+    fmt = how.format
+    special = fmt.infinities and fmt.has_nan and how.overflow is not Overflow.SATURATE
+    return keeps_minus_zero(how) and (finite or special)
 
 
 def _exact_products(form: UnitForm, how: Cast) -> Grid | None:
@@ -188,6 +196,8 @@ def _output(form: UnitForm, carrier: Format) -> tuple[Cast, ...]:
     casts = casts_of(form.output)
     if casts is None:
         raise UnprovedError("output does more than cast")
+    if not have_codes(casts):
+        raise UnprovedError("output has casts of more than 64 bits, which are no codes")
     casts.append(form.d)
     while casts and _same(casts[0], carrier):
         del casts[0]

@@ -16,8 +16,8 @@ from emu.formats.enums import FormatKind, Rounding
 from emu.units.enums import AlignTo, Start, ZeroSign
 from emu.units.form import Level, Operand, PerBlock, UnitForm
 from emu.units.plans.aligned.casts import holds
-from emu.units.plans.aligned.operands import bounds, table
-from emu.units.plans.aligned.proof import least_of_c, need, one_cast, quiet
+from emu.units.plans.aligned.operands import bounds, dead_zeros, table
+from emu.units.plans.aligned.proof import keeps, least_of_c, need, one_cast, quiet
 from emu.units.plans.aligned.shape import plain_level
 from emu.units.plans.plan import Plan, Refusal, UnprovedError
 from emu.units.ranges import Analysis
@@ -182,6 +182,7 @@ def _aligned(form: UnitForm, inner: Level | None, outer: Level, terms: Terms, pr
     casts = [step.cast for step in inner.result if step.cast is not None]
     integral = casts[-1].format.is_integral if casts else form.a.integral and form.b.integral
     need(integral and not any(step.cast for step in outer.input), "alignment exponents of terms depend on their values")
+    need(all(dead_zeros(x, whole=not casts) for x in (form.a, form.b)), "loads give operands exponents of their own")
     need(all(not operation.cast.kind for operation in terms.operations), "terms are rounded before they are aligned")
     need(not form.scale_product, "products of scales are rounded before they are aligned")
     need(outer.align_to is AlignTo.ALL, "the alignment exponent is not that of terms and accumulator")
@@ -245,10 +246,12 @@ def _output(form: UnitForm, how: Cast, pieces: int) -> GroupCast:
     left = []
     for one in (*casts, form.d):
         need(one.format.kind is FormatKind.FLOAT, f"d, or `output`, rounds to {one.format.name}")
-        if one.ftz.value != "off" or not holds(one.format, made):
+        if one.ftz.value != "off" or not (holds(one.format, made) and keeps(one, how)):
             left.append(one)
         made = one.format
     need(len(left) <= 1, "`output` rounds more than once")
+    last = form.d.format.negative_zero
+    need(all(one.format.negative_zero or not last for one in left), "`output` casts to a format without -0, d has one")
     need(made.bits <= 64 and made.signed, f"d is {made.name}")
     if pieces > 1:
         need(not left and form.c is not None and form.c.format == made, "c and d of the pieces of K differ")

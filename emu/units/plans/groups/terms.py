@@ -80,6 +80,7 @@ def started(out: Reach) -> Terms:
 def cast_to(terms: Terms, how: Cast, once: bool, where: str) -> Terms:
     """Terms cast once more; the cast must change nothing if it is applied to partial sums, too."""
     held = not terms.odd and how.ftz is Ftz.OFF and holds_all(how.format, terms.out)
+    held = held and how.rounding is not Rounding.JAMMING
     if held and (how.format.negative_zero or not terms.operations):  # a group's sum is never -0
         return terms
     need(not how.format.is_integral, f"{where}: a sum may lie beyond {how.format.name}")
