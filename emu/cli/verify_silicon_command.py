@@ -29,7 +29,8 @@ SHOWN = 10
               help="Recorded vectors of instructions that are not here.")  # fmt: skip
 @click.option("--full", is_flag=True, help=f"{FULL} times as many patterns, and all recorded vectors.")
 def command(patterns: int, seed: int, only: tuple[str, ...], vectors: Path | None, full: bool) -> int:
-    """Compare the processor's own instructions with the emulator, bit for bit, NaN payloads included.
+    """Compare the processor's own instructions with the emulator, bit for bit, NaN payloads included, and the exception
+    flags of those that raise any; the column "flags" is empty where none were compared.
 
     Each instruction that this processor has runs on adversarial and random operands; of one that it has not, recorded
     vectors are replayed: those of --vectors, else the sample of a source checkout. The c backend is compared in full,
@@ -65,10 +66,10 @@ def _live(targets: Sequence[Target], patterns: int, seed: int) -> dict[str, Outc
 
 
 def _forms(target: Target) -> str:
-    forms = {"": "EVEX", "VEX": "VEX", "MXCSR": "imm8 = 4"}
+    forms = {"": "EVEX", "VEX": "VEX", "SSE": "SSE", "MXCSR": "imm8 = 4"}
     if target.probes[0].startswith("TDP"):
         return "AMX"
-    return ", ".join(forms[probe.partition("_")[2]] for probe in target.available)
+    return ", ".join(dict.fromkeys(forms[probe.partition("_")[2]] for probe in target.available))
 
 
 def _recorded(targets: Sequence[Target], entries: Sequence[Entry], full: bool) -> dict[str, Outcome]:

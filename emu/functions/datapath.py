@@ -3,6 +3,7 @@
 For a code of the input format, with value x:
 
 1. A NaN gives the output's default NaN, or is taken for an infinity of its sign (`nan`).
+   With `x86` it is itself, quieted.
 2. With a symmetry the pieces see |x|, and the code of |x|. The piece is the last one whose `from` is not above x; a
    piece clamps x to its `clamp`.
 3. The segment is floor of the `index` pipe of x, or of the exact (x - low) / width, or (code - low_code) >> shift;
@@ -13,11 +14,14 @@ For a code of the input format, with value x:
    add(entry - multiply(t * entry))). polynomial: y = c_d, then y = add(multiply(y * t) + c) for each lower
    coefficient. `multiply` and `add` are casts, exact if not given; with `fused` a multiplication that feeds an
    addition is exact (in a blend the one inside the brackets).
-6. odd: -y for a negative x (also for -0); complement: 1 - y for x < 0. Then the cast to the output.
+6. With `reduce` the pieces see m instead of x (or |x|), and y becomes y * 2^(scale * n) + add * n, exact. Infinities,
+   numbers outside the function's domain, and of `exponent` zeros, have no m: they give what the function gives.
+7. odd: -y for a negative x (also for -0); complement: 1 - y for x < 0. Then the cast to the output.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 from emu.arithmetic.exact import add, multiply
@@ -25,10 +29,10 @@ from emu.formats.cast import Cast, cast
 from emu.formats.decode import decode_code
 from emu.formats.encode import encode_value
 from emu.formats.enums import Rounding
-from emu.formats.value import FRESH_NAN, Value, compare, from_fraction, infinity
-from emu.functions.enums import Interpolation, NanInput, Offset, PieceKind, SegmentRule, Symmetry
-from emu.functions.form import Form, Piece, Segments, Step
-from emu.functions.special import ONE
+from emu.formats.value import FRESH_NAN, QUIET, Value, compare, from_fraction, infinity
+from emu.functions.enums import Interpolation, NanInput, Offset, PieceKind, ReduceRule, SegmentRule, Symmetry
+from emu.functions.form import Form, Piece, Reduce, Segments, Step
+from emu.functions.special import ONE, special
 
 
 def compute(form: Form, code: int) -> int:
@@ -38,15 +42,16 @@ def compute(form: Form, code: int) -> int:
         OverflowRaised: beyond the range of a cast with overflow = "raise".
     """
     x = decode_code(form.input, code)
-    if x.nan and form.nan is NanInput.NAN:
-        return _encode(FRESH_NAN, form.output)
+    if x.nan and form.nan is not NanInput.INFINITY:
+        x86 = form.nan is NanInput.X86
+        return _encode(replace(x, payload=x.payload | QUIET) if x86 else FRESH_NAN, form.output)
     if x.nan:
         x = infinity(x.negative)
     negative = x.negative and form.folded
     if negative:
         x = x.with_sign(False)
         code = encode_value(form.input, x) if x.finite else code
-    y = _piece(form, code, x)
+    y = _piece(form, code, x) if form.reduce is None else _reduced(form, form.reduce, x)
     if negative and form.symmetry is Symmetry.ODD:
         y = y.with_sign(not y.negative)
     elif negative and form.symmetry is Symmetry.COMPLEMENT and not x.is_zero:
@@ -70,6 +75,31 @@ def _sum(x: Value, y: Value, how: Cast | None) -> Value:
     if not x.finite and not y.finite and not x.nan:
         return x if x.inf and y.inf and x.negative == y.negative else FRESH_NAN
     return add(x, y, toward_negative=how is not None and how.rounding is Rounding.TOWARD_NEGATIVE)
+
+
+def split(reduce: Reduce, x: Value) -> tuple[Value, int]:
+    """m and n of a finite x, of `exponent` not zero."""
+    number, low, step = x.fraction(), reduce.low, reduce.step
+    if reduce.rule is ReduceRule.MULTIPLE:
+        n = (number - low) // step
+        return from_fraction(number - n * step), n
+    ratio = abs(number) / low
+    n = (ratio.numerator.bit_length() - ratio.denominator.bit_length()) // int(step)
+    n -= ratio < Fraction(2) ** int(step * n)
+    return from_fraction(number / Fraction(2) ** int(step * n)), n
+
+
+def _reduced(form: Form, reduce: Reduce, x: Value) -> Value:
+    zero = x.is_zero and reduce.rule is not ReduceRule.EXPONENT
+    made = None if zero else special(form.function, x)
+    if made is not None:
+        return made[0]
+    m, n = split(reduce, x)
+    y = _piece(form, 0, m)
+    if not y.finite:
+        return y
+    y = replace(y, q=y.q + reduce.scale * n)
+    return _sum(y, from_fraction(reduce.add * n), form.output) if reduce.add else y
 
 
 def run_steps(steps: tuple[Step, ...], x: Value) -> Value:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.formats.enums import Ftz, Rounding
-from emu.functions.enums import Interpolation, NanInput, PieceKind, SegmentRule, Symmetry
+from emu.functions.enums import Interpolation, NanInput, PieceKind, ReduceRule, SegmentRule, Symmetry
 
 if TYPE_CHECKING:
     from emu.formats.cast import Cast
-    from emu.functions.form import Piece, Position, Segments, Step
+    from emu.functions.form import Piece, Position, Reduce, Segments, Step
     from emu.functions.unit import FunctionUnit
+
+
+NANS = {NanInput.INFINITY: "taken for an infinity", NanInput.X86: "quieted; a new one is negative"}
 
 
 def facts(unit: FunctionUnit) -> list[tuple[str, str]]:
@@ -22,7 +25,9 @@ def facts(unit: FunctionUnit) -> list[tuple[str, str]]:
     if form.symmetry is not Symmetry.NONE:
         rows.append(("symmetry", form.symmetry.value))
     if form.nan is not NanInput.NAN:
-        rows.append(("NaN", f"taken for an {form.nan.value}"))
+        rows.append(("NaN", NANS[form.nan]))
+    if form.reduce is not None:
+        rows.append(("reduced", _reduce(form.reduce)))
     bits = sum(
         len(table) * fmt.bits for piece in form.pieces for table, fmt in zip(piece.tables, piece.formats, strict=True)
     )
@@ -33,13 +38,26 @@ def pieces(unit: FunctionUnit) -> list[str]:
     """One line or more for each piece."""
     out = []
     starts = [None if piece.start is None else piece.start.fraction() for piece in unit.form.pieces]
-    name = "|x|" if unit.form.folded else "x"
+    name = "x" if unit.form.reduce is None else "m"
+    name = f"|{name}|" if unit.form.folded else name
     for at, piece in enumerate(unit.form.pieces):
         low = "" if starts[at] is None else f"{_short(starts[at])} <= "
         high = "" if at + 1 == len(starts) else f" < {_short(starts[at + 1])}"
         where = f"{low}{name}{high}" if low or high else f"all {name}"
         out += [f"{where}: {lines[0]}" if (lines := _piece(piece)) else where, *(f"    {line}" for line in lines[1:])]
     return out
+
+
+def _reduce(reduce: Reduce) -> str:
+    """The split, and how the result is brought back."""
+    low, step = reduce.low, reduce.step
+    if reduce.rule is ReduceRule.EXPONENT:
+        split = f"x = m * 2^{'n' if step == 1 else f'({step}n)'}, {_short(low)} <= |m| < {_short(low * 2 ** int(step))}"
+    else:
+        split = f"x = m + {_short(step)} n, {_short(low)} <= m < {_short(low + step)}"
+    back = f" * 2^({reduce.scale}n)" if reduce.scale else ""
+    more = f" + {_short(reduce.add)} n" if reduce.add else ""
+    return f"{split}; result y{back}{more}"
 
 
 def _short(number: object) -> str:

@@ -58,6 +58,17 @@ class NanInput(Vocabulary):
     """the output's default NaN (its `nan_to` if it has none)"""
     INFINITY = "infinity"
     """it is taken for an infinity of its sign, as by hardware that compares codes"""
+    X86 = "x86"
+    """itself, quieted, with sign and payload; a NaN that the unit makes is negative (x86 processors)"""
+
+
+class ReduceRule(Vocabulary):
+    """How an input is brought into the range that the pieces cover."""
+
+    EXPONENT = "exponent"
+    """x = m · 2^(step · n), with |m| from low up to low · 2^step"""
+    MULTIPLE = "multiple"
+    """x = m + step · n, with m from low up to low + step"""
 
 
 class PieceKind(Vocabulary):

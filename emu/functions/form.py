@@ -8,7 +8,16 @@ from fractions import Fraction
 from emu.formats.cast import Cast
 from emu.formats.model import Format
 from emu.formats.value import Value
-from emu.functions.enums import Function, Interpolation, NanInput, Offset, PieceKind, SegmentRule, Symmetry
+from emu.functions.enums import (
+    Function,
+    Interpolation,
+    NanInput,
+    Offset,
+    PieceKind,
+    ReduceRule,
+    SegmentRule,
+    Symmetry,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,18 @@ class Position:
     scale: tuple[Step, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reduce:
+    """Range reduction: the pieces see m; n brings their result back: y 2^(scale n) + add n."""
+
+    rule: ReduceRule
+    low: Fraction
+    step: Fraction
+    """of `exponent`: an integer"""
+    scale: int
+    add: Fraction
+
+
 NOTHING = Value()
 
 
@@ -84,6 +105,7 @@ class Form:
     symmetry: Symmetry
     nan: NanInput
     pieces: tuple[Piece, ...]
+    reduce: Reduce | None = None
 
     @property
     def folded(self) -> bool:

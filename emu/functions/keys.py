@@ -14,6 +14,7 @@ from emu.functions.enums import (
     Offset,
     PieceKind,
     Place,
+    ReduceRule,
     SegmentRule,
     SlopeRule,
     Symmetry,
@@ -80,6 +81,22 @@ class SegmentKeys(Keys, frozen=True, kw_only=True):
             "of `code`: how many low bits do not count. Node i is the value of code low_code + (i << shift)", default=""
         ),
     ] = None
+
+
+class ReduceKeys(Keys, frozen=True, kw_only=True):
+    """How inputs are brought into the range of the pieces, and results back."""
+
+    by: Annotated[ReduceRule, means("how x is split into m, which the pieces see, and an integer n. Both are exact")]
+    step: Annotated[Number, means("of `exponent`: an integer from 1 to 64; of `multiple`: above 0")] = 1
+    low: Annotated[
+        Number | None,
+        means("where m starts; of `exponent`: above 0", default="1 of `exponent`, 0 of `multiple`"),
+    ] = None
+    scale: Annotated[
+        Annotated[int, msgspec.Meta(ge=-64, le=64)],
+        means("the result of the pieces times 2^(scale · n), exact", values="−64 to 64"),
+    ] = 0
+    add: Annotated[Number, means("plus add · n, exact")] = 0
 
 
 class EntryKeys(Keys, frozen=True, kw_only=True):
@@ -212,6 +229,10 @@ class FunctionKeys(AboutKeys, frozen=True, kw_only=True):
     output: Annotated[Cast, means("of the results: the last rounding")]
     symmetry: Annotated[Symmetry, means("how negative inputs use the pieces")] = Symmetry.NONE
     nan: Annotated[NanInput, means("what a NaN gives")] = NanInput.NAN
+    reduce: Annotated[
+        ReduceKeys | None,
+        means("range reduction: the pieces cover a part of the range only", values="table", default="none: all of it"),
+    ] = None
     piece: Annotated[
         Annotated[tuple[Annotated[dict[str, Any], word("piece")], ...], msgspec.Meta(min_length=1, max_length=256)],
         means("intervals of the input, ascending", values="list, at least one"),

@@ -155,7 +155,11 @@ def error_profile(unit: FunctionUnit) -> ErrorProfile:
 
 def _truth(unit: FunctionUnit, to: Format) -> tuple[NDArray[Any], NDArray[np.uint8]]:
     own = unit.form.output
-    how = check_cast(to, overflow=own.overflow, ftz=own.ftz) if to == own.format else check_cast(to)
+    how = (
+        check_cast(to, overflow=own.overflow, ftz=own.ftz, nan_code=own.nan_code)
+        if to == own.format
+        else check_cast(to)
+    )
     return table_of(Job(function=unit.form.function, operand=unit.form.input, how=how))
 
 

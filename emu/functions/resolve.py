@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
@@ -15,13 +15,16 @@ from emu.formats.load import load_format
 from emu.formats.model import Format
 from emu.formats.value import Value, from_fraction
 from emu.functions import keys as k
-from emu.functions.enums import PieceKind
-from emu.functions.form import Form, Piece, Step
+from emu.functions.enums import NanInput, PieceKind, ReduceRule
+from emu.functions.form import Form, Piece, Reduce, Step
 from emu.functions.tables import TableBuilder
+from emu.operations.call import nan_code
+from emu.operations.enums import NanStyle
 from emu.spec.kinds import convert_kind
 
 MAX_INPUT_BITS = 16
 MAX_EXPONENT = 4096
+MAX_STEP = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,15 +114,31 @@ def resolve(keys: k.FunctionKeys, file: str) -> Form:
     assert output is not None
     if output.format.bits > 64:
         raise context.error("output", "results have at most 64 bits", output.format.name)
+    if keys.nan is NanInput.X86:
+        output = replace(output, nan_code=nan_code(output.format, NanStyle.X86))
     bare = Form(
-        function=keys.function, input=source, output=output, symmetry=keys.symmetry, nan=keys.nan, pieces=()
+        function=keys.function, input=source, output=output, symmetry=keys.symmetry, nan=keys.nan, pieces=(),
+        reduce=None if keys.reduce is None else _reduce(context, keys.reduce),
     )  # fmt: skip
     pieces = tuple(_piece(context, bare, mapping, at) for at, mapping in enumerate(keys.piece))
-    form = Form(
-        function=keys.function, input=source, output=output, symmetry=keys.symmetry, nan=keys.nan, pieces=pieces
-    )  # fmt: skip
+    form = replace(bare, pieces=pieces)
     _check_order(context, form)
     return form
+
+
+def _reduce(context: Context, keys: k.ReduceKeys) -> Reduce:
+    exponent = keys.by is ReduceRule.EXPONENT
+    step = context.number(keys.step, "reduce.step")
+    low = context.number(int(exponent) if keys.low is None else keys.low, "reduce.low")
+    add = context.number(keys.add, "reduce.add")
+    if step <= 0 or (exponent and (step.denominator > 1 or step > MAX_STEP)):
+        reason = f"must be an integer from 1 to {MAX_STEP}" if exponent else "must be positive"
+        raise context.error("reduce.step", reason, keys.step)
+    if exponent and low <= 0:
+        raise context.error("reduce.low", "must be positive", keys.low)
+    if exponent and not keys.scale and not add:
+        raise context.error("reduce", "the exponent would be lost", allowed=("scale", "add"))
+    return Reduce(rule=keys.by, low=low, step=step, scale=keys.scale, add=add)
 
 
 def _piece(context: Context, form: Form, mapping: Mapping[str, Any], at: int) -> Piece:
@@ -146,6 +165,8 @@ def _check_order(context: Context, form: Form) -> None:
         if (before is not None and here <= before) or (form.folded and here <= 0):
             least = 0 if before is None else before
             raise context.error(f"piece[{at}].from", f"must be above {float(least)}", float(here))
+    if form.reduce is not None:  # infinities do not reach the pieces
+        return
     unbounded = {len(form.pieces) - 1} if form.folded else {0, len(form.pieces) - 1}
     if not (form.input.infinities or (form.nan.value == "infinity" and form.input.has_nan)):
         return

@@ -69,6 +69,10 @@ class TableBuilder:
             return Segments(rule=keys.rule, count=keys.count, low=low, width=width, index=index)
         assert keys.low_code is not None
         assert keys.shift is not None
+        if self.form.reduce is not None:
+            raise self._error(
+                "segments.rule", "the pieces of a reduced range see a number, and no code", allowed=("uniform",)
+            )
         if keys.low_code + (keys.count << keys.shift) > 1 << self.form.input.bits:
             raise self._error("segments.count", f"the codes of {self.form.input.name} end before that", keys.count)
         return Segments(rule=keys.rule, count=keys.count, low_code=keys.low_code, shift=keys.shift)

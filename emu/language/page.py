@@ -71,6 +71,7 @@ TABLES = {
     "function.segments": Table(of=(functions.SegmentKeys,)),
     "function.entries": Table(of=(functions.EntryKeys,)),
     "function.position": Table(of=(functions.PositionKeys,)),
+    "function.reduce": Table(of=(functions.ReduceKeys,)),
     "unit": Table(of=(units.UnitKeys,), about=True),
     "unit.operands": Table(of=(units.OperandsKeys,)),
     "unit.operands.x": Table(of=(units.OperandKeys,)),

@@ -14,6 +14,10 @@ from emu.units.tiling import SERIAL_MACS
 from emu.units.together import how_many
 from emu.units.turned import worth_turning
 
+FEW_TOGETHER = 128
+"""`Plan.few` where a plan could compute several at a time, and takes a fraction of a ns for a multiply-accumulate (one
+that counts events takes some ns)."""
+
 
 class Way(Enum):
     """How the products of a matmul are computed. All give the same bits, events and errors."""
@@ -43,12 +47,14 @@ def way_of(given: Arguments, plan: Plan, backend: Backend, *, named: bool, event
     """
     form, k, general = given.form, given.a.shape[-1], plan.name == GENERAL
     count, rows, columns = given.folded
+    together = not (general or events) and how_many(form, count, rows, columns, k) > 1
     if backend is Backend.C and count > 1 and not limit:
         work = rows * columns * max(k, 1) * form.terms_per_k
-        if work <= (SERIAL_MACS if general else 0 if named else plan.few):
+        few = min(plan.few, FEW_TOGETHER) if together and not plan.counts else plan.few
+        if work <= (SERIAL_MACS if general else 0 if named else few):
             return Way.ONE_CALL
     if general:
         return Way.EACH
-    if not events and how_many(form, count, rows, columns, k) > 1:
+    if together:
         return Way.TOGETHER
     return Way.TURNED if worth_turning(form, rows, columns, k) else Way.EACH

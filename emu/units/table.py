@@ -7,6 +7,7 @@ spec's own folder only, and has at most 64 MiB.
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -57,17 +58,25 @@ def _read(name: str, source: Source) -> Rows:
         return SpecError(reason, file=source.label, key="product.table", value=value)
 
     folder = source.folder
-    path = (folder / name).resolve()
-    if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
-        raise error("a table file lies in the spec's own folder", name)
-    if not path.is_file():
-        raise error("no such file", name)
+    try:
+        path = (folder / name).resolve()
+        if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
+            raise error("a table file lies in the spec's own folder", name)
+        if not path.is_file():
+            raise error("no such file", name)
+    except SpecError:
+        raise
+    except (OSError, RuntimeError, ValueError):  # a name too long, a loop of links, a null character
+        raise error("no such file", name) from None
     if path.stat().st_size > MAX_BYTES:
         raise error(f"a table file has at most {MAX_BYTES} bytes", name)
     try:
-        array = np.load(path, allow_pickle=False, mmap_mode="r")  # a header that lies about its size is an error
-    except (OSError, ValueError) as failure:
+        with np.errstate(over="ignore"):
+            array = np.load(path, allow_pickle=False, mmap_mode="r")  # a header that lies about its size is an error
+    except (OSError, ValueError, EOFError, OverflowError, SyntaxError, TokenError) as failure:
         raise error(f"is no .npy file ({failure})", name) from failure
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "iu":
         raise error("must hold a two-dimensional integer array", name)
-    return tuple(tuple(int(entry) for entry in row) for row in array)
+    if max(array.shape) > 1 << MAX_BITS:
+        raise error(f"has {' by '.join(map(str, array.shape))} entries, and operands at most {MAX_BITS} bits", name)
+    return tuple(map(tuple, array.tolist()))

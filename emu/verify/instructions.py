@@ -1,25 +1,26 @@
 """Instructions of this kind of processor that were recorded, and what emu computes for each.
 
-An instruction is one encoding in one rounding: `vaddph.toward_zero`. Two kinds:
+An instruction is one encoding in one rounding: `vaddph.toward_zero`. Three kinds:
 
 * **units**: dot products and tiles, computed by a built-in unit (`unit` names it). Operands a [..., M, K],
   b [..., K, N] and, if the unit has it, c [..., M, N].
 * **elementwise**: computed by operations of emu. Operands broadcast; those of complex instructions have the pairs
   (real, imaginary) in their last axis.
+* **functions**: computed by a built-in function unit (`function` names it); elementwise too. All backends look results
+  up in the unit's table; `reference` evaluates its definition again.
 
 VFMADD231PH and VFMADD231PS are there twice, as units (`vfmadd231ph.toward_zero`) and as emu.fma
 (`vfmaddph.toward_zero`): destination c, second source a, third source b.
 
 What holds for all of them: a NaN result is the first operand that is NaN, quieted, else the negative default NaN
-(nan = "x86"). Exception flags are not modelled here.
-
-`NO_MODEL` lists what was recorded but has no arithmetic model.
+(nan = "x86"). `flags` says for which the exception flags are those of emu, but for the denormal flag, which emu does
+not have; the others raise none, or were not looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -27,14 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import emu
+from emu.functions.datapath import compute
 
 ROUNDINGS = ("ties_to_even", "toward_negative", "toward_positive", "toward_zero")
 """In the order of the processor's rounding control: 0, 1, 2, 3"""
 
-NO_MODEL = {
-    "vrcpph": "an approximation from a table in the silicon",
-    "vrsqrtph": "an approximation from a table in the silicon",
-}
 SIGN16 = 0x8000
 MAGNITUDE16 = 0x7FFF
 INFINITY16 = 0x7C00
@@ -55,13 +53,23 @@ class Instruction:
     result: str
     operation: str = ""
     """of an elementwise one: a key of `OPERATIONS`"""
+    function: str | None = None
+    """the built-in function unit that computes it"""
     keywords: Mapping[str, Any] = field(default_factory=dict)
     """for the operation: rounding, daz, ftz"""
+
+    flags: bool = False
+    """whether its exception flags are those of the operation"""
 
     @property
     def mnemonic(self) -> str:
         """The name without rounding and modes: vaddph."""
         return self.name.partition(".")[0]
+
+    @property
+    def computed_by(self) -> str:
+        """What of emu computes it."""
+        return self.unit or self.function or f"emu.{self.operation.partition(' ')[0]}"
 
     @property
     def complex(self) -> bool:
@@ -84,25 +92,44 @@ class Instruction:
             return found
         if len(codes) != len(self.operands):
             raise ValueError(f"{self.name} takes {len(self.operands)} operands, not {len(codes)}")
-        return OPERATIONS[self.operation](self, codes, {**self.keywords, "nan": "x86", "backend": backend})
+        if self.function is not None:
+            return _function(self.function, codes[0], backend)
+        return np.asarray(OPERATIONS[self.operation](self, codes, {**self.keywords, "nan": "x86", "backend": backend}))
+
+    def run_with_flags(
+        self, *codes: NDArray[Any], backend: str | None = None
+    ) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+        """Result codes as `run`, and the flags of each result; None: of an instruction without `flags`."""
+        if not self.flags:
+            return self.run(*codes, backend=backend), None
+        how = {**self.keywords, "nan": "x86", "backend": backend, "flags": True}
+        found, flags = OPERATIONS[self.operation](self, codes, how)
+        return found, flags
 
 
-Operate = Callable[[Instruction, tuple[NDArray[Any], ...], dict[str, Any]], NDArray[Any]]
+def _function(name: str, codes: NDArray[Any], backend: str | None) -> NDArray[Any]:
+    unit = emu.load_function(name)
+    if backend != "reference":
+        return unit.apply(codes)
+    found = [compute(unit.form, int(code)) for code in codes.ravel()]
+    return np.array(found, unit.output.code_dtype).reshape(codes.shape)
+
+
+Operate = Callable[[Instruction, tuple[NDArray[Any], ...], dict[str, Any]], Any]
+"""Codes, or with flags = True codes and flags"""
 
 
 def _operation(name: str) -> Operate:
     """One operation of emu, operands and result in one format."""
 
-    def operate(instruction: Instruction, codes: tuple[NDArray[Any], ...], how: dict[str, Any]) -> NDArray[Any]:
-        found: NDArray[Any] = getattr(emu, name)(*codes, instruction.result, **how)
-        return found
+    def operate(instruction: Instruction, codes: tuple[NDArray[Any], ...], how: dict[str, Any]) -> Any:
+        return getattr(emu, name)(*codes, instruction.result, **how)
 
     return operate
 
 
-def _cast(instruction: Instruction, codes: tuple[NDArray[Any], ...], how: dict[str, Any]) -> NDArray[Any]:
-    found: NDArray[Any] = emu.cast(codes[0], instruction.operands[0], instruction.result, **how)
-    return found
+def _cast(instruction: Instruction, codes: tuple[NDArray[Any], ...], how: dict[str, Any]) -> Any:
+    return emu.cast(codes[0], instruction.operands[0], instruction.result, **how)
 
 
 def _negative(codes: NDArray[Any]) -> NDArray[Any]:
@@ -164,6 +191,13 @@ OTHERS: tuple[tuple[str, str, str, tuple[str, ...], str, dict[str, Any]], ...] =
     ("vcvtph2ps", "f16c", "cast", (H,), S, {}),
     ("vcvtneps2bf16", "avx512_bf16", "cast", (S,), B, DAZ),
 )
+FUNCTIONS: tuple[tuple[str, str, str], ...] = (
+    # name, feature, function unit from float16 to float16
+    ("vrcpph", "avx512_fp16", "intel-vrcpph"),
+    ("vrsqrtph", "avx512_fp16", "intel-vrsqrtph"),
+)
+RAISE_FLAGS = ("vfmaddps", "vcvtps2ph", "vcvtph2ps")
+"""AVX512-FP16 is run with embedded rounding, which suppresses them; VCVTNEPS2BF16 raises none"""
 UNITS: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
     # name, feature, family, operands, result
     ("vdpbf16ps", "avx512_bf16", "intel-avx512", (B, B, S), S),
@@ -210,4 +244,9 @@ def instructions() -> dict[str, Instruction]:
         )
         for name, feature, operation, operands, result, keywords in _rows()
     ]
-    return {instruction.name: instruction for instruction in [*units, *elementwise]}
+    elementwise = [replace(one, flags=True) if one.mnemonic in RAISE_FLAGS else one for one in elementwise]
+    functions = [
+        Instruction(name=name, feature=feature, function=function, operands=(H,), result=H)
+        for name, feature, function in FUNCTIONS
+    ]
+    return {instruction.name: instruction for instruction in [*units, *elementwise, *functions]}

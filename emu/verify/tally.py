@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.formats.model import Format
+from emu.verify.differences import CLASSES, classify
+
 MOST_EXAMPLES = 5
+FLAGS = "flags"
+"""The class of mismatches whose codes agree"""
 
 
 @dataclass(kw_only=True)
@@ -23,6 +29,8 @@ class Tally:
     mismatches: int = 0
     examples: list[str] = field(default_factory=list)
     """the first mismatches, one line each"""
+    kinds: Counter[str] = field(default_factory=Counter)
+    """mismatches by class, as far as they were classified"""
     note: str = ""
     """what was not run, or sampled, and why"""
 
@@ -36,10 +44,15 @@ class Tally:
 
     def compare(
         self, found: tuple[NDArray[Any], NDArray[Any]], codes: NDArray[Any], flags: NDArray[Any],
-        operands: Sequence[NDArray[Any]], label: str,
+        operands: Sequence[NDArray[Any]], label: str, fmt: Format | None = None,
     ) -> None:  # fmt: skip
-        """Count and describe codes and flags that differ."""
-        wrong = (found[0] != codes) | (found[1] != flags)
+        """Count and describe codes and flags that differ; with the codes' format, by class."""
+        other_codes, other_flags = found[0] != codes, found[1] != flags
+        wrong = other_codes | other_flags
+        if fmt is not None and wrong.any():
+            classes = classify(found[0][other_codes], codes[other_codes], fmt)
+            self.kinds.update(CLASSES[kind] for kind in classes.tolist())
+            self.kinds[FLAGS] += int((other_flags & ~other_codes).sum())
 
         def say(i: int) -> str:
             at = ", ".join(hex(int(x[i])) for x in operands)

@@ -41,7 +41,6 @@ def check(entry: Entry, backend: str) -> int:
     Returns:
         The number of results.
     """
-    assert entry.load is not None
     recording = entry.load()
     what = f"{entry.name} of {entry.file} on {backend}"
     expected = recording.expected

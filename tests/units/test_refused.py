@@ -121,3 +121,53 @@ def test_an_aligned_adder_of_scales_that_have_no_table():
         for backend in ("reference", "numba", "c")
     ]
     assert results[0] == results[1] == results[2]
+
+
+def header(text: bytes, data: int = 2048) -> bytes:
+    """A .npy file with this header, and zeros."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no .npy file"),
+        (header(b"(" * 5000), "is no .npy file"),
+        (header(b"{'descr': '<i8', 'fortran_order': False, 'shape': (1099511627776, 1048576)}"), "is no .npy file"),
+        (header(b"{'descr': '|O', 'fortran_order': False, 'shape': (16, 16)}"), "is no .npy file"),
+        (header(b"{'descr': '<f8', 'fortran_order': False, 'shape': (16, 16)}"), "two-dimensional integer array"),
+        (
+            header(b"{'descr': '|i1', 'fortran_order': False, 'shape': (8000, 8000)}", 64_000_000),
+            "8000 by 8000 entries",
+        ),
+    ],
+    ids=["empty", "brackets", "huge", "objects", "floats", "many entries"],
+)
+def test_table_files(content, message, tmp_path):
+    (tmp_path / "t.npy").write_bytes(content)
+    check_table_file(tmp_path, "t.npy", message)
+
+
+def test_names_of_table_files(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "out.npy").symlink_to("/etc/passwd")
+    for name in ("loop", "a" * 5000, "a\\u0000b", "."):
+        check_table_file(tmp_path, name, "no such file")
+    for name in ("out.npy", "../t.npy", "/etc/passwd"):
+        check_table_file(tmp_path, name, "in the spec's own folder")
+
+
+def check_table_file(folder, name, message):
+    """A unit with this table is refused, by the name of its file and the key."""
+    operands = 'operands = { a = "uint4", b = "uint4", d = "int32" }'
+    (folder / "u.toml").write_text(f'{operands}\nproduct.table = "{name}"\n[[level]]\n', encoding="utf-8")
+    with pytest.raises(SpecError, match=rf"u\.toml: product\.table: .*{message}"):
+        load_unit(folder / "u.toml")
+
+
+def test_a_table_of_another_byte_order(tmp_path):
+    table = np.arange(256).reshape(16, 16)
+    np.save(tmp_path / "t.npy", np.asfortranarray(table.astype(">i2")))
+    text = 'operands = { a = "uint4", b = "uint4", d = "int32" }\nproduct.table = "t.npy"\n[[level]]\n'
+    (tmp_path / "u.toml").write_text(text, encoding="utf-8")
+    assert load_unit(tmp_path / "u.toml").matmul([[3]], [[5]]).tolist() == [[53]]

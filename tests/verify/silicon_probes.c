@@ -204,12 +204,14 @@ static void all_tiles(void) {
 
 /* Results of n at once are those of one by one; every array has just its size, at an odd address. */
 static void check_vector(int64_t probe, int64_t n) {
-    enum { MOST = 4 };
+    enum { MOST = 8 };
     size_t bytes = (size_t)n * MOST;
-    const probe_vector *rows[] = {probe_bf16, probe_vnni, probe_madd, probe_half, probe_convert, probe_fma};
+    const probe_vector *rows[] = {probe_bf16, probe_vnni, probe_madd, probe_half, probe_convert, probe_fma,
+                                  probe_arithmetic, probe_resize};
     static const int64_t first[] = {CEMU_PROBE_VDPBF16PS, CEMU_PROBE_VPDPBUSD,   CEMU_PROBE_VPMADDUBSW,
-                                    CEMU_PROBE_VADDPH,    CEMU_PROBE_VCVTPS2PH, CEMU_PROBE_VFMADD231PS};
-    int group = 5;
+                                    CEMU_PROBE_VADDPH,    CEMU_PROBE_VCVTPS2PH, CEMU_PROBE_VFMADD231PS,
+                                    CEMU_PROBE_ADDPS,     CEMU_PROBE_CVTPS2DQ};
+    int group = 7;
     while (probe < first[group]) group--;
     const probe_vector v = rows[group][probe - first[group]];
     uint8_t *memory[4], *at[4];
@@ -219,7 +221,7 @@ static void check_vector(int64_t probe, int64_t n) {
         at[i] = memory[i] + 1;
         fill(at[i], n * sizes[i], 1);
     }
-    uint8_t *one = malloc(bytes + 1);
+    uint8_t *one = malloc(bytes + 1), *flags = malloc((size_t)n + 1);
     uint32_t mxcsr = _mm_getcsr();
     for (int64_t mode = 0; mode < CEMU_PROBE_MODES; mode++) {
         if (cemu_probe_run(probe, mode, at[0], v.b ? at[1] : 0, v.c ? at[2] : 0, at[3], n)) fail("probe", probe);
@@ -227,10 +229,17 @@ static void check_vector(int64_t probe, int64_t n) {
             if (cemu_probe_run(probe, mode, at[0] + i * v.a, at[1] + i * v.b, at[2] + i * v.c, one + i * v.d, 1))
                 fail("probe", probe);
         if (memcmp(one, at[3], (size_t)(n * v.d))) fail("one by one differs", probe);
+        if (cemu_probe_flags(probe, mode, at[0], v.b ? at[1] : 0, v.c ? at[2] : 0, flags, n)) fail("flags", probe);
+        for (int64_t i = 0; i < n; i++) {
+            uint8_t alone = 0xFF;
+            if (cemu_probe_flags(probe, mode, at[0] + i * v.a, at[1] + i * v.b, at[2] + i * v.c, &alone, 1))
+                fail("flags", probe);
+            if (alone != flags[i] || alone > 0x3F) fail("flags one by one differ", probe);
+        }
         if (_mm_getcsr() != mxcsr) fail("MXCSR", probe);
     }
     for (int i = 0; i < 4; i++) free(memory[i]);
-    free(one);
+    free(one), free(flags);
 }
 
 static int all_vectors(void) {
@@ -248,6 +257,7 @@ static int all_vectors(void) {
     for (int i = 0; i < 2; i++)
         if (cemu_probe_available(none[i]) != CEMU_PROBE_BAD_ARGUMENT) fail("number of a probe", none[i]);
     if (cemu_probe_run(0, CEMU_PROBE_MODES, 0, 0, 0, 0, 0) != CEMU_PROBE_BAD_ARGUMENT) fail("mode", CEMU_PROBE_MODES);
+    if (cemu_probe_flags(CEMU_PROBE_ADDPS_SSE, 0, 0, 0, 0, 0, 1) != CEMU_PROBE_BAD_ARGUMENT) fail("no operands", 1);
     if (cemu_probe_run(CEMU_PROBE_VECTORS, 0, 0, 0, 0, 0, 0) != CEMU_PROBE_BAD_ARGUMENT) fail("a tile is no vector", 0);
     return ran;
 }

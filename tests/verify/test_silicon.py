@@ -14,7 +14,6 @@ import pytest
 
 from emu.formats import load_format
 from emu.spec import spec_root
-from emu.verify.golden.differences import CLASSES
 from emu.verify.instructions import ROUNDINGS, instructions
 from emu.verify.silicon import chunks, integers, live, probes, recorded, rows, targets
 from emu.verify.silicon.floats import Theme
@@ -22,7 +21,7 @@ from emu.verify.silicon.probes import State
 from emu.verify.silicon.targets import Layout
 
 ALL = {target.name: target for target in targets.targets()}
-HERE = [name for name, target in ALL.items() if target.available]
+HERE = [name for name, target in ALL.items() if target.available and target.group not in targets.BASELINE]
 CHUNKS = 20
 
 
@@ -47,6 +46,8 @@ def silicon_of(name: str, mode: int, operands, shape) -> np.ndarray:
         a, b = (x.view(kind).astype(np.int64) for x, kind in zip(operands, signed, strict=False))
         return (a @ b + operands[2].view(np.int32)).astype(np.uint32)
     low = low.translate(str.maketrans("", "", "123"))
+    if low in instructions():
+        return instructions()[low].run(*(x.reshape(shape) for x in operands))
     return instructions()[f"{low}.{ROUNDINGS[mode & 3]}"].run(*(x.reshape(shape) for x in operands))
 
 
@@ -72,9 +73,23 @@ def stand_in(monkeypatch):
 def test_live(name):
     """All instructions of this processor: no mismatch, on any backend."""
     outcome = check(ALL[name], 8, backends=True)
-    assert (outcome.counts, outcome.examples) == ([0] * len(CLASSES), [])
+    assert (outcome.counts, outcome.examples) == ([0] * len(rows.COUNTED), [])
+    assert bool(outcome.flagged) == ALL[name].instruction.flags
     assert outcome.patterns["c"] >= 1 << 16 or chunks.exhaustive(ALL[name])
     assert outcome.patterns["numba"] and outcome.patterns["reference"]
+
+
+@pytest.mark.parametrize("group", targets.BASELINE)
+def test_live_on_every_processor(group):
+    """Results and flags, a chunk of each variant: their themes take turns."""
+    mine = [target for target in ALL.values() if target.group == group]
+    if not any(target.available for target in mine):
+        return  # another architecture, or no FMA3
+    for index, target in enumerate(mine):
+        outcome = live.compare(target, 1, index * 7)
+        assert (outcome.counts, outcome.examples) == ([0] * len(rows.COUNTED), [])
+        assert outcome.flagged >= outcome.patterns["c"] * len(target.available) >= 1 << 14
+        assert outcome.patterns["reference"]
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name.startswith(("tdp", "vf")) or name[-4:] == "even"])
@@ -82,14 +97,15 @@ def test_live(name):
 def test_the_path_of_all(name):
     if ALL[name].group.endswith("ps") and not name.startswith("tdp"):
         return  # live
-    if ALL[name].group.startswith("vcvt"):
+    if ALL[name].group.startswith("vcvt") or ALL[name].group in targets.BASELINE:
         return
     outcome = check(ALL[name], 2, backends=True)
     assert (outcome.mismatches, outcome.examples) == (0, [])
 
 
 def test_every_instruction_is_a_target_and_has_probes():
-    more = {"vcvtne2ps2bf16"} | {name for name in ALL if name.startswith("vfmadd") and "c" not in name}
+    live_only = {name for name, target in ALL.items() if target.group in targets.BASELINE}
+    more = live_only | {"vcvtne2ps2bf16"} | {name for name in ALL if name.startswith("vfmadd") and "c" not in name}
     assert set(ALL) - more <= set(instructions()) <= set(ALL)
     for target in ALL.values():
         assert [probes.number(probe) for probe in target.probes]
@@ -100,7 +116,12 @@ def test_every_instruction_is_a_target_and_has_probes():
     assert ALL["vcvtps2ph.toward_zero.daz"].modes == (7, 15)
     assert ALL["vfmadd231ps.daz.ftz"].modes == (12,)
     assert ALL["vaddph.toward_positive"].modes == (2, 6, 10, 14)
-    assert ALL["vdpbf16ps"].modes == tuple(range(16))
+    assert ALL["vdpbf16ps"].modes == ALL["vrcpph"].modes == tuple(range(16))
+    assert ALL["addps.toward_zero.ftz"].modes == (11,)
+    assert ALL["cvtps2dq.toward_negative.daz"].modes == (5, 13)
+    assert ALL["cvtps2pd.daz"].modes == (4, 5, 6, 7, 12, 13, 14, 15)
+    assert ALL["divpd.ties_to_even"].probes == ("DIVPD", "DIVPD_VEX", "DIVPD_SSE")
+    assert len(ALL["vfmaddpd.ties_to_even"].probes) == 6
 
 
 WRONG = [
@@ -170,6 +191,46 @@ def test_a_wrong_operation_is_noticed(keyword):
         return
     wrong = replace(target.instruction, keywords={**target.instruction.keywords, **keyword})
     assert noticed(replace(target, instruction=wrong))
+
+
+@pytest.mark.parametrize(
+    ("name", "keywords", "flags_alone"),
+    [
+        ("mulps.ties_to_even", {"tininess": "before_rounding"}, True),
+        ("vfmaddpd.toward_negative", {"tininess": "before_rounding"}, True),
+        ("cvtpd2ps.ties_to_even.ftz", {"ftz": "before_rounding"}, False),
+        ("addpd.ties_to_even.daz", {"daz": False}, False),
+        ("divps.toward_positive", {"rounding": "toward_zero"}, False),
+        ("sqrtpd.ties_to_even", {"rounding": "to_odd"}, False),
+        ("cvtps2dq.ties_to_even", {"rounding": "ties_to_away"}, False),
+        ("cvttps2dq", {"exact": False}, True),
+        ("cvtps2pd", {"daz": True}, False),
+        ("vcvtps2ph.ties_to_even", {"tininess": "before_rounding"}, True),
+    ],
+)
+def test_a_wrong_rule_is_noticed_in_results_or_flags(name, keywords, flags_alone):
+    target = ALL[name]
+    if not target.available:
+        return
+    wrong = replace(target.instruction, keywords={**target.instruction.keywords, **keywords})
+    wrong_target, counts = replace(target, instruction=wrong), [0] * len(rows.COUNTED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live, "SAMPLES", {})
+        for index in range(len(Theme)):
+            outcome = live.compare(wrong_target, 1, index)
+            counts = [x + y for x, y in zip(counts, outcome.counts, strict=True)]
+    assert sum(counts) and bool(sum(counts[:-1])) is not flags_alone, counts
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_wrong_table_is_noticed(tmp_path):
+    text = (spec_root() / "functions" / "intel-vrsqrtph.toml").read_text(encoding="utf-8")
+    path = tmp_path / "wrong.toml"
+    path.write_text(text.replace(" 1445, ", " 1446, ", 1), encoding="utf-8")
+    target = ALL["vrsqrtph"]
+    assert check(target, 1).mismatches == 0
+    wrong = replace(target, instruction=replace(target.instruction, function=str(path)))
+    assert 0 < check(wrong, 1).mismatches < 70
 
 
 def lanes(name: str, mode: int, *operands: np.ndarray, dtype, form: str = "") -> np.ndarray:

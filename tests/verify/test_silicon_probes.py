@@ -21,10 +21,21 @@ SANITIZED = [*STRICT, "-O1", "-fsanitize=address,undefined", "-fno-sanitize-reco
 ARGUMENTS = {"rdi": "a", "rsi": "b", "rdx": "c"}
 
 
+OTHERS = {
+    "AVAILABLE", "NOT_COMPILED", "NO_CPU", "NO_OS", "BAD_ARGUMENT", "NEAREST", "DOWN", "UP", "ZERO", "DAZ", "FTZ",
+    "MODES", "VECTORS", "COUNT",
+}  # fmt: skip
+"""Constants that are no probes"""
+
+
+def constants() -> set[str]:
+    return {name.removeprefix("CEMU_PROBE_") for name in dir(lib) if name.startswith("CEMU_PROBE_")}
+
+
 def names() -> list[str]:
     """The probes by number."""
-    numbers = {name: getattr(lib, name) for name in dir(lib) if re.match(r"CEMU_PROBE_(V(?!ECTORS)|TDP)", name)}
-    return [name.removeprefix("CEMU_PROBE_") for name in sorted(numbers, key=numbers.__getitem__)]
+    numbers = {name: getattr(lib, f"CEMU_PROBE_{name}") for name in constants() - OTHERS}
+    return sorted(numbers, key=numbers.__getitem__)
 
 
 def gcc(*arguments: str | Path) -> None:
@@ -54,6 +65,8 @@ def test_an_absent_probe_does_nothing(name, n):
     memory = np.zeros(4 * n + 4, np.uint8)
     with pytest.raises(AssertionError, match=r"status [123]"):
         probes.run_lanes(name, 0, [memory] * 3, memory, n)
+    with pytest.raises(AssertionError, match=r"status [123]"):
+        probes.run_flags(name, 0, [memory] * 3, n)
     assert not memory.any()
 
 
@@ -97,7 +110,7 @@ def roles(lines: list[str], mnemonic: str) -> tuple[str, ...]:
     """Immediate or rounding of an instruction, then what its registers hold (AT&T order): a, a+64, b, c, result."""
     holds: dict[str, str] = {}
     for line in lines:
-        load = re.match(r"v?movdq\w+ (?:0x(\w+))?\(%(\w+)\),%([xyz]mm\d+)$", line)
+        load = re.match(r"v?mov(?:dq|up)\w+ (?:0x(\w+))?\(%(\w+)\),%([xyz]mm\d+)$", line)
         if load:
             holds[load[3]] = ARGUMENTS[load[2]] + (f"+{int(load[1], 16)}" if load[1] else "")
         found = re.match(rf"(?:\{{vex\}} )?{mnemonic} (.*)$", line)
@@ -125,7 +138,11 @@ def test_machine_code_of_float16(tmp_path, optimisation):
     if not functions:  # an old compiler: the probes say "not compiled in"
         assert probes.state("VADDPH") is not State.AVAILABLE
         return
-    assert set(functions) == {f"{name}_{rounding}" for name in HALF for rounding in ("rn", "rd", "ru", "rz")}
+    rounded = {f"{name}_{rounding}" for name in HALF for rounding in ("rn", "rd", "ru", "rz")}
+    assert set(functions) == rounded | {"recip", "rsqrt"}
+    for name, mnemonic in (("recip", "vrcpph"), ("rsqrt", "vrsqrtph")):  # which have no rounding
+        (line,) = (line for line in functions[name] if line.startswith(mnemonic))
+        assert re.match(rf"{mnemonic} %zmm\d+,%zmm\d+$", line) and roles(functions[name], mnemonic)[0] == "a"
     for name, (mnemonic, operands) in HALF.items():
         for rounding in ("rn", "rd", "ru", "rz"):
             found = roles(functions[f"{name}_{rounding}"], mnemonic)
@@ -146,6 +163,14 @@ def test_machine_code_of_float16(tmp_path, optimisation):
         ("fma", "vex", "vfmadd231ps", THREE),
         ("fma", "wide_213", "vfmadd213ps", ("c", "a", "b")),
         ("fma", "vex_132", "vfmadd132ps", ("b", "c", "a")),
+        ("fma", "wide_double", "vfmadd231pd", THREE),
+        ("fma", "vex_double_213", "vfmadd213pd", ("c", "a", "b")),
+        ("arithmetic", "sub_ps", "vsubps", TWO),
+        ("arithmetic", "vex_div_pd", "vdivpd", TWO),
+        ("arithmetic", "sse_sub_pd", "subpd", TWO),
+        ("arithmetic", "sse_sqrt_ps", "sqrtps", ONE),
+        ("resize", "truncated", "vcvttps2dq", ONE),
+        ("resize", "sse_integer", "cvtps2dq", ONE),
         ("vnni", "bytes", "vpdpbusd", THREE),
         ("vnni", "words_saturated", "vpdpwssds", THREE),
         ("vnni", "vex_bytes_saturated", "vpdpbusds", THREE),

@@ -17,6 +17,12 @@ CEMU_API int64_t cemu_probe_run(int64_t probe, int64_t mode, const void *a, cons
     return cemu_probe_available(probe);
 }
 
+CEMU_API int64_t cemu_probe_flags(int64_t probe, int64_t mode, const void *a, const void *b, const void *c,
+                                  uint8_t *flags, int64_t n) {
+    (void)mode, (void)a, (void)b, (void)c, (void)flags, (void)n;
+    return cemu_probe_available(probe);
+}
+
 CEMU_API int64_t cemu_probe_tiles(int64_t probe, int64_t mode, int64_t m, int64_t n, int64_t k, const void *a,
                                   const void *b, const void *c, void *d, int64_t tiles) {
     (void)mode, (void)m, (void)n, (void)k, (void)a, (void)b, (void)c, (void)d, (void)tiles;

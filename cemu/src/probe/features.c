@@ -55,6 +55,7 @@ static int may_use_tiles(void) {
 }
 
 int64_t probe_features(int features) {
+    if (!features) return CEMU_PROBE_AVAILABLE; /* SSE2 is part of x86-64 */
     int found = cpu_features();
     if (features & ~found) return CEMU_PROBE_NO_CPU;
     if (!(found & SAVES_REGISTERS)) return CEMU_PROBE_NO_OS;

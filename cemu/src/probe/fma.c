@@ -1,4 +1,5 @@
-/* VFMADDxxxPS: fused multiply-adds of float32, rounded and flushed by MXCSR, in the three orders of operands. */
+/* VFMADDxxxPS and VFMADDxxxPD: fused multiply-adds of float32 and float64, rounded and flushed by MXCSR, in the
+ * three orders of operands. */
 #include "probe.h"
 
 #if defined(__x86_64__)
@@ -20,6 +21,9 @@
 WIDE(wide, "vfmadd231ps", c, a, b)
 WIDE(wide_213, "vfmadd213ps", b, a, c)
 WIDE(wide_132, "vfmadd132ps", a, c, b)
+WIDE(wide_double, "vfmadd231pd", c, a, b)
+WIDE(wide_double_213, "vfmadd213pd", b, a, c)
+WIDE(wide_double_132, "vfmadd132pd", a, c, b)
 #define RUN(block) PROBE_SAME(block)
 #else
 #define RUN(block) PROBE_SAME(0)
@@ -30,10 +34,16 @@ WIDE(wide_132, "vfmadd132ps", a, c, b)
 VEX(vex, "vfmadd231ps", c, a, b)
 VEX(vex_213, "vfmadd213ps", b, a, c)
 VEX(vex_132, "vfmadd132ps", a, c, b)
+VEX(vex_double, "vfmadd231pd", c, a, b)
+VEX(vex_double_213, "vfmadd213pd", b, a, c)
+VEX(vex_double_132, "vfmadd132pd", a, c, b)
 
-#define EVEX_ROW(block) {RUN(block), FEATURE_AVX512, 16, 4, 4, 4, 4}
-#define VEX_ROW(block) {PROBE_SAME(block), FEATURE_AVX | FEATURE_FMA, 8, 4, 4, 4, 4}
-const probe_vector probe_fma[6] = {
-    EVEX_ROW(wide), EVEX_ROW(wide_213), EVEX_ROW(wide_132), VEX_ROW(vex), VEX_ROW(vex_213), VEX_ROW(vex_132),
+#define EVEX_ROW(block, n) {RUN(block), FEATURE_AVX512, 64 / n, n, n, n, n}
+#define VEX_ROW(block, n) {PROBE_SAME(block), FEATURE_AVX | FEATURE_FMA, 32 / n, n, n, n, n}
+const probe_vector probe_fma[12] = {
+    EVEX_ROW(wide, 4), EVEX_ROW(wide_213, 4), EVEX_ROW(wide_132, 4),
+    VEX_ROW(vex, 4), VEX_ROW(vex_213, 4), VEX_ROW(vex_132, 4),
+    EVEX_ROW(wide_double, 8), EVEX_ROW(wide_double_213, 8), EVEX_ROW(wide_double_132, 8),
+    VEX_ROW(vex_double, 8), VEX_ROW(vex_double_213, 8), VEX_ROW(vex_double_132, 8),
 };
 #endif

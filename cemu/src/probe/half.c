@@ -1,4 +1,4 @@
-/* AVX512_FP16: arithmetic and complex arithmetic of float16, with embedded rounding. */
+/* AVX512_FP16: arithmetic and complex arithmetic of float16, with embedded rounding, and the approximations. */
 #include "probe.h"
 
 #if defined(__x86_64__)
@@ -63,18 +63,31 @@ FOUR(COMPLEX_OF, complex_mul, "vfmulcph")
 FOUR(COMPLEX_FUSED_OF, complex_fma, "vfmaddcph")
 FOUR(COMPLEX_OF, conjugate_mul, "vfcmulcph")
 FOUR(COMPLEX_FUSED_OF, conjugate_fma, "vfcmaddcph")
+
+#define APPROXIMATE(name, instruction)                                                               \
+    TARGET static void name(const uint8_t *a, const uint8_t *b, const uint8_t *c, uint8_t *d) {      \
+        __m512i x = _mm512_loadu_si512(a), z;                                                        \
+        (void)b, (void)c;                                                                            \
+        __asm__(instruction " %1, %0" : "=v"(z) : "v"(x));                                           \
+        _mm512_storeu_si512(d, z);                                                                   \
+    }
+APPROXIMATE(recip, "vrcpph")
+APPROXIMATE(rsqrt, "vrsqrtph")
+#define RUN_SAME(name) PROBE_SAME(name)
 #define RUN(name) {name##_rn, name##_rd, name##_ru, name##_rz}
 #else
 #define RUN(name) PROBE_SAME(0)
+#define RUN_SAME(name) PROBE_SAME(0)
 #endif
 
 enum { FEATURES = FEATURE_AVX512 | FEATURE_FP16 };
-const probe_vector probe_half[12] = {
+const probe_vector probe_half[14] = {
     {RUN(add), FEATURES, 32, 2, 2, 0, 2},         {RUN(sub), FEATURES, 32, 2, 2, 0, 2},
     {RUN(mul), FEATURES, 32, 2, 2, 0, 2},         {RUN(div), FEATURES, 32, 2, 2, 0, 2},
     {RUN(sqrt), FEATURES, 32, 2, 0, 0, 2},        {RUN(fma), FEATURES, 32, 2, 2, 2, 2},
     {RUN(fma_213), FEATURES, 32, 2, 2, 2, 2},     {RUN(fma_132), FEATURES, 32, 2, 2, 2, 2},
     {RUN(complex_mul), FEATURES, 16, 4, 4, 0, 4}, {RUN(complex_fma), FEATURES, 16, 4, 4, 4, 4},
     {RUN(conjugate_mul), FEATURES, 16, 4, 4, 0, 4}, {RUN(conjugate_fma), FEATURES, 16, 4, 4, 4, 4},
+    {RUN_SAME(recip), FEATURES, 32, 2, 0, 0, 2},  {RUN_SAME(rsqrt), FEATURES, 32, 2, 0, 0, 2},
 };
 #endif

@@ -52,7 +52,8 @@ typedef struct {
     int a, b, c, d;            /* bytes of one result; 0: no such operand */
 } probe_vector;
 
-extern const probe_vector probe_bf16[3], probe_vnni[8], probe_madd[4], probe_half[12], probe_convert[5], probe_fma[6];
+extern const probe_vector probe_bf16[3], probe_vnni[8], probe_madd[4], probe_half[14], probe_convert[5], probe_fma[12];
+extern const probe_vector probe_arithmetic[30], probe_resize[12];
 
 int64_t probe_vector_available(int64_t probe);
 int64_t probe_tile_available(int64_t probe);

@@ -14,6 +14,7 @@ static const probe_vector *vector_of(int64_t probe) {
     } groups[] = {
         {probe_bf16, CEMU_PROBE_VDPBF16PS}, {probe_vnni, CEMU_PROBE_VPDPBUSD}, {probe_madd, CEMU_PROBE_VPMADDUBSW},
         {probe_half, CEMU_PROBE_VADDPH},    {probe_convert, CEMU_PROBE_VCVTPS2PH}, {probe_fma, CEMU_PROBE_VFMADD231PS},
+        {probe_arithmetic, CEMU_PROBE_ADDPS}, {probe_resize, CEMU_PROBE_CVTPS2DQ},
     };
     int64_t group = (int64_t)(sizeof groups / sizeof *groups) - 1;
     while (probe < groups[group].first) group--;
@@ -36,14 +37,23 @@ static void run_rest(const probe_vector *v, probe_block *block, const uint8_t *a
     memcpy(d, rest_d, (size_t)(n * v->d));
 }
 
-CEMU_API int64_t cemu_probe_run(int64_t probe, int64_t mode, const void *a, const void *b, const void *c, void *d,
-                                int64_t n) {
+/* Whether n results can be made of these operands: CEMU_PROBE_AVAILABLE, or why not. */
+static int64_t checked(int64_t probe, int64_t mode, const void *a, const void *b, const void *c, const void *out,
+                       int64_t n) {
     if (probe < 0 || probe >= CEMU_PROBE_VECTORS || mode < 0 || mode >= CEMU_PROBE_MODES || n < 0)
         return CEMU_PROBE_BAD_ARGUMENT;
     int64_t state = probe_vector_available(probe);
     if (state != CEMU_PROBE_AVAILABLE) return state;
     const probe_vector *v = vector_of(probe);
-    if (n && ((v->a && !a) || (v->b && !b) || (v->c && !c) || !d)) return CEMU_PROBE_BAD_ARGUMENT;
+    if (n && ((v->a && !a) || (v->b && !b) || (v->c && !c) || !out)) return CEMU_PROBE_BAD_ARGUMENT;
+    return CEMU_PROBE_AVAILABLE;
+}
+
+CEMU_API int64_t cemu_probe_run(int64_t probe, int64_t mode, const void *a, const void *b, const void *c, void *d,
+                                int64_t n) {
+    int64_t state = checked(probe, mode, a, b, c, d, n);
+    if (state != CEMU_PROBE_AVAILABLE) return state;
+    const probe_vector *v = vector_of(probe);
     probe_block *block = v->run[mode & CEMU_PROBE_ZERO];
     const uint8_t *at_a = a, *at_b = b, *at_c = c;
     uint8_t *at_d = d;
@@ -58,6 +68,31 @@ CEMU_API int64_t cemu_probe_run(int64_t probe, int64_t mode, const void *a, cons
         n -= v->lanes;
     }
     if (n) run_rest(v, block, at_a, at_b, at_c, at_d, n);
+    _mm_setcsr(mxcsr);
+    return CEMU_PROBE_AVAILABLE;
+}
+
+/* A vector of one operand, the same in all lanes. */
+static void spread(uint8_t *vector, const uint8_t *operand, int64_t at, int size, int lanes) {
+    for (int lane = 0; lane < lanes && size; lane++) memcpy(vector + lane * size, operand + at * size, (size_t)size);
+}
+
+CEMU_API int64_t cemu_probe_flags(int64_t probe, int64_t mode, const void *a, const void *b, const void *c,
+                                  uint8_t *flags, int64_t n) {
+    enum { EXCEPTIONS = 0x3F };
+    int64_t state = checked(probe, mode, a, b, c, flags, n);
+    if (state != CEMU_PROBE_AVAILABLE) return state;
+    const probe_vector *v = vector_of(probe);
+    uint8_t all_a[MOST_BYTES] = {0}, all_b[MOST_BYTES] = {0}, all_c[MOST_BYTES] = {0}, out[MOST_BYTES];
+    uint32_t mxcsr = _mm_getcsr();
+    for (int64_t i = 0; i < n; i++) {
+        spread(all_a, a, i, v->a, v->lanes);
+        spread(all_b, b, i, v->b, v->lanes);
+        spread(all_c, c, i, v->c, v->lanes);
+        _mm_setcsr(probe_mxcsr(mode));
+        v->run[mode & CEMU_PROBE_ZERO](all_a, all_b, all_c, out);
+        flags[i] = (uint8_t)(_mm_getcsr() & EXCEPTIONS);
+    }
     _mm_setcsr(mxcsr);
     return CEMU_PROBE_AVAILABLE;
 }

@@ -4,11 +4,13 @@
 * `manifests`: what a folder says about itself, in four layouts.
 * `layouts`, `silicon`: from a manifest to its entries, one for each recorded result array.
 * `recording`: operands and results of an entry, checked, and what computes them.
-* `replay`: replaying entries; `differences`: the classes of what differs; `table`: the counts.
+* `vectors`: folders of TestFloat vectors, which have no manifest.
+* `replay`: replaying entries; `table`: the counts.
 """
 
 from emu.verify.golden.folder import Folder, Skipped, folders
 from emu.verify.golden.recording import Recording
 from emu.verify.golden.replay import Outcome, replay
+from emu.verify.golden.vectors import Vectors
 
-__all__ = ["Folder", "Outcome", "Recording", "Skipped", "folders", "replay"]
+__all__ = ["Folder", "Outcome", "Recording", "Skipped", "Vectors", "folders", "replay"]

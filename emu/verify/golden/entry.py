@@ -18,10 +18,8 @@ class Entry:
     name: str
     """the unit, or the elementwise instruction"""
     file: str
-    load: Callable[[], Recording] | None
-    """reads and checks it, with SpecError or ModelError; None: there is nothing that could compute it"""
-    why: str = ""
-    """why nothing can"""
+    load: Callable[[], Recording]
+    """reads and checks it, with SpecError or ModelError"""
 
     def wanted(self, globs: tuple[str, ...]) -> bool:
         """Whether its name matches one of the patterns; no patterns match all."""

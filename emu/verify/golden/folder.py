@@ -1,4 +1,4 @@
-"""Folders of recordings: which of the four layouts each has, and its entries."""
+"""Folders of recordings: which of the four layouts each has, and its entries; or TestFloat vectors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from emu.verify.golden.files import Archives, read_json
 from emu.verify.golden.layouts import gpu_entries, index_entries, mma_entries
 from emu.verify.golden.manifests import Gpu, IndexRow, Mma, Silicon
 from emu.verify.golden.silicon import silicon_entries
+from emu.verify.golden.vectors import Vectors, vectors_of
 
 MANIFEST, INDEX = "manifest.json", "index.json"
 LAYOUTS: dict[str, tuple[type, Callable[[Any, Archives], list[Entry]]]] = {
@@ -22,8 +23,7 @@ LAYOUTS: dict[str, tuple[type, Callable[[Any, Archives], list[Entry]]]] = {
     "files": (Silicon, silicon_entries),
 }
 """By the key that tells the layout of a manifest"""
-ELSEWHERE = "not replayed by this command: it has no manifest.json or index.json"
-TESTFLOAT = ELSEWHERE + " (TestFloat vectors: emu verify formats --vectors)"
+ELSEWHERE = "not replayed by this command: it has no manifest.json or index.json, and no TestFloat vectors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +48,20 @@ class Skipped:
     """whether it says that it is one"""
 
 
-def folders(path: Path) -> list[Folder | Skipped]:
-    """The folder, if it has a manifest, and its sub-folders, one level deep."""
-    found = _named(path)
+def folders(path: Path) -> list[Folder | Vectors | Skipped]:
+    """The folder, if it has a manifest or TestFloat vectors, and its sub-folders, one level deep."""
     below = sorted(child for child in path.iterdir() if child.is_dir() and child.name[0] not in "._")
-    return [*([_folder(path, found)] if found else []), *(_below(child) for child in below)]
+    found = _known(path)
+    return [*([found] if found else []), *(_below(child) for child in below)]
 
 
-def _below(path: Path) -> Folder | Skipped:
-    found = _named(path)
-    if found is not None:
-        return _folder(path, found)
-    reason = TESTFLOAT if any(path.glob("*_mulAdd.npz")) else ELSEWHERE
-    return Skipped(path=path, reason=reason, failed=False)
+def _known(path: Path) -> Folder | Vectors | Skipped | None:
+    name = _named(path)
+    return _folder(path, name) if name else vectors_of(path)
+
+
+def _below(path: Path) -> Folder | Vectors | Skipped:
+    return _known(path) or Skipped(path=path, reason=ELSEWHERE, failed=False)
 
 
 def _named(path: Path) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from emu.errors import EmuError, SpecError
-from emu.verify.golden.differences import CLASSES, NAN, classify
+from emu.verify.differences import CLASSES, NAN, classify
 from emu.verify.golden.entry import Entry
 from emu.verify.golden.recording import Recording
 
@@ -50,13 +50,18 @@ class Outcome:
     """whether that is no failure: the backend is not for all operations, and lacks this one"""
 
     @property
+    def where(self) -> str:
+        """What an error is about."""
+        return f"{self.entry.name} on {self.backend}, {self.entry.file}"
+
+    @property
     def mismatches(self) -> int:
         """Of all classes."""
         return sum(self.counts)
 
 
 def replay(entries: Iterable[Entry], backends: Iterable[str], sample: int | None = None) -> Iterator[Outcome]:
-    """Replay entries that something computes, each on every backend.
+    """Replay entries, each on every backend.
 
     Args:
         entries: what to replay.
@@ -65,8 +70,6 @@ def replay(entries: Iterable[Entry], backends: Iterable[str], sample: int | None
     """
     names = list(backends)
     for entry in entries:
-        if entry.load is None:
-            continue
         try:
             recording = entry.load().sample(sample)
         except (EmuError, ValueError, OSError, MemoryError) as error:

@@ -20,7 +20,7 @@ from emu.verify.golden.entry import Entry
 from emu.verify.golden.files import Archives, check_array, pick
 from emu.verify.golden.manifests import Silicon, SiliconRow
 from emu.verify.golden.recording import Recording, of_instruction, of_unit
-from emu.verify.instructions import NO_MODEL, ROUNDINGS, Instruction, instructions
+from emu.verify.instructions import ROUNDINGS, Instruction, instructions
 
 Array = NDArray[Any]
 ROUNDED = ".{rounding}"
@@ -85,8 +85,6 @@ def _check_names(archives: Archives, row: SiliconRow, results: set[str], key: st
 def _elementwise_entry(
     archives: Archives, row: SiliconRow, result: str, name: str, rounding: int | None, key: str
 ) -> Entry:  # fmt: skip
-    if name in NO_MODEL:
-        return Entry(group=name, name=name, file=row.file, load=None, why=NO_MODEL[name])
     instruction = instructions()[name]
     load = partial(_elementwise, archives, row, result, instruction, rounding, key)
     return Entry(group=instruction.mnemonic, name=instruction.unit or name, file=row.file, load=load)

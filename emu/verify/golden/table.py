@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from emu.verify.golden.differences import CLASSES
+from emu.verify.differences import CLASSES
 from emu.verify.golden.replay import Outcome
 
 HEADINGS = ("backend", "files", "outputs", *CLASSES, "errors")

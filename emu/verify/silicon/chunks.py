@@ -138,10 +138,19 @@ def _lanes(target: Target, rng: np.random.Generator, index: int) -> tuple[Array,
     fmt, result, theme = target.formats[0], target.result, Theme(index % len(Theme))
     if exhaustive(target):
         return (np.arange(1 << fmt.bits, dtype=np.uint64),)
+    if target.instruction.operation == "cast" and _is_integer(result):
+        return (floats.to_integer(rng, fmt, result.bits, (LANES,), theme),)
+    if target.instruction.operation == "cast" and result.bits > fmt.bits:
+        return (floats.draw(rng, fmt, fmt, (LANES,), theme),)
     if target.instruction.operation == "cast":
         return (floats.to_narrow(rng, fmt, result, (LANES,), theme),)
     if target.instruction.complex:
         return _complex(target, rng, theme)
+    if len(target.formats) == 1:  # square roots: every other operand is a square, or next to one
+        a = floats.draw(rng, fmt, result, (LANES,), theme)
+        with np.errstate(all="ignore"):
+            square = floats.codes_of(floats.values(_short(a, fmt), fmt) ** 2, fmt)
+        return (np.where(rng.random(LANES) < 0.5, square + rng.integers(-1, 2, LANES).astype(np.uint64), a),)
     a, b = (floats.draw(rng, fmt, result, (LANES,), theme) for _ in range(2))
     if target.instruction.operation in ("add", "sub"):
         b = floats.accumulators(rng, fmt, floats.values(a, fmt), theme)
@@ -156,6 +165,12 @@ def _lanes(target: Target, rng: np.random.Generator, index: int) -> tuple[Array,
     with np.errstate(all="ignore"):
         products = floats.values(a, fmt) * floats.values(b, fmt)
     return a, b, floats.accumulators(rng, fmt, products, theme)
+
+
+def _short(codes: Array, fmt: Format) -> Array:
+    """Numbers of so few bits that their squares are exact."""
+    low = np.uint64(fmt.man_bits // 2 + 1)
+    return codes >> low << low
 
 
 def _complex(target: Target, rng: np.random.Generator, theme: Theme) -> tuple[Array, ...]:

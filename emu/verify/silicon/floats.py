@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from emu.formats.model import Format
 
 Codes = NDArray[np.uint64]
+DTYPES = {16: (np.float16, np.uint16), 32: (np.float32, np.uint32), 64: (np.float64, np.uint64)}
 STRANGERS = 0.12
 """The share of elements from other themes"""
 
@@ -117,7 +118,9 @@ def specials(rng: np.random.Generator, fmt: Format, shape: tuple[int, ...]) -> C
 
 
 def values(codes: Codes, fmt: Format) -> NDArray[np.float64]:
-    """The numbers of float16, bfloat16 or float32 codes."""
+    """The numbers of float16, bfloat16, float32 or float64 codes."""
+    if fmt.bits == 64:
+        return codes.astype(np.uint64).view(np.float64)
     if fmt.bits == 16 and fmt.exp_bits == 5:
         return codes.astype(np.uint16).view(np.float16).astype(np.float64)
     with np.errstate(invalid="ignore"):
@@ -125,8 +128,8 @@ def values(codes: Codes, fmt: Format) -> NDArray[np.float64]:
 
 
 def codes_of(numbers: NDArray[np.float64], fmt: Format) -> Codes:
-    """Codes of float16 or float32 near these numbers."""
-    dtype, code = (np.float16, np.uint16) if fmt.bits == 16 else (np.float32, np.uint32)
+    """Codes of float16, float32 or float64 near these numbers."""
+    dtype, code = DTYPES[fmt.bits]
     with np.errstate(all="ignore"):
         return numbers.astype(dtype).view(code).astype(np.uint64)
 
@@ -175,6 +178,18 @@ def _accumulator(
         reach = fmt.man_bits + 3
         return assemble(rng, fmt, exponent + rng.integers(-reach, reach + 1, shape), shape)
     return assemble(rng, fmt, exponent + fmt.man_bits + rng.integers(0, 3, shape), shape)
+
+
+def to_integer(rng: np.random.Generator, fmt: Format, bits: int, shape: tuple[int, ...], theme: Theme) -> Codes:
+    """Codes to be rounded to integers of so many bits: halves, their neighbours, the ends of the range and beyond."""
+    if theme in (Theme.UNIFORM, Theme.SPECIAL, Theme.SUBNORMAL):
+        return draw(rng, fmt, fmt, shape, theme)
+    top = np.where(rng.random(shape) < 0.3, bits - 1 + rng.integers(-1, 2, shape), rng.integers(-3, bits + 2, shape))
+    codes = assemble(rng, fmt, fmt.bias + top, shape)
+    if theme in (Theme.NARROW, Theme.CANCEL):  # a whole number, or a half more, and its neighbours
+        halves = np.clip(fmt.man_bits - 1 - top, 0, fmt.man_bits).astype(np.uint64)
+        codes = codes >> halves << halves
+    return codes + rng.integers(-1, 2, shape).astype(np.uint64) * (rng.random(shape) < 0.3).astype(np.uint64)
 
 
 def to_narrow(rng: np.random.Generator, fmt: Format, result: Format, shape: tuple[int, ...], theme: Theme) -> Codes:

@@ -6,14 +6,15 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emu.errors import SpecError
-from emu.verify.golden.differences import CLASSES, classify
+from emu.verify.differences import CLASSES, classify
+from emu.verify.silicon import probes
 from emu.verify.silicon.chunks import Chunk, chunk, exhaustive, expanded, generator, outputs, run_expanded
 from emu.verify.silicon.rows import Outcome
 from emu.verify.silicon.targets import Layout, Target
@@ -75,7 +76,7 @@ def compare(target: Target, seed: int, index: int) -> Outcome:
     """Compare one chunk: the c backend in full with all forms and modes, the others on a sample with the first."""
     made, rng = chunk(target, seed, index), generator(target, seed, index)
     out = Outcome(target=target, checked=True)
-    found = target.instruction.run(*made.operands, backend="c")
+    found, flags = target.instruction.run_with_flags(*made.operands, backend="c")
     out.patterns["c"] = found.size
     operands = expanded(target, made.operands)
     seen = np.zeros(found.shape, bool)
@@ -89,6 +90,8 @@ def compare(target: Target, seed: int, index: int) -> Outcome:
                 _count(out, target, made, found, given, wrong, f"{probe} mode {mode} c")
                 seen |= wrong
     assert silicon is not None
+    if flags is not None:
+        _compare_flags(out, target, made, flags)
     for backend, (one_in, every) in SAMPLES.items():
         if index % every:
             continue
@@ -103,6 +106,21 @@ def compare(target: Target, seed: int, index: int) -> Outcome:
         if (wrong := codes != silicon[at]).any():
             _count(out, target, part, codes, silicon[at], wrong, f"{target.available[0]} {backend}")
     return out
+
+
+def _compare_flags(out: Outcome, target: Target, made: Chunk, found: NDArray[np.uint8]) -> None:
+    """Compare the flags of a chunk, all forms and modes."""
+    seen = np.zeros(found.shape, bool)
+    for probe, mode in product(target.available, target.modes):
+        given = probes.run_flags(probe, mode, made.operands, found.size)
+        wrong = (given != found) & ~seen
+        out.flagged += found.size
+        out.counts[-1] += int(wrong.sum())
+        seen |= wrong
+        for at in np.argwhere(wrong)[:1].tolist():
+            what = _operands(target, made, at)
+            got, expected = int(found[tuple(at)]), int(given[tuple(at)])
+            out.example(f"{target.name} ({probe} mode {mode} c) of {what}: emu's flags {got}, silicon's {expected}")
 
 
 def _count(

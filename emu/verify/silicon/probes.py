@@ -11,10 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.formats.enums import Flag
 from emu.formats.native import pointer
 
 DAZ, FTZ, MODES = 4, 8, 16
 """Bits of a mode above the rounding (0 to 3, in the order of `emu.verify.instructions.ROUNDINGS`); how many modes"""
+
+
+EXCEPTIONS = (Flag.INVALID, Flag(0), Flag.DIVIDE_BY_ZERO, Flag.OVERFLOW, Flag.UNDERFLOW, Flag.INEXACT)
+"""By bit of MXCSR; bit 1 is the denormal flag"""
+_FLAGS = np.array(
+    [sum(int(flag) for i, flag in enumerate(EXCEPTIONS) if word >> i & 1) for word in range(1 << len(EXCEPTIONS))],
+    np.uint8,
+)
 
 
 class State(Enum):
@@ -55,6 +64,16 @@ def run_lanes(name: str, mode: int, operands: Sequence[NDArray[Any]], out: NDArr
 
     a, b, c = (pointer("void *", x) for x in (*operands, None, None)[:3])
     _check(lib.cemu_probe_run(number(name), mode, a, b, c, pointer("void *", out), n), name)
+
+
+def run_flags(name: str, mode: int, operands: Sequence[NDArray[Any]], n: int) -> NDArray[np.uint8]:
+    """The flags that each result of a vector instruction raises, in the bits of emu; the denormal flag is left out."""
+    from cemu import lib
+
+    a, b, c = (pointer("void *", x) for x in (*operands, None, None)[:3])
+    out = empty((n,), np.uint8)
+    _check(lib.cemu_probe_flags(number(name), mode, a, b, c, pointer("uint8_t *", out), n), name)
+    return np.asarray(_FLAGS[out])
 
 
 def run_tiles(name: str, mode: int, a: NDArray[Any], b: NDArray[Any], c: NDArray[Any], out: NDArray[Any]) -> None:

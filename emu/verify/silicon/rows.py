@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from emu.verify.golden.differences import CLASSES
+from emu.verify.differences import CLASSES
 from emu.verify.silicon.targets import Target
+from emu.verify.tally import FLAGS
 
 BACKENDS = ("c", "numba", "reference")
 MOST_EXAMPLES = 5
-HEADINGS = ("instruction", "computed by", "how", "variants", "patterns", "on numba", "on reference", *CLASSES)
+COUNTED = (*CLASSES, FLAGS)
+HEADINGS = ("instruction", "computed by", "how", "variants", "patterns", "on numba", "on reference", *COUNTED)
 """Patterns are those of the c backend; all others are among them"""
 NUMBERS = HEADINGS[3:]
 
@@ -24,8 +26,10 @@ class Outcome:
     checked: bool = False
     """whether it ran live, or recorded vectors were replayed"""
     patterns: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BACKENDS, 0))
-    counts: list[int] = field(default_factory=lambda: [0] * len(CLASSES))
+    counts: list[int] = field(default_factory=lambda: [0] * len(COUNTED))
     """mismatches of all backends, by class"""
+    flagged: int = 0
+    """patterns whose flags were compared, on the c backend"""
     examples: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     """recordings that could not be replayed"""
@@ -45,6 +49,7 @@ class Outcome:
         for backend, n in other.patterns.items():
             self.patterns[backend] += n
         self.counts = [x + y for x, y in zip(self.counts, other.counts, strict=True)]
+        self.flagged += other.flagged
         for text in other.examples:
             self.example(text)
         self.errors += other.errors
@@ -66,4 +71,7 @@ def _row(group: str, how: str, several: list[Outcome]) -> tuple[str, ...]:
         return (group, by, how, str(len(several)), *[""] * (len(HEADINGS) - 4))
     patterns = [sum(outcome.patterns[backend] for outcome in several) for backend in BACKENDS]
     counts = [sum(column) for column in zip(*(outcome.counts for outcome in several), strict=True)]
-    return (group, by, how, str(len(several)), *(f"{number:,}" for number in (*patterns, *counts)))
+    cells = [f"{number:,}" for number in (*patterns, *counts)]
+    if not any(outcome.flagged for outcome in several):  # nothing was compared
+        cells[-1] = ""
+    return (group, by, how, str(len(several)), *cells)

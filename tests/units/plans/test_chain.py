@@ -143,6 +143,13 @@ def test_double_rounding_bound() -> None:
     assert _carrier(chain("e4m3", far | {"man_bits": 25}, "toward_zero")) == "float64"
 
 
+def test_a_small_term_beside_a_midpoint() -> None:
+    """P >= p + b + 2: 24 bits are enough for 12 and products of 10, not for products of 11."""
+    acc = {"exp_bits": 3, "man_bits": 11}
+    assert _carrier(chain({"exp_bits": 5, "man_bits": 7}, acc)) == "float32"
+    assert _carrier(chain({"exp_bits": 5, "man_bits": 8}, acc)) == "float64"
+
+
 def test_wide_products() -> None:
     """Products of more bits than the accumulator: a lost accumulator could break a tie."""
     assert _carrier(chain("float16", "float16", b="float16")) == "float64"

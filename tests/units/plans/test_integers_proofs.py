@@ -9,11 +9,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from emu import load_unit
+from emu.formats.cast import check_cast
 from emu.formats.load import load_format
 from emu.units.plans.integers import layout
-from emu.units.plans.integers.casts import Span
+from emu.units.plans.integers.casts import Span, change_of
 from emu.units.plans.integers.run import Steps, Whole
-from emu.units.plans.plan import Plan
+from emu.units.plans.plan import Plan, UnprovedError
 
 from .integers_checked import SAT16, STYLES, WRAP16, WRAP32, check, kind, made, operands, planned
 
@@ -133,6 +134,19 @@ def test_the_bound_of_a_float_accumulator(k, accepted):
     assert isinstance(planned(unit, k), Plan) is accepted
     if accepted:
         check(unit, operands(unit, (2, k, 3), "largest", 3), [None])
+
+
+def test_the_first_integer_that_a_float_does_not_hold():
+    """2^24 is float32, 2^24 + 1 is not."""
+    how = check_cast(load_format("float32"))
+    for sign in (1, -1):
+        for top, held in ((1 << 24, True), ((1 << 24) + 1, False)):
+            span = Span(low=min(0, sign * top), high=max(0, sign * top))
+            if held:
+                assert change_of(how, span, 0, "here") is None
+            else:
+                with pytest.raises(UnprovedError, match="exactly"):
+                    change_of(how, span, 0, "here")
 
 
 @pytest.mark.parametrize("a", ["int17", "int24", "uint24", "int32"])
