@@ -81,6 +81,8 @@ class _Walk:
         self.inputs = intervals.through(self.form, level.input, self.inputs)
         self._casts(f"level {index} input", level.input)
         if n:
+            self.value = ANYTHING  # c, or what went round
+            self._casts(f"level {index} accumulator", level.accumulator)
             seen = self.edges[f"level {index} sum"]
             self.out.append(_adder(index, level, seen, length))
             self.value = seen
