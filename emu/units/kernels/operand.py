@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from emu.formats.enums import Daz, EventKind
-from emu.kernels.cast import NAN_MADE, cast_value
+from emu.kernels.cast import cast_value
 from emu.kernels.codec import decode
 from emu.kernels.environment import (
     CODES_ZA,
@@ -43,6 +43,7 @@ from emu.kernels.layout import (
     format_at,
     step_at,
 )
+from emu.kernels.special import NAN_MADE
 from emu.kernels.wide import (
     QUIET,
     copy_value,

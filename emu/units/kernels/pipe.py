@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from emu.arithmetic.pipe import Factor
-from emu.kernels.cast import NAN_MADE, cast_value
+from emu.kernels.cast import cast_value
 from emu.kernels.codec import decode
 from emu.kernels.environment import (
     A_BLOCKS,
@@ -63,6 +63,7 @@ from emu.kernels.layout import (
 )
 from emu.kernels.philox import philox_bits
 from emu.kernels.rounding import RTN, STOCHASTIC
+from emu.kernels.special import NAN_MADE
 from emu.kernels.wide import ONE, count_events, multiply_value, set_small, sum_values
 from emu.units.stages import SCALE as SCALE_STAGE
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from emu.formats.enums import EventKind
-from emu.kernels.cast import NAN_MADE
 from emu.kernels.environment import FINITE, FRESH, KIND, LIVE, NAN_VALUE, NEGATIVE, SCALE_SLOT, TERMS_AT, E, N, Q
 from emu.kernels.jit import Env, Int, kernel
 from emu.kernels.layout import (
@@ -27,6 +26,7 @@ from emu.kernels.layout import (
     U_NAN_RULE,
 )
 from emu.kernels.rounding import JAM, round_shift
+from emu.kernels.special import NAN_MADE
 from emu.kernels.wide import QUIET, copy_value, count_events, is_zero, set_infinity, set_nan, sum_values
 from emu.units.enums import AlignTo, NanOrder, NanRule, ZeroSign
 from emu.units.kernels.pipe import run_plain_pipe
