@@ -107,7 +107,7 @@ def test_the_installed_header_and_library():
     exported = {line.split()[-1] for line in symbols.stdout.splitlines()}
     assert {name for name in exported if name.startswith("cemu_")} == {
         "cemu_cast_codes", "cemu_isa", "cemu_matmul", "cemu_matmul_many", "cemu_operate", "cemu_version",
-        "cemu_probe_available", "cemu_probe_run", "cemu_probe_tiles", "cemu_isa_level",
+        "cemu_probe_available", "cemu_probe_flags", "cemu_probe_run", "cemu_probe_tiles", "cemu_isa_level",
         *(name for name in exported if name.startswith("cemu_plan_")),
     }  # fmt: skip
     text = "".join(header.read_text(encoding="utf-8") for header in HEADER.parent.glob("*.h"))

@@ -58,7 +58,7 @@ def test_no_zero_to_start_from(backend):
 @pytest.mark.parametrize("seed", [1.5, "1"])
 def test_a_seed_is_an_integer(seed):
     unit = load_unit("dlfloat16-sr")
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match=f"seed is a whole number, not {seed!r}"):
         unit.matmul(np.zeros((1, 1), np.uint8), np.zeros((1, 1), np.uint8), seed=seed)
 
 
