@@ -86,7 +86,7 @@ def trace_element(lowered: Lowered, plan: LayerPlan, index: Index, static: Stati
     runner, unit = Runner(sample), plan.unit
     single = scale_product(sample.a.epilogue_scale, sample.b.epilogue_scale, lowered.alpha)
     bias = None if sample.bias is None else scaled_bias(sample.bias, lowered.beta)
-    codes = accumulator_bias(bias, single, plan.bias, unit.c)
+    codes = accumulator_bias(bias, lambda: single, plan.bias, unit.c)
     c = None if codes is None else int(np.broadcast_to(codes, (g.groups, 1, 1))[group, 0, 0])
     last = (g.groups, 1, 1)
     found = trace(

@@ -178,7 +178,7 @@ class Runner:
         c = None
         if Stage.OUTPUT in on and sample.bias is not None:
             narrow = None if t is None else np.asarray(t, np.float32)
-            c = accumulator_bias(scaled_bias(sample.bias, lowered.beta), narrow, plan.bias, unit.c)
+            c = accumulator_bias(scaled_bias(sample.bias, lowered.beta), lambda: narrow, plan.bias, unit.c)
         d = unit.matmul(
             a, b, c, a_scale=sample.a.unit_scale, b_scale=sample.b.unit_scale, seed=plan.seed, backend=self.backend
         )

@@ -45,10 +45,8 @@ def variant(form: UnitForm, on: Collection[Stage], k: int) -> UnitForm:
     levels = tuple(_level(level, on) for level in form.levels)
     product = _product(form, on)
     if form.product.parts is not None and form.product.parts.scaled and product.parts is None:
-        levels = (
-            replace(levels[0], input=(), accumulator=()),
-            *levels[1:],
-        )  # it takes back what the split multiplied by
+        # it takes back what the split multiplied by
+        levels = (replace(levels[0], input=(), accumulator=()), *levels[1:])
     if form.k is not None and not chained:  # one piece: the last level takes all that the instructions would
         levels = (*levels[:-1], replace(levels[-1], length=None, parts=None))
     made = replace(

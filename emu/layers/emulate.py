@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -155,8 +156,8 @@ def _multiply(
     unit = plan.unit
     of_rows = lowered.bias_rows(*rows)
     bias = None if of_rows is None else scaled_bias(of_rows, lowered.beta)
-    t = bias_scale(a.epilogue_scale, b.epilogue_scale, lowered.alpha, plan.epilogue)
-    c = accumulator_bias(bias, t, plan.bias, unit.c)
+    scale = partial(bias_scale, a.epilogue_scale, b.epilogue_scale, lowered.alpha, plan.epilogue)
+    c = accumulator_bias(bias, scale, plan.bias, unit.c)
     result = unit.matmul(
         a.codes, b.codes, c, a_scale=a.unit_scale, b_scale=b.unit_scale, a_zero=a.zero, b_zero=b.zero,
         seed=plan.seed, events=events, backend=backend,

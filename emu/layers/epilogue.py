@@ -24,6 +24,7 @@ clamped to the largest finite value. Where t has a zero (alpha = 0), step 4 stay
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,13 @@ def scaled_bias(bias: NDArray[Any], beta: float) -> Float32:
 
 
 def accumulator_bias(
-    bias: Float32 | None, t: Float32 | None, placement: BiasPlacement, fmt: Format | None
+    bias: Float32 | None, scale: Callable[[], Float32 | None], placement: BiasPlacement, fmt: Format | None
 ) -> NDArray[Any] | None:
     """Codes of fl32(bias / t) for the unit's operand c.
 
     Args:
         bias: times beta already.
-        t: what d is multiplied by; None is 1.
+        scale: makes t, what d is multiplied by (None is 1), which may be as large as d: asked only if it is needed.
         placement: where the accelerator adds it.
         fmt: of the operand c; None if the unit has none.
 
@@ -68,7 +69,10 @@ def accumulator_bias(
         None if nothing is in c: no bias, not placed there, no operand c, or t has a zero (Gemm's alpha = 0, or scales
         whose product underflows), which takes with it whatever is in the accumulator.
     """
-    if bias is None or placement is not BiasPlacement.C or fmt is None or (t is not None and not np.all(t)):
+    if bias is None or placement is not BiasPlacement.C or fmt is None:
+        return None
+    t = scale()
+    if t is not None and not np.all(t):
         return None
     with np.errstate(all="ignore"):
         values = bias if t is None else np.divide(bias, t, dtype=np.float32)

@@ -138,7 +138,7 @@ class _Walk:
 
 def table(form: UnitForm, k: int, rows: list[Wire]) -> list[str]:
     """The wires of a unit as lines of text, and how the exact sum grows with K."""
-    place, bits = max(len(row.place) for row in rows), max(len(str(row.bits)) for row in rows)
+    place, bits = _columns(rows)
     text = [f"widths for K = {k}, worst case over all finite codes"]
     for row in rows:
         lost = f"; loses {row.lost}" if row.lost else ""
@@ -146,9 +146,14 @@ def table(form: UnitForm, k: int, rows: list[Wire]) -> list[str]:
     return text + _growth(form, k)
 
 
+def _columns(rows: list[Wire]) -> tuple[int, int]:
+    """Widths of the table's first two columns."""
+    return max(len(row.place) for row in rows), max(len(str(row.bits)) for row in rows)
+
+
 def notes_at(rows: list[Wire]) -> int:
     """The column of the table where what stands on a wire begins."""
-    place, bits = max(len(row.place) for row in rows), max(len(str(row.bits)) for row in rows)
+    place, bits = _columns(rows)
     return len("  ") + place + len("  ") + bits + len(" bits  ")
 
 
